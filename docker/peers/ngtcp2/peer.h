@@ -1,0 +1,265 @@
+/* The parts of the peer and what they offer each other.
+ *
+ *   main.c        the endpoint contract: environment in, exit code out
+ *   client.c      what to request, over which connections
+ *   server.c      accepting connections: Version Negotiation, Retry, preferred address
+ *   endpoint.c    the event loop: sockets, connections, which packet belongs to which connection
+ *   connection.c  one QUIC connection: ngtcp2's callbacks, reading, writing, timers, closing
+ *   hq.c, h3.c    the application protocols, behind struct protocol
+ *   tls.c         GnuTLS: credentials, ciphers, tickets, anti-replay
+ *   udp.c         datagrams with their addresses and ECN marks
+ *   files.c       opening what is served and what is downloaded
+ */
+#ifndef PEER_H
+#define PEER_H
+
+#include "compat.h"
+
+#include <gnutls/gnutls.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum { EXIT_UNSUPPORTED = 127, CID_SIZE = 8, DATAGRAM_SIZE = 65536 };
+
+/* --- main.c: what the environment asks for -------------------------------------------------- */
+
+/* A TESTCASE, as what is special about it. */
+struct testcase {
+    const char *name;
+    bool chacha20;             /* offer and accept TLS_CHACHA20_POLY1305_SHA256 alone */
+    bool ecn;                  /* leave out Path MTU Discovery, whose probes carry no ECN mark */
+    bool http3;                /* h3 instead of hq-interop */
+    bool key_update;           /* client: update the keys once the handshake is confirmed */
+    bool multiconnect;         /* client: one connection for each file */
+    bool preferred_address;    /* server: offer one */
+    bool resumption;           /* client: first file first, the others on a resumed connection */
+    bool retry;                /* server: send a Retry */
+    bool unknown_version;      /* client: start with a reserved version, request nothing */
+    bool version2;             /* start in version 1, upgrade to version 2 (RFC 9368) */
+    bool zero_rtt;             /* the resumed connection's requests are 0-RTT data */
+};
+
+struct task {
+    const struct testcase *testcase;
+    bool server;
+    const char *requests;      /* URLs, separated by spaces */
+    const char *port;          /* the server's */
+    const char *www, *downloads, *certs;
+    const char *qlog;          /* a folder, or NULL */
+};
+
+int client(const struct task *task);
+int server(const struct task *task);
+
+/* --- udp.c ---------------------------------------------------------------------------------- */
+
+struct socket {
+    struct socket *next;
+    int fd;
+    ngtcp2_sockaddr_union local;   /* its address may be a wildcard */
+};
+
+struct datagram {
+    ngtcp2_path_storage path;      /* local: where it arrived, never a wildcard */
+    ngtcp2_pkt_info info;          /* its ECN mark */
+    size_t size;
+    uint8_t data[DATAGRAM_SIZE];
+};
+
+/* A bound socket, or NULL. */
+struct socket *udp_open(const struct sockaddr *local, socklen_t size);
+void udp_close(struct socket *socket);
+/* False if there is nothing to receive at the moment. */
+bool udp_receive(struct socket *socket, struct datagram *datagram);
+/* What cannot be sent is lost, as any datagram may be. */
+void udp_send(struct socket *socket, const ngtcp2_path *path, unsigned ecn, const uint8_t *data,
+              size_t size);
+
+socklen_t address_size(const struct sockaddr *address);
+in_port_t *address_port(struct sockaddr *address);
+
+/* --- tls.c ---------------------------------------------------------------------------------- */
+
+/* What a client keeps of a connection for the next one. */
+struct session {
+    gnutls_datum_t ticket;         /* size 0: none yet */
+    bool early_data;               /* the ticket allows it */
+    struct remembered_params params;
+};
+
+struct tls {
+    const struct task *task;
+    gnutls_certificate_credentials_t credentials;
+    gnutls_datum_t ticket_key;     /* server */
+    gnutls_anti_replay_t anti_replay;
+    struct client_hello *seen;     /* what anti_replay remembers */
+};
+
+bool tls_open(struct tls *tls, const struct task *task);
+void tls_close(struct tls *tls);
+/* A session for a connection; a client's gives the server's name, and a session to resume. */
+gnutls_session_t tls_session(struct tls *tls, ngtcp2_crypto_conn_ref *ref, const char *name,
+                             const struct session *resumed);
+
+/* --- files.c -------------------------------------------------------------------------------- */
+
+struct mapping {
+    uint8_t *data;                 /* NULL if the file is empty */
+    size_t size;
+};
+
+int folder_open(const char *path);
+/* Map a regular file beneath a folder; no "..", no link is followed. */
+bool file_map(int folder, const char *path, struct mapping *mapping);
+void file_unmap(struct mapping *mapping);
+/* Create a file in a folder, or empty it, or -1; no link is followed. */
+int file_create(int folder, const char *name);
+
+/* --- connection.c --------------------------------------------------------------------------- */
+
+/* A file that a client downloads. */
+struct request {
+    const char *path;              /* as in the URL, e.g. "/name" */
+    char *name;                    /* of the file, one component */
+    int fd;                        /* -1 until there is something to write */
+    enum { WAITING, OPEN, COMPLETE, FAILED } state;
+};
+
+/* What a client wants of one connection, and how far it is. */
+struct batch {
+    struct request *requests;
+    size_t count;
+    size_t opened;                 /* the first ones, that have a stream */
+    size_t ended;                  /* complete or failed */
+    const char *authority;         /* host:port, as in the URLs */
+    struct session *session;       /* where a ticket goes, or NULL */
+    struct connection *connection; /* NULL when it is gone */
+    bool version_negotiation;      /* it is gone because the server answered with one */
+};
+
+/* A request stream, in either role. */
+struct stream {
+    struct stream *next;
+    int64_t id;
+    struct request *request;       /* client */
+    char head[2048];               /* hq: the request line; h3, server: the path */
+    size_t head_size;
+    unsigned status;               /* h3: of the response */
+    struct mapping body;           /* server */
+    const uint8_t *out;            /* hq: what to send, */
+    size_t out_size, out_sent;     /*     how much, and how much of it was sent */
+    bool out_ready, out_ended, out_blocked;
+};
+
+struct connection {
+    struct connection *next;
+    struct endpoint *endpoint;
+    struct socket *socket;         /* client: its own, closed with it; server: NULL */
+    const struct protocol *protocol;
+    ngtcp2_conn *quic;
+    ngtcp2_crypto_conn_ref ref;
+    gnutls_session_t tls;
+    FILE *qlog;
+    struct batch *batch;           /* client */
+    struct stream *streams;
+    void *http3;                   /* h3.c */
+    uint64_t app_error;            /* why the protocol gave up, for CONNECTION_CLOSE */
+    bool confirmed;                /* RFC 9001, 4.1.2 */
+    bool key_update_due;
+    enum { ALIVE, CLOSING, DEAD } state;
+    ngtcp2_tstamp forget_at;       /* closing: when to die, */
+    unsigned after_close;          /*          datagrams that came since, */
+    ngtcp2_path_storage path;      /*          where the last packet went, */
+    size_t farewell_size;          /*          and the packet itself */
+    uint8_t farewell[NGTCP2_MAX_UDP_PAYLOAD_SIZE];
+};
+
+struct connection *connection_new(struct endpoint *endpoint);
+/* Fill in what both roles share; then the role adds its own and calls ngtcp2. */
+void connection_settings(struct connection *c, ngtcp2_settings *settings,
+                         ngtcp2_transport_params *params, const ngtcp2_cid *odcid);
+void connection_callbacks(ngtcp2_callbacks *callbacks);
+void connection_read(struct connection *c, const struct datagram *datagram);
+void connection_write(struct connection *c);
+void connection_expire(struct connection *c, ngtcp2_tstamp now);
+ngtcp2_tstamp connection_expiry(struct connection *c);
+/* Send CONNECTION_CLOSE, no error, and stay a while to repeat it (RFC 9000, 10.2.1). */
+void connection_close(struct connection *c);
+void connection_free(struct connection *c);
+
+struct stream *stream_new(struct connection *c, int64_t id);
+struct stream *stream_find(const struct connection *c, int64_t id);
+void stream_free(struct connection *c, struct stream *stream);
+/* Let the peer send as much again (RFC 9000, 4.1). */
+void consumed(struct connection *c, int64_t stream_id, size_t size);
+ngtcp2_cid random_cid(void);
+
+/* Data for the next STREAM frame; stream_id -1 if there is none. */
+struct chunk {
+    int64_t stream_id;
+    bool fin;
+    size_t count;
+    ngtcp2_vec pieces[16];
+};
+
+/* An application protocol. Functions that return bool end the connection with false. */
+struct protocol {
+    const char *alpn;
+    uint64_t no_error;                                  /* in CONNECTION_CLOSE */
+    bool (*start)(struct connection *c);                /* the handshake is complete */
+    bool (*submit)(struct connection *c);               /* open streams for waiting requests */
+    bool (*next)(struct connection *c, struct chunk *chunk);
+    bool (*sent)(struct connection *c, int64_t stream_id, size_t size);
+    void (*blocked)(struct connection *c, int64_t stream_id);
+    void (*unblocked)(struct connection *c, int64_t stream_id);
+    void (*shut)(struct connection *c, int64_t stream_id);
+    bool (*receive)(struct connection *c, int64_t stream_id, const uint8_t *data, size_t size,
+                    bool fin);
+    bool (*acked)(struct connection *c, int64_t stream_id, uint64_t size);
+    bool (*closed)(struct connection *c, int64_t stream_id, uint64_t code);
+    void (*restart)(struct connection *c);              /* 0-RTT was rejected */
+    void (*free)(struct connection *c);
+};
+
+extern const struct protocol hq;
+extern const struct protocol h3;
+
+/* client.c: append to a request's file, and say how the request ended. */
+bool request_write(struct connection *c, struct request *request, const uint8_t *data,
+                   size_t size);
+void request_end(struct connection *c, struct request *request, bool complete);
+/* Take a stream for the next waiting request; NULL if there is none, or the peer allows none. */
+struct stream *request_open(struct connection *c);
+
+/* --- endpoint.c ----------------------------------------------------------------------------- */
+
+struct endpoint {
+    const struct task *task;
+    struct tls tls;
+    const struct protocol *protocol;
+    int folder;                        /* /www or /downloads */
+    uint8_t secret[32];                /* of reset tokens and Retry tokens */
+    struct socket *sockets;
+    struct connection *connections;
+    struct route *routes;
+    /* Server: a packet that belongs to no connection. */
+    void (*stray)(struct endpoint *endpoint, struct socket *socket, struct datagram *datagram);
+    struct datagram datagram;
+};
+
+bool endpoint_open(struct endpoint *endpoint, const struct task *task);
+void endpoint_close(struct endpoint *endpoint);
+/* Wait for packets and timers until something happened or the time has come; false on SIGTERM. */
+bool endpoint_step(struct endpoint *endpoint, ngtcp2_tstamp until);
+struct socket *endpoint_socket(struct endpoint *endpoint, const ngtcp2_path *path);
+void route_add(struct connection *c, const ngtcp2_cid *cid);
+void route_remove(struct connection *c, const ngtcp2_cid *cid);
+
+ngtcp2_tstamp now(void);
+#define complain(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr))
+
+#endif

@@ -1,0 +1,15 @@
+"""The reference endpoint: a QUIC client and server for the interop contract, on aioquic.
+
+``python -m endpoint`` reads everything it needs from the environment (:mod:`endpoint.contract`)
+and exits 0 when all is done, 1 when something failed, 127 when it does not know the test case.
+
+contract   the environment, parsed once, at the border
+entry      from the environment to an exit code
+client     what the client does in each test case
+server     what the server does in each test case
+fetch      the requests of one connection, and the files that come of them
+serve      the answers of one connection, streamed from disk
+hq, h3     how a request and its answer look on a stream
+files      /www and /downloads, and nothing outside of them
+transport  QUIC itself: aioquic's connection with its faults mended, and our own UDP layer
+"""

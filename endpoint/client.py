@@ -1,0 +1,226 @@
+"""What the client does in each test case.
+
+Most download all files over one connection at the same time. ``multiconnect`` takes a connection
+for each file, ``resumption`` and ``zerortt`` take a second one for all but the first file, and
+``keyupdate`` updates the keys as soon as it may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from typing import cast
+
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.packet import QuicErrorCode
+from aioquic.tls import SessionTicket
+
+from endpoint.application import ClientSide
+from endpoint.contract import Contract, Request, TestCase
+from endpoint.errors import EndpointError
+from endpoint.fetch import Fetch
+from endpoint.files import Downloads
+from endpoint.hq import HqClient
+from endpoint.logs import open_logs
+from endpoint.settings import client_settings
+from endpoint.transport.connection import Connection
+from endpoint.transport.driver import Driver
+from endpoint.transport.udp import Address, UdpSocket, client_socket
+
+KEEP_ALIVE_S = 0.3
+"""Silence after which a client that waits for data shows the server where it is."""
+PATIENCE_S = 5.0
+"""How long to wait, with all files there, for a session ticket or the handshake's confirmation."""
+FAILURES_NAMED = 3
+
+
+async def run_client(contract: Contract, connection_type: type[Connection]) -> None:
+    """Download all requested files.
+
+    Raises:
+        EndpointError: At least one of them is not complete.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with open_logs(contract) as logs, ExitStack() as stack:
+        client = Client(contract, client_settings(contract, logs), connection_type, stack)
+        try:
+            await client.run()
+        except asyncio.CancelledError:
+            raise EndpointError("stopped by a signal before all files were complete") from None
+
+
+class Client:
+    """A client that knows its server.
+
+    Args:
+        contract: What to do.
+        settings: For each connection.
+        connection_type: Our connection, or a test's variant of it.
+        stack: Ends what is left of connections.
+
+    Raises:
+        EndpointError: The server's name has no address.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        settings: QuicConfiguration,
+        connection_type: type[Connection],
+        stack: ExitStack,
+    ) -> None:
+        self._contract = contract
+        self._settings = settings
+        self._connection_type = connection_type
+        self._stack = stack
+        self._downloads = Downloads(contract.downloads)
+        self._family, self._server = _resolve(contract.requests[0])
+
+    async def run(self) -> None:
+        """Do what the test case asks.
+
+        Raises:
+            EndpointError: At least one file is not complete.
+        """
+        requests = self._contract.requests
+        match self._contract.testcase:
+            case TestCase.MULTICONNECT:
+                for request in requests:
+                    await self.fetch([request])
+            case TestCase.RESUMPTION:
+                ticket = await self.fetch(requests[:1], wants_ticket=True)
+                assert ticket is not None
+                # Without early data: this test is about the handshake alone.
+                ticket = dataclasses.replace(ticket, max_early_data_size=None)
+                await self.fetch(requests[1:], ticket)
+            case TestCase.ZERORTT:
+                ticket = await self.fetch(requests[:1], wants_ticket=True)
+                await self.fetch(requests[1:], ticket)
+            case TestCase.KEYUPDATE:
+                await self.fetch(requests, updates_keys=True)
+            case _:
+                await self.fetch(requests)
+
+    async def fetch(
+        self,
+        requests: Sequence[Request],
+        ticket: SessionTicket | None = None,
+        *,
+        wants_ticket: bool = False,
+        updates_keys: bool = False,
+    ) -> SessionTicket | None:
+        """Download files over a new connection.
+
+        Returns:
+            The last session ticket of the connection, if one was wanted.
+
+        Raises:
+            EndpointError: A file is not complete, or no ticket came.
+        """
+        tickets: list[SessionTicket] = []
+        connection = self._connection_type(
+            configuration=dataclasses.replace(self._settings, session_ticket=ticket),
+            session_ticket_handler=tickets.append if wants_ticket else None,
+        )
+        connection.keep_alive_after = KEEP_ALIVE_S
+        side = self._side(connection)
+        fetch = Fetch(connection, side, requests, self._downloads)
+        driver = self._connect(connection, fetch)
+        try:
+            if updates_keys:
+                await _update_keys(driver)
+            await driver.wait_until(lambda: fetch.is_finished)
+            _check(connection, fetch)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await driver.wait_until(
+                        lambda: connection.is_confirmed and bool(tickets or not wants_ticket)
+                    )
+        finally:
+            fetch.close()
+            driver.close(side.no_error)
+            connection.end_trace()
+        if wants_ticket and not tickets:
+            raise EndpointError("the server sent no session ticket")
+        return tickets[-1] if tickets else None
+
+    def _side(self, connection: Connection) -> ClientSide:
+        if self._contract.testcase is TestCase.HTTP3:
+            from endpoint.h3 import H3Client  # noqa: PLC0415 - QPACK, only if needed
+
+            return H3Client(connection)
+        return HqClient(connection)
+
+    def _connect(self, connection: Connection, fetch: Fetch) -> Driver:
+        """Begin the handshake, on a socket of its own.
+
+        After its end the connection keeps the socket for the closing period, if the client lives
+        that long: late packets are answered, and a lost CONNECTION_CLOSE is repeated.
+        """
+        udp = UdpSocket(client_socket(self._family))
+        driver = Driver(connection, fetch, udp.send, _AtTheEnd(udp.close))
+        self._stack.callback(udp.close)
+        self._stack.callback(driver.stop)
+        udp.start(driver.received, driver.drive)
+        connection.connect(self._server, now=asyncio.get_running_loop().time())
+        driver.drive()
+        return driver
+
+
+class _AtTheEnd:
+    """Closes a connection's socket when it ends; with one socket each, IDs do not matter."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._close = close
+
+    def issued(self, connection_id: bytes) -> None:
+        pass
+
+    def retired(self, connection_id: bytes) -> None:
+        pass
+
+    def ended(self) -> None:
+        self._close()
+
+
+async def _update_keys(driver: Driver) -> None:
+    """Update the keys as soon as RFC 9001, 6.1, lets us, and send a packet with the new ones."""
+    connection = driver.connection
+    await driver.wait_until(lambda: connection.is_confirmed and connection.is_acknowledged)
+    connection.request_key_update()
+    connection.send_ping(uid=0)
+    driver.drive()
+
+
+def _check(connection: Connection, fetch: Fetch) -> None:
+    ending = connection.ending
+    problems = fetch.failures[:FAILURES_NAMED]
+    if len(fetch.failures) > FAILURES_NAMED:
+        problems.append(f"and {len(fetch.failures) - FAILURES_NAMED} more")
+    if not fetch.is_finished:
+        reason = "" if ending is None else _describe(ending.error_code, ending.reason_phrase)
+        problems.append(f"{fetch.unanswered} files incomplete: the connection ended{reason}")
+    if problems:
+        raise EndpointError("; ".join(problems))
+
+
+def _describe(error_code: int, phrase: str) -> str:
+    name = next((f" {code.name}" for code in QuicErrorCode if code == error_code), "")
+    return f" with error {error_code:#x}{name}" + (f" ({phrase})" if phrase else "")
+
+
+def _resolve(request: Request) -> tuple[int, Address]:
+    try:
+        found = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise EndpointError(f"REQUESTS: no address for {request.host}: {error.strerror}") from None
+    family, _, _, _, address = found[0]
+    return family, cast("Address", address)  # no Bluetooth

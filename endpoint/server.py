@@ -1,0 +1,76 @@
+"""What the server does in each test case: it serves /www until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+from aioquic.quic.retry import QuicRetryTokenHandler
+
+from endpoint.application import ServerSide
+from endpoint.contract import Contract, TestCase
+from endpoint.errors import EndpointError
+from endpoint.files import WebRoot
+from endpoint.hq import HqServer
+from endpoint.logs import open_logs
+from endpoint.serve import Serve
+from endpoint.settings import server_settings
+from endpoint.tickets import TicketStore
+from endpoint.transport.connection import Connection
+from endpoint.transport.listener import Listener, Origin
+from endpoint.transport.udp import UdpSocket, bound_socket
+
+
+async def run_server(contract: Contract, connection_type: type[Connection]) -> None:
+    """Serve until SIGTERM or SIGINT, then close all connections and return.
+
+    Raises:
+        EndpointError: It could not be started.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    with open_logs(contract) as logs:
+        settings = server_settings(contract, logs)
+        root = WebRoot(contract.www)
+        tickets = TicketStore()
+        new_side, no_error = _side(contract.testcase)
+
+        def accept(origin: Origin) -> tuple[Connection, Serve]:
+            connection = connection_type(
+                configuration=settings,
+                original_destination_connection_id=origin.original_destination,
+                retry_source_connection_id=origin.retry_source,
+                session_ticket_fetcher=tickets.take,
+                session_ticket_handler=tickets.add,
+            )
+            return connection, Serve(connection, new_side(connection), root)
+
+        udp = UdpSocket(_listening_socket(contract))
+        retry = QuicRetryTokenHandler() if contract.testcase is TestCase.RETRY else None
+        listener = Listener(settings, accept, udp.send, retry)
+        try:
+            udp.start(listener.received, listener.drained)
+            await stopped.wait()
+            listener.close(no_error)
+        finally:
+            udp.close()
+
+
+def _side(testcase: TestCase) -> tuple[Callable[[Connection], ServerSide], int]:
+    if testcase is TestCase.HTTP3:
+        from endpoint.h3 import H3Server  # noqa: PLC0415 - QPACK, only if needed
+
+        return H3Server, H3Server.no_error
+    return HqServer, HqServer.no_error
+
+
+def _listening_socket(contract: Contract) -> socket.socket:
+    try:
+        return bound_socket(contract.host, contract.port)
+    except OSError as error:
+        where = f"host={contract.host} port={contract.port}"
+        raise EndpointError(f"cannot listen on {where}: {error.strerror}") from None

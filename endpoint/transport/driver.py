@@ -1,0 +1,145 @@
+"""Drives one connection: events to its application, datagrams to its socket, time to its timer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from aioquic.quic.events import (
+    ConnectionIdIssued,
+    ConnectionIdRetired,
+    ConnectionTerminated,
+    QuicEvent,
+)
+
+from endpoint.transport.connection import Connection
+from endpoint.transport.udp import Address
+
+
+class Application(Protocol):
+    """What uses a connection. It does no I/O on the network and never waits."""
+
+    def event_received(self, event: QuicEvent) -> None:
+        """Take note of an event."""
+
+    def pump(self) -> None:
+        """Put into streams what they have room for; called before anything is sent."""
+
+
+class Observer(Protocol):
+    """Who must know which connection IDs lead to a connection."""
+
+    def issued(self, connection_id: bytes) -> None:
+        """The peer may use this connection ID from now on."""
+
+    def retired(self, connection_id: bytes) -> None:
+        """The peer will not use this connection ID any more."""
+
+    def ended(self) -> None:
+        """The connection is over, and any closing or draining period too."""
+
+
+class Driver:
+    """A connection in motion.
+
+    Args:
+        connection: What is driven.
+        application: What uses it.
+        send: Sends a datagram.
+        observer: Who is told of its connection IDs and its end; may be nobody.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        application: Application,
+        send: Callable[[bytes, Address], None],
+        observer: Observer | None = None,
+    ) -> None:
+        self.connection = connection
+        self.terminated: ConnectionTerminated | None = None
+        """How the connection ended, once it has."""
+        self._application = application
+        self._send = send
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+
+    def received(self, data: bytes, address: Address) -> None:
+        """Take in a datagram; :meth:`drive` must follow."""
+        self.connection.receive_datagram(data, address, now=self._loop.time())
+
+    def drive(self) -> None:
+        """Let the application and the connection do all that they can do now."""
+        self._deliver_events()
+        if not self.connection.is_ending:
+            self._application.pump()
+        for datagram, address in self.connection.datagrams_to_send(now=self._loop.time()):
+            self._send(datagram, address)
+        self._deliver_events()  # sending issues connection IDs
+        self._set_timer()
+        self._wake_up()
+
+    def close(self, error_code: int, reason: str = "") -> None:
+        """Send the application's CONNECTION_CLOSE (RFC 9000, 10.2)."""
+        self.connection.close(error_code=error_code, reason_phrase=reason)
+        self.drive()
+
+    def stop(self) -> None:
+        """Do nothing any more, whatever is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds, or the connection is ending."""
+        if holds() or self.connection.is_ending:
+            return
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append((holds, future))
+        await future
+
+    def _deliver_events(self) -> None:
+        while (event := self.connection.next_event()) is not None:
+            match event:
+                case ConnectionIdIssued() if self._observer is not None:
+                    self._observer.issued(event.connection_id)
+                case ConnectionIdRetired() if self._observer is not None:
+                    self._observer.retired(event.connection_id)
+                case ConnectionTerminated():
+                    self.terminated = event
+                    if self._observer is not None:
+                        self._observer.ended()
+            self._application.event_received(event)
+
+    def _set_timer(self) -> None:
+        due = self.connection.get_timer()
+        if self._timer is not None:
+            if self._timer.when() == due:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._timer_fired, due)
+
+    def _timer_fired(self, due: float) -> None:
+        self._timer = None
+        # The loop may be early by its clock's resolution.
+        self.connection.handle_timer(now=max(due, self._loop.time()))
+        self.drive()
+
+    def _wake_up(self) -> None:
+        if not self._waiting:
+            return
+        is_ending = self.connection.is_ending
+        still_waiting = []
+        for holds, future in self._waiting:
+            if future.done():
+                continue
+            if is_ending or holds():
+                future.set_result(None)
+            else:
+                still_waiting.append((holds, future))
+        self._waiting = still_waiting

@@ -1,0 +1,186 @@
+"""The server's side of a socket: which datagram belongs to which connection.
+
+A datagram for no connection is answered with Version Negotiation (RFC 9000, 6.1), with Retry
+(RFC 9000, 8.1.2), with a new connection, or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aioquic._buffer import Buffer
+from aioquic.asyncio.server import _encode_invalid_token_close
+from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
+from aioquic.quic.packet import (
+    QuicHeader,
+    QuicPacketType,
+    encode_quic_retry,
+    encode_quic_version_negotiation,
+    pull_quic_header,
+)
+from aioquic.quic.retry import QuicRetryTokenHandler
+
+from endpoint.transport.connection import Connection
+from endpoint.transport.driver import Application, Driver
+from endpoint.transport.udp import Address
+
+RETRY_CONNECTION_ID_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The connection IDs by which a client came here (RFC 9000, 7.3)."""
+
+    original_destination: bytes
+    retry_source: bytes | None
+    """None if it was not sent a Retry."""
+
+
+Accept = Callable[[Origin], tuple[Connection, Application]]
+
+
+class Listener:
+    """All connections of one server socket.
+
+    Args:
+        configuration: The server's; its versions and the length of its connection IDs count.
+        accept: Makes a connection and its application.
+        send: Sends a datagram.
+        retry: Checks addresses before any state is kept; None: no Retry is sent.
+    """
+
+    def __init__(
+        self,
+        configuration: QuicConfiguration,
+        accept: Accept,
+        send: Callable[[bytes, Address], None],
+        retry: QuicRetryTokenHandler | None = None,
+    ) -> None:
+        self._configuration = configuration
+        self._accept = accept
+        self._send = send
+        self._retry = retry
+        self._drivers: dict[bytes, Driver] = {}
+        self._touched: dict[Driver, None] = {}
+
+    def received(self, data: bytes, address: Address) -> None:
+        """Take in a datagram; :meth:`drained` must follow."""
+        try:
+            header = pull_quic_header(
+                Buffer(data=data), host_cid_length=self._configuration.connection_id_length
+            )
+        except ValueError:
+            return
+        driver = self._drivers.get(header.destination_cid)
+        if driver is None:
+            self._received_by_nobody(data, header, address)
+        else:
+            driver.received(data, address)
+            self._touched[driver] = None
+
+    def drained(self) -> None:
+        """Let every connection that a batch of datagrams was for do what it can."""
+        touched, self._touched = self._touched, {}
+        for driver in touched:
+            driver.drive()
+
+    def close(self, error_code: int) -> None:
+        """Close all connections at once, without waiting for anything."""
+        for driver in dict.fromkeys(self._drivers.values()):
+            driver.close(error_code)
+            driver.stop()
+
+    def _received_by_nobody(self, data: bytes, header: QuicHeader, address: Address) -> None:
+        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE or header.version is None:
+            return
+        if header.packet_type == QuicPacketType.VERSION_NEGOTIATION:
+            return
+        if header.version not in self._configuration.supported_versions:
+            answer = encode_quic_version_negotiation(
+                source_cid=header.destination_cid,
+                destination_cid=header.source_cid,
+                supported_versions=self._configuration.supported_versions,
+            )
+            self._send(answer, address)
+        elif header.packet_type == QuicPacketType.INITIAL:
+            origin = self._origin(header, header.version, address)
+            if origin is not None:
+                self._open(data, header, address, origin)
+
+    def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
+        """How the client came here; None if it has been told to come again."""
+        if self._retry is None:
+            return Origin(header.destination_cid, None)
+        now = asyncio.get_running_loop().time()
+        if not header.token:
+            source = os.urandom(RETRY_CONNECTION_ID_BYTES)
+            token = self._retry.create_token(
+                address=address,
+                original_destination_connection_id=header.destination_cid,
+                retry_source_connection_id=source,
+                now=now,
+            )
+            answer = encode_quic_retry(
+                version=version,
+                source_cid=source,
+                destination_cid=header.source_cid,
+                original_destination_cid=header.destination_cid,
+                retry_token=token,
+            )
+            self._send(answer, address)
+            return None
+        try:
+            original = self._retry.validate_token(
+                address=address,
+                destination_cid=header.destination_cid,
+                token=header.token,
+                now=now,
+            )
+        except ValueError:
+            answer = _encode_invalid_token_close(
+                version=version,
+                source_cid=header.destination_cid,
+                destination_cid=header.source_cid,
+            )
+            self._send(answer, address)
+            return None
+        return Origin(original, header.destination_cid)
+
+    def _open(self, data: bytes, header: QuicHeader, address: Address, origin: Origin) -> None:
+        connection, application = self._accept(origin)
+        entries = _Entries(self._drivers)
+        driver = Driver(connection, application, self._send, entries)
+        driver.received(data, address)
+        if not connection.is_started:
+            connection.end_trace()  # not one packet could be decrypted: a corrupted datagram
+            return
+        entries.driver = driver
+        entries.issued(header.destination_cid)
+        entries.issued(connection.host_cid)
+        self._touched[driver] = None
+
+
+class _Entries:
+    """The connection IDs of one connection in the table of all of them."""
+
+    driver: Driver
+
+    def __init__(self, table: dict[bytes, Driver]) -> None:
+        self._table = table
+        self._own: set[bytes] = set()
+
+    def issued(self, connection_id: bytes) -> None:
+        self._own.add(connection_id)
+        self._table[connection_id] = self.driver
+
+    def retired(self, connection_id: bytes) -> None:
+        self._own.discard(connection_id)
+        self._table.pop(connection_id, None)
+
+    def ended(self) -> None:
+        for connection_id in self._own:
+            self._table.pop(connection_id, None)
+        self._own.clear()

@@ -1,0 +1,144 @@
+"""The command line: one module for each subcommand, imported only when it is called.
+
+Exit codes: 0 nothing unexpected; 1 something failed; 2 wrong use or environment, said in one line
+with a hint; 3 our bug, with its traceback; 5 nothing selected; 128 and the signal's number after
+Ctrl-C (130) or SIGTERM (143), with all results until then stored and shown.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from importlib import import_module
+
+import click
+
+from runner.errors import UserError
+from runner.printable import printable
+
+
+class ExitCode(IntEnum):
+    """What the shell gets to know."""
+
+    OK = 0
+    FAILED = 1
+    WRONG_USE = 2
+    BUG = 3
+    NOTHING_SELECTED = 5
+    SIGNALLED = 128
+    """Plus the signal's number."""
+
+
+COMMANDS = {
+    "run": ("run", "Run implementations against each other and judge them."),
+    "list": ("listing", "Show which tests, implementations and scenarios there are."),
+    "judge": ("judge", "Judge again what a run stored, without running anything."),
+    "doctor": ("doctor", "Find out whether tests can run here, and what is missing."),
+    "clean": ("clean", "Remove what dead runs left behind."),
+}
+"""Every subcommand: the module below this one whose ``command`` it is, and its line in
+``--help``. (A module called ``list`` would hide the builtin in this one.)"""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is called, so that ``--help`` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Their names, in the order in which one needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = import_module(f"runner.cli.{module}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List them without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415 - costs more than all of --help
+
+        click.echo(f"quicmatrix {version('quicmatrix')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+@click.pass_context
+def quicmatrix(context: click.Context) -> None:
+    """Run QUIC implementations against each other and judge them by their packets.
+
+    Start with 'quicmatrix doctor', then 'quicmatrix run -t handshake'. Your own program needs no
+    configuration: 'quicmatrix run -c mine=./my-client'.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(ExitCode.WRONG_USE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; by default the process's own.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = quicmatrix.main(words, "quicmatrix", standalone_mode=False, obj=tuple(words))
+    except UserError as error:
+        return _wrong_use(error.message, error.hint)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "quicmatrix"
+        return _wrong_use(error.format_message(), f"'{where} --help' shows how it is used")
+    except click.ClickException as error:
+        return _wrong_use(error.format_message(), "")
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.SIGNALLED + 2
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        return _bug(error)
+    return int(code or ExitCode.OK)
+
+
+def _wrong_use(message: str, hint: str) -> int:
+    click.echo(f"error: {printable(message)}", err=True)
+    if hint:
+        click.echo(f"hint: {printable(hint)}", err=True)
+    return ExitCode.WRONG_USE
+
+
+def _bug(error: Exception) -> int:
+    import traceback  # noqa: PLC0415 - only bugs need it
+
+    wrapped = error
+    while isinstance(wrapped, ExceptionGroup) and len(wrapped.exceptions) == 1:
+        wrapped = wrapped.exceptions[0]
+    if isinstance(wrapped, UserError):
+        return _wrong_use(wrapped.message, wrapped.hint)
+    for line in traceback.format_exception(error):
+        for part in line.splitlines():
+            click.echo(printable(part), err=True)
+    click.echo("This is a bug in quicmatrix: please report it, with all of the above.", err=True)
+    return ExitCode.BUG

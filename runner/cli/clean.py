@@ -1,0 +1,25 @@
+"""``quicmatrix clean``: remove what dead runs left behind."""
+
+from __future__ import annotations
+
+import click
+
+from runner.cli import ExitCode
+from runner.printable import printable
+
+
+@click.command()
+def command() -> int:
+    """Remove what dead runs left behind: processes, namespaces, control groups, folders.
+
+    It is found by the label that every run puts on what it makes. Runs that are alive are not
+    touched, and neither are results.
+    """
+    from runner.cli.backends import backend  # noqa: PLC0415 - imports a sandbox
+
+    removed = backend("netns").clean()
+    for line in removed:
+        click.echo(printable(f"removed: {line}"))
+    if not removed:
+        click.echo("nothing was left behind")
+    return ExitCode.OK

@@ -1,0 +1,156 @@
+"""``quicmatrix list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.printable import printable
+
+if TYPE_CHECKING:  # imported once it is called
+    from runner.network.scenario import Parameter
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+Record = dict[str, object]
+
+
+@click.group(no_args_is_help=False)
+def command() -> None:
+    """Show which tests, implementations and scenarios there are."""
+
+
+@command.command()
+@AS_JSON
+def tests(as_json: bool) -> None:
+    """The test cases, in the suite's order."""
+    from runner.select import testcases  # noqa: PLC0415 - loads the suite
+
+    records: list[Record] = [
+        {
+            "letter": case.letter,
+            "name": case.name,
+            "summary": case.summary,
+            "scenario": case.scenario,
+            "timeout_s": case.timeout_s,
+            "requirements": [
+                {
+                    "name": requirement.name,
+                    "level": str(requirement.level),
+                    "citation": requirement.citation,
+                    "text": requirement.text,
+                    "compat": requirement.compat,
+                }
+                for requirement in case.requirements
+            ],
+        }
+        for case in testcases()
+    ]
+    _show(records, as_json, lambda: _rows(records, ("letter", "name", "summary")))
+
+
+@command.command()
+@click.option(
+    "--implementations",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="An implementations file other than ours.",
+)
+@AS_JSON
+def implementations(file: Path | None, as_json: bool) -> None:
+    """The implementations, and what can run here."""
+    from runner.cli.checks import missing_programs  # noqa: PLC0415 - imports msgspec
+    from runner.implementations import load  # noqa: PLC0415 - as above
+
+    known = load(file)
+    records: list[Record] = [
+        {
+            "name": one.name,
+            "roles": sorted(map(str, one.roles)),
+            "image": one.image,
+            "url": one.url,
+            "commands": {str(role): list(words) for role, words in one.commands.items()},
+            "missing": missing_programs(one),
+        }
+        for one in known
+    ]
+    rows = [
+        {
+            "name": one["name"],
+            "roles": ", ".join(_strings(one["roles"])),
+            "state": "; ".join(_strings(one["missing"])) or "ready",
+        }
+        for one in records
+    ]
+    _show(records, as_json, lambda: _rows(rows, ("name", "roles", "state")))
+
+
+@command.command()
+@AS_JSON
+def scenarios(as_json: bool) -> None:
+    """What the network can do, in the words of test cases."""
+    from runner.network.scenario import SCENARIOS  # noqa: PLC0415 - only this needs the network
+
+    records: list[Record] = [
+        {
+            "name": kind.name,
+            "summary": kind.summary,
+            "parameters": [
+                {
+                    "name": parameter.name,
+                    "kind": str(parameter.kind),
+                    "meaning": parameter.meaning,
+                    "required": parameter.required,
+                    "default": parameter.default,
+                    "choices": list(parameter.choices),
+                }
+                for parameter in kind.parameters
+            ],
+        }
+        for kind in SCENARIOS
+    ]
+
+    def lines() -> Iterable[str]:
+        for kind in SCENARIOS:
+            yield f"{kind.name}: {kind.summary}"
+            words = [_word(parameter) for parameter in kind.parameters]
+            width = max(map(len, words))
+            for word, parameter in zip(words, kind.parameters, strict=True):
+                yield f"  {word:<{width}}  {parameter.meaning}{_optional(parameter)}"
+
+    _show(records, as_json, lines)
+
+
+def _word(parameter: Parameter) -> str:
+    return f"--{parameter.name}={'|'.join(parameter.choices) or parameter.kind.upper()}"
+
+
+def _optional(parameter: Parameter) -> str:
+    if parameter.default:
+        return f" (default: {parameter.default})"
+    return "" if parameter.required else " (optional)"
+
+
+def _show(records: Sequence[Record], as_json: bool, lines: Callable[[], Iterable[str]]) -> None:
+    if as_json:
+        click.echo(json.dumps(records, indent=2))
+        return
+    for line in lines():
+        click.echo(printable(line))
+
+
+def _rows(records: Sequence[Record], keys: Sequence[str]) -> Iterable[str]:
+    """Columns as wide as their longest word; the last one as long as it likes."""
+    widths = [max((len(str(record[key])) for record in records), default=0) for key in keys[:-1]]
+    for record in records:
+        columns = [f"{record[key]!s:<{width}}" for key, width in zip(keys, widths, strict=False)]
+        yield "  ".join([*columns, str(record[keys[-1]])])
+
+
+def _strings(value: object) -> list[str]:
+    assert isinstance(value, list)
+    return [str(one) for one in value]

@@ -1,0 +1,88 @@
+"""One line for each finished job: for pipes, files and the logs of CI systems.
+
+::
+
+    [ 3/48] passed  client reference  server ngtcp2  handshake  1.2 s
+
+No line is ever changed once written, and none has a control character in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from runner import wording
+from runner.console.closing import STYLES
+from runner.matrix import needs_attention
+from runner.model import Job
+from runner.printable import printable
+from runner.store import JobResult, RunResult
+
+
+class Lines:
+    """Tells of a run line by line.
+
+    Args:
+        console: Where to.
+        debug: Whether to tell of starts too.
+    """
+
+    def __init__(self, console: Console, *, debug: bool = False) -> None:
+        self._console = console
+        self._debug = debug
+        self._planned = 0
+        self._done = 0
+        self._widths = (0, 0, 0)
+
+    def run_started(self, jobs: Sequence[Job], folder: Path) -> None:
+        """Say how much there is to do, and where it will be found."""
+        self._planned = len(jobs)
+        self._widths = (
+            max((len(job.client.name) for job in jobs), default=0),
+            max((len(job.server.name) for job in jobs), default=0),
+            max((len(_test(job.test.name, job.repetition)) for job in jobs), default=0),
+        )
+        attempts = "attempt" if len(jobs) == 1 else "attempts"
+        self._say(Text(f"{len(jobs)} {attempts}, stored in {printable(str(folder))}"))
+
+    def job_started(self, job: Job) -> None:
+        """Nothing, unless every detail is wanted."""
+        if self._debug:
+            who = f"client {job.client.name}, server {job.server.name}"
+            self._say(Text(f"started {who}: {job.test.name}, seed {job.seed}", "dim"))
+
+    def job_finished(self, result: JobResult) -> None:
+        """The line."""
+        self._done += 1
+        digits = len(str(self._planned))
+        client, server, test = self._widths
+        outcome = result.verdict.outcome
+        line = Text(f"[{self._done:>{digits}}/{self._planned}] ")
+        line.append(f"{outcome:<12}", STYLES[outcome])
+        line.append(
+            f"  client {printable(result.client):<{client}}"
+            f"  server {printable(result.server):<{server}}"
+            f"  {printable(_test(result.test, result.repetition)):<{test}}"
+            f"  {wording.duration(result.duration_s)}"
+        )
+        self._say(line)
+        if needs_attention(outcome) and result.verdict.reason:
+            self._say(Text(f"{'':{2 * digits + 4}}{printable(result.verdict.reason)}"))
+
+    def note(self, message: str) -> None:
+        """A line of its own."""
+        self._say(Text(f"note: {printable(message)}"))
+
+    def run_finished(self, result: RunResult) -> None:
+        """Nothing: what there is to say at the end is :mod:`runner.console.closing`'s."""
+
+    def _say(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
+
+
+def _test(name: str, repetition: int) -> str:
+    return name if repetition == 1 else f"{name} #{repetition}"

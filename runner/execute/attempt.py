@@ -1,0 +1,336 @@
+"""One attempt at a job: two endpoints and the middlebox between them, from start to bundle.
+
+The order of events, and who may end it::
+
+    sandbox   three hosts, empty
+    sim       the middlebox captures from before the first datagram ...
+    server    ... and probes the server with Version Negotiation until it answers   10 s at most
+    client    does what its TESTCASE says; its time counts from its own start       the test's time
+    server    gets SIGTERM, then, if it takes no notice, SIGKILL                      5 s at most
+    sim       delivers what is in flight, and closes its captures                    10 s at most
+    bundle    files are listed, logs copied out, secrets put into the captures
+    sandbox   gone, with all that ran in it
+
+What an endpoint does is never an exception here, only a fact in the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner import pki
+from runner.errors import UserError
+from runner.execute import secrets
+from runner.execute.contract import job_environment
+from runner.execute.files import fill_www
+from runner.implementations import missing_program
+from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
+from runner.model import (
+    AttemptRecord,
+    Ending,
+    Implementation,
+    Job,
+    LinkRecord,
+    SideRecord,
+)
+from runner.network import capture, control, journal
+from runner.network.capture import DamagedCapture
+from runner.network.control import MiddleboxError
+from runner.sandbox import salvage
+from runner.sandbox.model import (
+    Backend,
+    Exit,
+    Folders,
+    Host,
+    Launch,
+    Limits,
+    Process,
+    Sandbox,
+    SandboxError,
+)
+from runner.store import write_attempt, write_file
+from runner.trace.model import Side
+
+LOG_NAME = "output.log"
+CAPTURE_LIMIT = 256 * 1024 * 1024
+"""Bytes that each capture may have: ten times what the largest test case needs."""
+_SERVER_GONE_GRACE_S = 2.0
+"""How long a client may go on when its server has ended: it is told why soon enough."""
+_OVERHEAD_S = 60.0
+"""What everything but the client may take at most; beyond it, the runner itself hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where attempts happen."""
+
+    backend: Backend
+    run_id: str
+    scratch: Path
+    """A folder of the run's own, for what vanishes with the attempt."""
+    cwd: Path
+    """Where local commands start."""
+    limits: Limits
+    clock: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+
+
+async def attempt(job: Job, bundle: Path, stage: Stage) -> AttemptRecord:
+    """Run a job once and store all there is to know of it.
+
+    Args:
+        job: What to run.
+        bundle: The folder to store it in; it must not exist yet.
+        stage: Where to run it.
+
+    Returns:
+        The record, which also stands in the bundle's attempt.json. Its ``fault`` says so if the
+        runner or the machine failed.
+    """
+    for part in ("client", "server", "sim"):
+        (bundle / part).mkdir(parents=True)
+    started_at, started = stage.clock(), time.monotonic()
+    record = AttemptRecord(
+        client_name=job.client.name,
+        server_name=job.server.name,
+        test=job.test.name,
+        scenario=job.test.scenario,
+        seed=job.seed,
+        repetition=job.repetition,
+        started_at=started_at,
+        duration_s=0.0,
+        server_ready=False,
+        client=SideRecord(),
+        server=SideRecord(),
+        link=LinkRecord(),
+    )
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(dir=stage.scratch))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            async with asyncio.timeout(job.test.timeout_s + _OVERHEAD_S):
+                record = await _perform(job, bundle, folder, stage, record)
+        except TimeoutError:
+            record = replace(record, fault="the attempt hung in the runner and was given up")
+        except (SandboxError, MiddleboxError, DamagedCapture, UserError, OSError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from error  # what it met on its way out
+            record = replace(record, fault=f"{type(error).__name__}: {error}")
+    record = replace(record, duration_s=time.monotonic() - started)
+    write_attempt(record, bundle)
+    return record
+
+
+def launch(
+    implementation: Implementation, role: Side, environment: Mapping[str, str], cwd: Path
+) -> Launch:
+    """What starts an implementation in a role.
+
+    Raises:
+        UserError: It has no local command for it, or there is no such program.
+    """
+    if problem := missing_program(implementation, role):
+        raise UserError(problem)
+    program, *arguments = implementation.commands[role]
+    found = shutil.which(program)
+    assert found is not None
+    return Launch((found, *arguments), cwd, environment)
+
+
+async def _perform(
+    job: Job, bundle: Path, folder: Path, stage: Stage, record: AttemptRecord
+) -> AttemptRecord:
+    folders = Folders(www=folder / "www", certs=folder / "certs", sim_logs=bundle / "sim")
+    folders.www.mkdir()
+    folders.certs.mkdir()
+    record = replace(record, www=fill_www(folders.www, job.test, job.seed))
+    now = dt.datetime.fromtimestamp(record.started_at, dt.UTC)
+    pki.issue(now).write(folders.certs)
+    async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
+        record = await _converse(job, stage, record, sandbox, bundle=bundle, folder=folder)
+        record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
+    damage = await asyncio.to_thread(_finish_captures, bundle)
+    return replace(record, link=replace(record.link, incomplete=record.link.incomplete or damage))
+
+
+async def _converse(
+    job: Job, stage: Stage, record: AttemptRecord, sandbox: Sandbox, *, bundle: Path, folder: Path
+) -> AttemptRecord:
+    """Start everything in order, let the client do its work, and stop everything in order."""
+    launches = {
+        role: launch(
+            implementation,
+            role,
+            job_environment(role, job, [file.name for file in record.www]),
+            stage.cwd,
+        )
+        for role, implementation in ((Side.CLIENT, job.client), (Side.SERVER, job.server))
+    }
+    async with control.listen(folder / "control") as channel:
+        sim = control.command(
+            scenario=job.test.scenario,
+            seed=job.seed,
+            capture_dir=bundle / "sim",
+            capture_limit=CAPTURE_LIMIT,
+            control=folder / "control",
+        )
+        await sandbox.sim.start(Launch(sim, stage.cwd), bundle / "sim" / LOG_NAME)
+        await channel.capturing()
+        server = await Started.on(sandbox.server, launches[Side.SERVER], bundle / "server")
+        client: Started | None = None
+        if ready := await _until_ready(channel, server):
+            client = await Started.on(sandbox.client, launches[Side.CLIENT], bundle / "client")
+            await _until_done(client, server, job.test.timeout_s)
+        await server.stop(Ending.STOPPED)
+        summary = await channel.finish()
+    return replace(
+        record,
+        server_ready=ready,
+        client=client.record() if client else SideRecord(),
+        server=server.record(),
+        link=_link_record(summary),
+    )
+
+
+@dataclass(slots=True)
+class Started:
+    """A side's process, and how it came to its end."""
+
+    process: Process
+    launch: Launch
+    began: float
+    ending: Ending | None = None
+    exit: Exit | None = None
+    ended: float = 0.0
+
+    @classmethod
+    async def on(cls, host: Host, launch: Launch, folder: Path) -> Started:
+        """Start it, its log going to the side's folder of the bundle."""
+        began = time.monotonic()
+        return cls(await host.start(launch, folder / LOG_NAME), launch, began)
+
+    async def wait(self) -> None:
+        """Wait until it ends by itself, or by flooding its log."""
+        how = await self.process.wait()
+        self._end(how, Ending.LOG_OVERFLOW if how.log_overflow else Ending.EXITED)
+
+    async def stop(self, ending: Ending) -> None:
+        """End it if it still runs, and remember why."""
+        if self.exit is None:
+            how = await self.process.stop()
+            killed = how.signal == signal.SIGKILL and ending is Ending.STOPPED
+            self._end(how, Ending.KILLED if killed else ending)
+
+    def record(self) -> SideRecord:
+        """Its part of attempt.json."""
+        assert self.exit is not None
+        assert self.ending is not None
+        return SideRecord(
+            command=self.launch.command,
+            ending=self.ending,
+            exit_code=self.exit.code,
+            signal=self.exit.signal,
+            duration_s=self.ended - self.began,
+        )
+
+    def _end(self, how: Exit, ending: Ending) -> None:
+        if self.exit is None:
+            self.exit, self.ending, self.ended = how, ending, time.monotonic()
+
+
+async def _until_ready(channel: control.Channel, server: Started) -> bool:
+    """Whether the server answered the probe before it ended or the probe's time was over."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            ended = group.create_task(server.wait())
+            ready = group.create_task(channel.server_ready())
+            await asyncio.wait((ended, ready), return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+            ready.cancel()
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from several
+    return not ready.cancelled() and ready.result()
+
+
+async def _until_done(client: Started, server: Started, timeout_s: float) -> None:
+    """Wait for the client; no longer than its time, and not long beyond the server's end."""
+    async with asyncio.TaskGroup() as group:
+        done = group.create_task(client.wait())
+        gone = group.create_task(server.wait())
+        await asyncio.wait((done, gone), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            await asyncio.wait((done,), timeout=_SERVER_GONE_GRACE_S)
+        done.cancel()
+        gone.cancel()
+    await client.stop(Ending.STOPPED if server.exit is not None else Ending.OUT_OF_TIME)
+
+
+def _collect(
+    record: AttemptRecord, bundle: Path, sandbox: Sandbox, limits: Limits
+) -> AttemptRecord:
+    """List what the client downloaded and copy the logs, while the hosts are still there."""
+    downloads, complete = salvage.manifest(
+        sandbox.client.folder("/downloads"),
+        max_entries=limits.downloads_entries,
+        max_bytes=limits.downloads_bytes,
+    )
+    notes = {
+        name: salvage.copy_out(
+            host.folder("/logs"), bundle / name, max_bytes=limits.logs_bytes, max_files=4096
+        )
+        for name, host in (("client", sandbox.client), ("server", sandbox.server))
+    }
+    return replace(
+        record,
+        downloads=downloads,
+        downloads_complete=complete,
+        client=replace(record.client, notes=notes["client"]),
+        server=replace(record.server, notes=notes["server"]),
+    )
+
+
+def _link_record(summary: control.Summary) -> LinkRecord:
+    lost = summary.kernel_drops
+    return LinkRecord(
+        forwarded_to_client=summary.forwarded.to_client,
+        forwarded_to_server=summary.forwarded.to_server,
+        dropped=summary.dropped,
+        lateness_ms=summary.lateness_ms,
+        incomplete=summary.truncated or (f"the kernel lost {lost} frames" if lost else ""),
+    )
+
+
+def _finish_captures(bundle: Path) -> str:
+    """Put the secrets into the captures, and all logs into one output.txt.
+
+    Returns:
+        What is wrong with a capture; empty if nothing.
+    """
+    damage = ""
+    keys = secrets.merge(bundle / side / "keys.log" for side in ("client", "server"))
+    for raw_name, path in (
+        (journal.LEFT_CAPTURE, LEFT_CAPTURE),
+        (journal.RIGHT_CAPTURE, RIGHT_CAPTURE),
+    ):
+        raw = bundle / "sim" / raw_name
+        damage = capture.finish(raw, bundle / path, keys) or damage
+        raw.unlink()
+    logs = ((side, bundle / side / LOG_NAME) for side in ("sim", "server", "client"))
+    lines = (
+        side.encode() + b" | " + line + b"\n"
+        for side, log in logs
+        if log.exists()
+        for line in log.read_bytes().splitlines()
+    )
+    write_file(bundle / "output.txt", b"".join(lines))
+    return damage

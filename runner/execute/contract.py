@@ -1,0 +1,46 @@
+"""The endpoint contract: the environment that tells an endpoint what to do.
+
+It is quic-interop-runner's, so whatever runs there runs here (docs/contract.md has all of it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.model import Job
+from runner.trace.model import Side
+
+NOT_SUPPORTED = 127
+"""The exit code of an endpoint that does not know its TESTCASE."""
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def environment(role: Side, testcase: str, requests: Sequence[str] = ()) -> dict[str, str]:
+    """All of an endpoint's environment."""
+    variables = {
+        "PATH": _PATH,
+        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+        "LANG": "C.UTF-8",
+        "ROLE": str(role),
+        "TESTCASE": testcase,
+        "SSLKEYLOGFILE": "/logs/keys.log",
+        "QLOGDIR": "/logs/qlog/",
+    }
+    if role is Side.CLIENT:
+        return {**variables, "REQUESTS": " ".join(requests), "CLIENT_PARAMS": ""}
+    return {**variables, "SERVER_PARAMS": ""}
+
+
+def job_environment(role: Side, job: Job, names: Sequence[str]) -> dict[str, str]:
+    """The environment of one side of a job.
+
+    Args:
+        role: Which side.
+        job: What is run.
+        names: The files to request, in order.
+    """
+    if role is Side.SERVER:
+        return environment(role, job.test.server)
+    urls = [f"https://{job.test.server_name}:443/{name}" for name in names]
+    return environment(role, job.test.client, urls)

@@ -1,0 +1,209 @@
+"""A run: all jobs, as many side by side as asked, each result stored as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+from runner import judge, store
+from runner.execute import unknown
+from runner.execute.attempt import Stage, attempt
+from runner.model import Implementation, Job, Outcome, Verdict
+from runner.network.control import MiddleboxError
+from runner.sandbox.model import Backend, Limits, SandboxError
+from runner.select import Selection
+from runner.store import JobResult, RunResult, TestInfo
+from runner.trace.model import Side
+
+
+class Observer(Protocol):
+    """Who is told of a run while it happens. Its methods return at once."""
+
+    def run_started(self, jobs: Sequence[Job], folder: Path) -> None:
+        """The jobs that will be done, and where they are stored."""
+
+    def job_started(self, job: Job) -> None:
+        """A job has a place to run now."""
+
+    def job_finished(self, result: JobResult) -> None:
+        """A job has its verdict."""
+
+    def note(self, message: str) -> None:
+        """Something that people should know, in one line."""
+
+    def run_finished(self, result: RunResult) -> None:
+        """All is over: done, or interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run what was selected."""
+
+    folder: Path
+    """Where to store it; it must not exist yet."""
+    scratch: Path
+    """An existing folder, labelled with the run's id, for what vanishes with an attempt."""
+    run_id: str
+    seed: int
+    parallel: int = 1
+    """How many jobs run side by side."""
+    repeat: int = 1
+    compat: bool = False
+    strict: bool = False
+    command_line: str = ""
+    repeat_with: tuple[str, ...] = ()
+    """Options that the command which repeats a single job needs too."""
+    cwd: Path = field(default_factory=Path.cwd)
+    limits: Limits = field(default_factory=Limits)
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+
+async def execute(
+    selection: Selection,
+    jobs: Sequence[Job],
+    options: RunOptions,
+    backend: Backend,
+    observer: Observer,
+) -> RunResult:
+    """Do all jobs, and store each result as it comes.
+
+    When it is cancelled, what runs is ended, and what was done stays done: result.json then says
+    that it is not complete.
+    """
+    options.folder.mkdir(parents=True)
+    run = _Run(selection, jobs, options, backend, observer)
+    observer.run_started(jobs, options.folder)
+    for message in selection.left_out:
+        observer.note(f"left out: {message}")
+    store.write(run.result, options.folder)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(run.do(job))
+        run.result = replace(run.result, complete=True)
+    finally:
+        run.result = replace(run.result, ended_at=time.time())
+        store.write(run.result, options.folder)
+        observer.run_finished(run.result)
+    return run.result
+
+
+def repeat_command(job: Job, options: Sequence[str] = ()) -> str:
+    """The command that runs a job again, as a line for a shell: same pair, test and seed."""
+
+    def word(role: Side, implementation: Implementation) -> str:
+        given = implementation.given.get(role)
+        return f"{implementation.name}={given}" if given else implementation.name
+
+    client, server = word(Side.CLIENT, job.client), word(Side.SERVER, job.server)
+    words = ["-c", client, "-s", server, "-t", job.test.name, "--seed", str(job.seed), *options]
+    return shlex.join(["quicmatrix", "run", *words])
+
+
+def tools() -> dict[str, str]:
+    """The versions of what takes part in every run, for its result."""
+    return {
+        "quicmatrix": version("quicmatrix"),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
+
+
+class _Run:
+    """The state of a run: its result so far, and who has been asked for an unknown test."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        jobs: Sequence[Job],
+        options: RunOptions,
+        backend: Backend,
+        observer: Observer,
+    ) -> None:
+        self._options = options
+        self._observer = observer
+        self._stage = Stage(backend, options.run_id, options.scratch, options.cwd, options.limits)
+        self._places = asyncio.Semaphore(options.parallel)
+        self._answers: dict[tuple[str, Side], Verdict | None] = {}
+        self._asking: dict[tuple[str, Side], asyncio.Lock] = {}
+        self.result = RunResult(
+            run_id=options.run_id,
+            started_at=time.time(),
+            ended_at=time.time(),
+            folder=str(options.folder),
+            clients=tuple(one.name for one in selection.clients),
+            servers=tuple(one.name for one in selection.servers),
+            urls={one.name: one.url for one in (*selection.clients, *selection.servers)},
+            tests=tuple(
+                TestInfo(test.letter, test.name, test.summary, test.scenario)
+                for test in selection.tests
+            ),
+            seed=options.seed,
+            planned=len(jobs),
+            command_line=options.command_line,
+            compat=options.compat,
+            strict=options.strict,
+            tools=tools() | dict(options.tools),
+        )
+
+    async def do(self, job: Job) -> None:
+        async with self._places:
+            self._observer.job_started(job)
+            result = await self._result(job)
+            self.result = replace(self.result, jobs=(*self.result.jobs, result))
+            store.write(self.result, self._options.folder)
+            self._observer.job_finished(result)
+
+    async def _result(self, job: Job) -> JobResult:
+        started_at, started = time.time(), time.monotonic()
+        bundle = self._options.folder / job.folder
+        answers = await asyncio.gather(
+            self._answer(job.client, Side.CLIENT), self._answer(job.server, Side.SERVER)
+        )
+        verdict = answers[0] or answers[1]
+        attempted = verdict is None
+        if verdict is None:
+            record = await attempt(job, bundle, self._stage)
+            trace = await judge.decode(bundle)
+            verdict = judge.judge(
+                record,
+                trace,
+                job.test,
+                compat=self._options.compat,
+                strict=self._options.strict,
+            )
+        return JobResult(
+            client=job.client.name,
+            server=job.server.name,
+            test=job.test.name,
+            letter=job.test.letter,
+            repetition=job.repetition,
+            seed=job.seed,
+            verdict=verdict,
+            started_at=started_at,
+            duration_s=time.monotonic() - started,
+            folder=job.folder if attempted else "",
+            command=repeat_command(job, self._options.repeat_with),
+        )
+
+    async def _answer(self, implementation: Implementation, role: Side) -> Verdict | None:
+        """The verdict on all jobs of one that does not exit with 127 when it should."""
+        key = (implementation.name, role)
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            if key not in self._answers:
+                folder = self._options.folder / "contract" / f"{implementation.name}_{role}"
+                try:
+                    self._answers[key] = await unknown.violation(
+                        implementation, role, folder, self._stage
+                    )
+                except (SandboxError, MiddleboxError, OSError) as error:
+                    reason = f"{type(error).__name__}: {error}"
+                    self._answers[key] = Verdict(Outcome.ERROR, reason)
+            return self._answers[key]

@@ -1,0 +1,34 @@
+"""The TLS secrets that both sides logged, as one key log for tshark."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+_LINE = re.compile(rb"[A-Z0-9_]{1,64} [0-9a-fA-F]{64} [0-9a-fA-F]{2,256}")
+_MOST_BYTES = 8 * 1024 * 1024
+
+
+def merge(paths: Iterable[Path]) -> bytes:
+    """All well-formed lines of the key logs there are, each once.
+
+    The files were written by endpoints under test: what is not in NSS key log format is left out,
+    links are not followed, and what lies beyond 8 MiB of a file is not read.
+    """
+    lines: dict[bytes, None] = {}
+    for path in paths:
+        lines |= dict.fromkeys(
+            line for line in map(bytes.strip, _read(path).splitlines()) if _LINE.fullmatch(line)
+        )
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""  # an endpoint without a key log is judged by what is in the clear
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(_MOST_BYTES)

@@ -1,0 +1,104 @@
+"""The first question to every implementation: does it exit with 127 when it does not know a test?
+
+Without that, ``unsupported`` could not be told from ``failed`` or, worse, ``passed``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from runner.execute.attempt import CAPTURE_LIMIT, LOG_NAME, Stage, launch
+from runner.execute.contract import NOT_SUPPORTED, environment
+from runner.model import Implementation, Outcome, ReportedViolation, Verdict
+from runner.network import control
+from runner.sandbox.model import Folders, Launch
+from runner.trace.model import Side
+from testcases.model import Level
+
+_TIME_LIMIT_S = 10.0
+_SCENARIO = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
+
+
+async def violation(
+    implementation: Implementation, role: Side, folder: Path, stage: Stage
+) -> Verdict | None:
+    """Ask an implementation for a test that cannot exist.
+
+    Args:
+        implementation: Who is asked.
+        role: In which role.
+        folder: Where its log is stored; it must not exist yet.
+        stage: Where to run it.
+
+    Returns:
+        None if it exited with 127, or else the verdict on all its jobs in that role.
+
+    Raises:
+        SandboxError, MiddleboxError: The machine or the runner failed.
+    """
+    (folder / "sim").mkdir(parents=True)
+    with ExitStack() as stack:
+        scratch = Path(tempfile.mkdtemp(dir=stage.scratch))
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        said = await _ask(implementation, role, folder, scratch, stage)
+    if not said:
+        return None
+    return Verdict(
+        Outcome.FAILED,
+        f"{implementation.name} as {role}: {said}",
+        (
+            ReportedViolation(
+                "unknown_testcase_exits_with_127",
+                Level.TEST,
+                "interop suite",
+                "An endpoint exits with 127 when it does not know its TESTCASE.",
+                said,
+                role,
+            ),
+        ),
+    )
+
+
+async def _ask(
+    implementation: Implementation, role: Side, folder: Path, scratch: Path, stage: Stage
+) -> str:
+    folders = Folders(www=scratch / "www", certs=scratch / "certs", sim_logs=folder / "sim")
+    folders.www.mkdir()
+    folders.certs.mkdir()
+    testcase = f"unknown-{secrets.token_hex(4)}"
+    variables = environment(role, testcase, [f"https://server4:443/{testcase}"])
+    async with (
+        stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox,
+        control.listen(scratch / "control") as channel,
+    ):
+        # Images wait for the sim before they start.
+        sim = control.command(
+            scenario=_SCENARIO,
+            seed=0,
+            capture_dir=folder / "sim",
+            capture_limit=CAPTURE_LIMIT,
+            control=scratch / "control",
+            probe_timeout_s=None,
+        )
+        await sandbox.sim.start(Launch(sim, stage.cwd), folder / "sim" / LOG_NAME)
+        await channel.capturing()
+        host = sandbox.client if role is Side.CLIENT else sandbox.server
+        process = await host.start(
+            launch(implementation, role, variables, stage.cwd), folder / LOG_NAME
+        )
+        try:
+            async with asyncio.timeout(_TIME_LIMIT_S):
+                how = await process.wait()
+        except TimeoutError:
+            await process.kill()
+            return f"asked for TESTCASE={testcase}, it still ran after {_TIME_LIMIT_S:g} s"
+        await channel.finish()
+    if how.code == NOT_SUPPORTED:
+        return ""
+    end = f"exited with {how.code}" if how.signal is None else f"was ended by signal {how.signal}"
+    return f"asked for TESTCASE={testcase}, it {end} instead of 127"

@@ -1,0 +1,120 @@
+"""Ethernet frames that carry IP: just enough of the headers to carry them across, from bytes.
+
+Formats: RFC 791, 3.1 (IPv4), RFC 8200, 3 and 4 (IPv6), RFC 768 (UDP), RFC 1071 (checksum).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ETHERNET_HEADER = 14
+UDP = 17
+TCP = 6
+FRAGMENT = 44
+"""As a protocol here: a piece of a packet, which cannot be told what it is a piece of."""
+
+_ETHERTYPE_IPV4 = b"\x08\x00"
+_ETHERTYPE_IPV6 = b"\x86\xdd"
+_SKIPPED_EXTENSIONS = frozenset({0, 43, 60})
+"""Hop-by-hop options, routing, destination options (RFC 8200, 4)."""
+_CHECKSUM_OFFSET = {UDP: 6, TCP: 16}
+
+
+class Headers(NamedTuple):
+    """What an IP packet's headers say."""
+
+    ip_length: int
+    """Bytes of the IP packet; the frame may be longer, by padding."""
+    destination: bytes
+    """4 or 16 bytes."""
+    protocol: int
+    """What the IP packet carries, e.g. :data:`UDP`; :data:`FRAGMENT` for any fragment."""
+    transport_at: int
+    """Where that begins in the frame."""
+
+
+def headers(frame: bytes) -> Headers | None:
+    """The headers of the IP packet in a frame; None if it carries none, or not a whole one."""
+    kind = frame[12:14]
+    if kind == _ETHERTYPE_IPV4:
+        return _ipv4(frame)
+    if kind == _ETHERTYPE_IPV6:
+        return _ipv6(frame)
+    return None
+
+
+def readdressed(frame: bytes, macs: bytes) -> bytes:
+    """The frame with other MAC addresses: ``macs`` is destination and source, 12 bytes."""
+    return macs + frame[12:]
+
+
+def mac_bytes(text: str) -> bytes:
+    """``02:51:00:00:00:02`` as 6 bytes.
+
+    Raises:
+        ValueError: It is not a MAC address.
+    """
+    mac = bytes.fromhex(text.replace(":", ""))
+    if len(mac) != 6:
+        raise ValueError(f"not a MAC address: {text!r}")
+    return mac
+
+
+def internet_checksum(data: bytes) -> int:
+    """RFC 1071: the complement of the one's complement sum of all 16-bit words."""
+    padded = data if len(data) % 2 == 0 else data + b"\0"
+    # 2^16 is 1 modulo 65535, so the whole number is congruent to the sum of its 16-bit digits.
+    total = int.from_bytes(padded) % 0xFFFF
+    return 0xFFFF - total if total or not any(padded) else 0
+
+
+def with_checksum(frame: bytes, found: Headers) -> bytes:
+    """The frame with the right UDP or TCP checksum; other protocols are returned as they are."""
+    offset = _CHECKSUM_OFFSET.get(found.protocol)
+    end = ETHERNET_HEADER + found.ip_length
+    if offset is None or found.transport_at + offset + 2 > end:
+        return frame
+    at = found.transport_at + offset
+    size = len(found.destination)
+    addresses_at = ETHERNET_HEADER + (12 if size == 4 else 8)
+    pseudo_header = (
+        frame[addresses_at : addresses_at + 2 * size]
+        + (end - found.transport_at).to_bytes(4)
+        + found.protocol.to_bytes(4)
+    )
+    segment = frame[found.transport_at : at] + b"\0\0" + frame[at + 2 : end]
+    checksum = internet_checksum(pseudo_header + segment)
+    if checksum == 0 and found.protocol == UDP:
+        checksum = 0xFFFF  # RFC 768: zero on the wire means that there is no checksum
+    return frame[:at] + checksum.to_bytes(2) + frame[at + 2 :]
+
+
+def _ipv4(frame: bytes) -> Headers | None:
+    if len(frame) < ETHERNET_HEADER + 20 or frame[14] >> 4 != 4:
+        return None
+    header_length = (frame[14] & 0x0F) * 4
+    length = frame[16] << 8 | frame[17]
+    if header_length < 20 or length < header_length or ETHERNET_HEADER + length > len(frame):
+        return None
+    fragmented = frame[20] & 0x3F or frame[21]  # more fragments, or an offset
+    protocol = FRAGMENT if fragmented else frame[23]
+    if protocol == UDP and length < header_length + 8:
+        return None
+    return Headers(length, frame[30:34], protocol, ETHERNET_HEADER + header_length)
+
+
+def _ipv6(frame: bytes) -> Headers | None:
+    if len(frame) < ETHERNET_HEADER + 40 or frame[14] >> 4 != 6:
+        return None
+    length = 40 + (frame[18] << 8 | frame[19])
+    end = ETHERNET_HEADER + length
+    if end > len(frame):
+        return None
+    protocol, at = frame[20], ETHERNET_HEADER + 40
+    while protocol in _SKIPPED_EXTENSIONS:
+        if at + 2 > end:
+            return None
+        protocol, at = frame[at], at + (frame[at + 1] + 1) * 8
+    if at > end or (protocol == UDP and at + 8 > end):
+        return None
+    return Headers(length, frame[38:54], protocol, at)

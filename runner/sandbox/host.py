@@ -1,0 +1,177 @@
+"""One host made of namespaces: what it is built of, the programs that run on it, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.network.topology import SIM_LEFT, SIM_RIGHT, hosts_file
+from runner.sandbox import cgroup
+from runner.sandbox.cgroup import Group
+from runner.sandbox.holder import SCRIPT, Holder, finish, hold, run_tool
+from runner.sandbox.label import RUN_VARIABLE, Label, environment
+from runner.sandbox.log import BoundedLog
+from runner.sandbox.model import Folders, Launch, Limits, SandboxError
+from runner.sandbox.process import NetnsProcess, needed, start
+
+PRIVATE = tuple(
+    Path(name)
+    for name in ("/tmp", "/run", "/dev", "/www", "/certs", "/downloads", "/logs", "/proc", "/sys")  # noqa: S108 - not to write there
+)
+"""What a side has of its own instead of the machine's; host.sh says the same."""
+OTHER_ENTRIES = 65536
+"""Inodes in /logs, in /tmp and in /dev/shm."""
+
+
+@dataclass(slots=True)
+class NetnsHost:
+    """A host; see :class:`runner.sandbox.model.Host`. Made and removed by its sandbox."""
+
+    name: str
+    """``client``, ``server`` or ``sim``."""
+    scratch: Path
+    folders: Folders
+    limits: Limits
+    label: Label
+    group: Group
+    grace_s: float
+    visible: tuple[Path, ...]
+    _holder: Holder | None = None
+    _programs: list[NetnsProcess] = field(default_factory=list)
+    _starting: int = 0
+    _exposed: set[Path] = field(default_factory=set)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def contained(self) -> bool:
+        """Whether it is one of the sides."""
+        return self.name != "sim"
+
+    @property
+    def holder(self) -> Holder:
+        """What its namespaces live by."""
+        if self._holder is None:
+            raise SandboxError(f"the {self.name}'s host is not there")
+        return self._holder
+
+    # --- What others may call ---------------------------------------------------------------------
+
+    async def start(self, launch: Launch, log: Path) -> NetnsProcess:
+        """Start a program; its standard output and error go to the file ``log``."""
+        self._starting += 1
+        try:
+            await self._expose((*self.visible, *needed(launch)))
+            drain = BoundedLog(log, self.limits.log_bytes)
+            try:
+                started = await start(self, launch, drain, {RUN_VARIABLE: self.label.run_id})
+            except BaseException:
+                drain.close()
+                raise
+            drain.close_end()
+            program = NetnsProcess(self, drain, started, self.grace_s)
+            self._programs.append(program)
+            return program
+        finally:
+            self._starting -= 1
+
+    def folder(self, path: str) -> Path:
+        """Where a folder of the host is for us, while the sandbox lasts."""
+        if self.contained:
+            return self.holder.root / path.lstrip("/")
+        return self.folders.sim_logs if path.rstrip("/") == "/logs" else Path(path)
+
+    def alone(self, process: NetnsProcess) -> bool:
+        """Whether no other program runs here, or is about to."""
+        others = (one for one in self._programs if one is not process)
+        return not self._starting and not any(one.running for one in others)
+
+    # --- What the sandbox calls -------------------------------------------------------------------
+
+    async def build(self) -> None:
+        """Begin to make it; :attr:`holder` tells when it is ready."""
+        cgroup.create(self.group, self.limits)
+        root = self.scratch / self.name
+        root.mkdir()
+
+        async def start() -> None:
+            self._holder = await hold(self._arguments(root), environment(self.label))
+
+        await finish(start())
+
+    async def network(self, batch: str) -> None:
+        """Run ``ip -batch`` in its network namespace."""
+        target = ("nsenter", "--target", str(self.holder.pid), "--net")
+        await run_tool(*target, "ip", "-batch", "-", text=batch)
+
+    async def end(self) -> None:
+        """End it with everything that runs on it."""
+        if self._holder is None:
+            return
+        try:
+            for program in self._programs:
+                await program.kill()
+        finally:
+            await self._holder.end()
+
+    def inodes(self) -> frozenset[int]:
+        """What identifies its namespaces, for those who look whether any is left."""
+        return self._holder.inodes if self._holder else frozenset()
+
+    def release(self) -> None:
+        """Let go of its namespaces."""
+        if self._holder is not None:
+            self._holder.release()
+
+    def _arguments(self, root: Path) -> tuple[str, ...]:
+        limits = self.limits
+        other = f"size={limits.temporary_bytes},nr_inodes={OTHER_ENTRIES}"
+        return (
+            "contained" if self.contained else "open",
+            str(root),
+            self.name,
+            hosts_file(SIM_LEFT if self.name == "client" else SIM_RIGHT),
+            str(self.folders.www.absolute()) if self.name == "server" else "",
+            str(self.folders.certs.absolute()),
+            str(self.folders.sim_logs.absolute()),
+            # The folder itself is an inode too.
+            f"size={limits.downloads_bytes},nr_inodes={limits.downloads_entries + 1}",
+            f"size={limits.logs_bytes},nr_inodes={OTHER_ENTRIES}",
+            other,
+        )
+
+    async def _expose(self, paths: Sequence[Path]) -> None:
+        """Show what is hidden by folders that the host has of its own."""
+        if not self.contained:
+            return
+        async with self._lock:
+            hidden = [path for path in to_expose(paths) if path not in self._exposed]
+            if hidden:
+                outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
+                root = str(self.scratch / self.name)
+                await run_tool(*outside, "sh", str(SCRIPT), "expose", root, *map(str, hidden))
+                self._exposed.update(hidden)
+
+
+def to_expose(paths: Sequence[Path]) -> list[Path]:
+    """Which paths have to be shown to a side that has :data:`PRIVATE` of its own.
+
+    A program's folder stands for the program, since it may need its neighbours, but for one that
+    lies in a private folder itself. A private folder, or one around it, cannot be shown.
+    """
+    wanted: set[Path] = set()
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        choice = path if folder in PRIVATE else folder
+        inside = any(choice.is_relative_to(private) for private in PRIVATE)
+        if inside and choice not in PRIVATE and choice.exists():
+            wanted.add(Path(os.path.realpath(choice)))
+            wanted.add(choice)
+    return [
+        path
+        for path in sorted(wanted)
+        if not any(other != path and path.is_relative_to(other) for other in wanted)
+        and Path(os.path.realpath(path)) == path
+    ]

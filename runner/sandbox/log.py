@@ -1,0 +1,103 @@
+"""What a program prints, kept in a file up to a limit, at a bounded cost to the runner."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+PIPE_BYTES = 1024 * 1024
+PAUSE_S = 0.01
+"""Between two reads: however a program splits its output, it wakes us a hundred times a second."""
+
+
+class BoundedLog:
+    """A pipe that is drained into a file.
+
+    Args:
+        path: The file; what was in it is lost.
+        limit: How many bytes it may hold. The first ones are kept.
+
+    Attributes:
+        end: What the program writes to; close it with :meth:`close_end` once the program has it.
+        overflow: Whether there were more bytes than the limit.
+        fault: Why the file could not be written, if so.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.overflow = False
+        self.fault: OSError | None = None
+        self._left = limit
+        self._on_full: Callable[[], None] | None = None
+        self._done = False
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o644)
+        self._pipe, self.end = os.pipe()
+        with suppress(OSError):  # the user's pipes may be at their limit: then it stays smaller
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        os.set_blocking(self._pipe, False)
+        self._loop.add_reader(self._pipe, self._drain)
+
+    def when_full(self, call: Callable[[], None]) -> None:
+        """What to do, once, when there are more bytes than wanted or the file fails."""
+        self._on_full = call
+        if self.overflow or self.fault is not None:
+            call()
+
+    def close_end(self) -> None:
+        """Close our copy of the program's end."""
+        if self.end >= 0:
+            os.close(self.end)
+            self.end = -1
+
+    def close(self) -> None:
+        """Take what is in the pipe, and close everything."""
+        if self._pipe < 0:
+            return
+        self._pause()
+        while not self._done and self._copy():
+            pass
+        self.close_end()
+        os.close(self._pipe)
+        os.close(self._file)
+        self._pipe = self._file = -1
+
+    def _drain(self) -> None:
+        self._copy()
+        self._pause()
+        if not self._done:
+            self._timer = self._loop.call_later(PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        self._timer = None
+        self._loop.add_reader(self._pipe, self._drain)
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._pipe)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _copy(self) -> bool:
+        """Copy what is there; whether anything was."""
+        try:
+            data = os.read(self._pipe, PIPE_BYTES)
+        except BlockingIOError:
+            return False
+        kept = memoryview(data)[: self._left]
+        self._left -= len(kept)
+        self.overflow = len(data) > len(kept)
+        try:
+            while kept:
+                kept = kept[os.write(self._file, kept) :]
+        except OSError as error:
+            self.fault = error
+        self._done = not data or self.overflow or self.fault is not None
+        if self._done and data and self._on_full is not None:
+            self._on_full()
+        return bool(data)

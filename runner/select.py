@@ -1,0 +1,173 @@
+"""What is to be run: from the words of the command line to a list of jobs. Starts nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TypeVar
+
+from runner.errors import UserError
+from runner.implementations import missing_program, parse_command, valid_name
+from runner.model import Implementation, Job
+from runner.trace.model import Side
+from testcases.model import TestCase
+
+TESTCASE_GROUP = "quicmatrix.testcases"
+"""Entry points of this group are tuples of test cases; any distribution may bring some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The axes of the matrix."""
+
+    clients: tuple[Implementation, ...]
+    servers: tuple[Implementation, ...]
+    tests: tuple[TestCase, ...]
+    must_include: str | None = None
+    """Only pairs with this implementation in them, as -i asks."""
+    left_out: tuple[str, ...] = ()
+    """What was not asked for by name and cannot run here, with the reason."""
+
+    @property
+    def pairs(self) -> tuple[tuple[Implementation, Implementation], ...]:
+        """All (client, server) that will meet."""
+        return tuple(
+            (client, server)
+            for client in self.clients
+            for server in self.servers
+            if self.must_include in (None, client.name, server.name)
+        )
+
+
+def testcases() -> tuple[TestCase, ...]:
+    """All test cases there are, in the suite's order."""
+    found: list[TestCase] = []
+    for entry in sorted(entry_points(group=TESTCASE_GROUP), key=lambda entry: entry.name):
+        found += entry.load()
+    return tuple(found)
+
+
+def select(
+    implementations: Sequence[Implementation],
+    *,
+    clients: str | None = None,
+    servers: str | None = None,
+    tests: str | None = None,
+    must_include: str | None = None,
+    cwd: Path,
+    cases: Sequence[TestCase] | None = None,
+) -> Selection:
+    """Understand the comma lists of -c, -s, -t and the name of -i.
+
+    An implementation is a name of the file or ``name=command``, which needs no file. A test is a
+    name or a letter.
+
+    Raises:
+        UserError: Something is unknown, with the nearest names, or cannot be run here.
+    """
+    known = {implementation.name: implementation for implementation in implementations}
+    left_out: list[str] = []
+    named: dict[Side, list[str]] = {}
+    for role, words in ((Side.CLIENT, clients), (Side.SERVER, servers)):
+        if words is None:
+            named[role] = [
+                name
+                for name, implementation in known.items()
+                if _runnable(implementation, role, left_out)
+            ]
+        else:
+            named[role] = [_define(word, role, known, cwd) for word in _split(words)]
+    for role, words in ((Side.CLIENT, clients), (Side.SERVER, servers)):
+        for name in named[role] if words is not None else ():
+            _require(known[name], role)
+    if must_include is not None and must_include not in known:
+        raise _unknown("implementation", must_include, known)
+    return Selection(
+        clients=tuple(known[name] for name in named[Side.CLIENT]),
+        servers=tuple(known[name] for name in named[Side.SERVER]),
+        tests=_tests(tests, testcases() if cases is None else cases),
+        must_include=must_include,
+        left_out=tuple(left_out),
+    )
+
+
+def jobs(selection: Selection, seed: int, repeat: int = 1) -> tuple[Job, ...]:
+    """All jobs, pair by pair. Repetition n gets the n-th seed, so that each can be run again."""
+    return tuple(
+        Job(client, server, test, seed + repetition - 1, repetition, repeat)
+        for client, server in selection.pairs
+        for test in selection.tests
+        for repetition in range(1, repeat + 1)
+    )
+
+
+def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]:
+    if words is None:
+        return tuple(cases)
+    by_word = {word: case for case in cases for word in (case.letter, case.name)}
+    wanted = []
+    for word in _split(words):
+        if word not in by_word:
+            raise _unknown("test", word, by_word)
+        wanted.append(by_word[word])
+    return _unique(wanted, key=lambda case: case.name)
+
+
+def _define(word: str, role: Side, known: dict[str, Implementation], cwd: Path) -> str:
+    """The name that a word of -c or -s means; ``name=command`` is added to what is known."""
+    name, equals, line = word.partition("=")
+    if not equals:
+        if name not in known:
+            raise _unknown("implementation", name, known)
+        return name
+    if not valid_name(name):
+        raise UserError(
+            f"{name!r} cannot be an implementation's name",
+            "letters, digits, '.', '+' and '-', 64 at most",
+        )
+    before = known.get(name, Implementation(name, roles=frozenset()))
+    known[name] = replace(
+        before,
+        roles=before.roles | {role},
+        commands={**before.commands, role: parse_command(line, cwd)},
+        given={**before.given, role: line},
+    )
+    return name
+
+
+def _require(implementation: Implementation, role: Side) -> None:
+    if role not in implementation.roles:
+        raise UserError(f"{implementation.name} cannot be a {role}", "its entry says so")
+    if problem := missing_program(implementation, role):
+        raise UserError(problem, "scripts/setup builds the peers; name=./program names your own")
+
+
+def _runnable(implementation: Implementation, role: Side, left_out: list[str]) -> bool:
+    if role not in implementation.roles:
+        return False
+    problem = missing_program(implementation, role)
+    if problem:
+        left_out.append(problem)
+    return not problem
+
+
+def _split(words: str) -> list[str]:
+    return list(_unique([word.strip() for word in words.split(",") if word.strip()]))
+
+
+T = TypeVar("T")
+
+
+def _unique(items: Iterable[T], key: Callable[[T], object] = lambda item: item) -> tuple[T, ...]:
+    return tuple({key(item): item for item in items}.values())
+
+
+def _unknown(what: str, word: str, known: Iterable[str]) -> UserError:
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    near = near or [name for name in names if name.lower() == word.lower()]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+    return UserError(f"there is no {what} called {word!r}", hint)

@@ -1,0 +1,244 @@
+"""The connections of a capture; and the packets that tshark left encrypted for no good reason.
+
+tshark 4.0 changes keys on any packet whose key phase differs, before it knows that the packet is
+authentic: one late or corrupted packet, and the rest of the connection stays encrypted. All its
+versions believe the connection IDs of packets that were corrupted on the way. So what tshark leaves
+encrypted is tried again here, and only authentic packets teach us anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from runner.trace import key_log
+from runner.trace.crypto_stream import CryptoStream
+from runner.trace.headers import Header, parse_header
+from runner.trace.key_log import Secrets
+from runner.trace.model import (
+    VERSION_1,
+    Crypto,
+    Frame,
+    NewConnectionId,
+    PacketType,
+    Path,
+    Side,
+    TlsMessage,
+)
+from runner.trace.protection import SUITES, Keys, Suite, full_number, initial_keys
+from runner.trace.tls import client_random
+from runner.trace.wire import MalformedError
+
+_SPACES = {
+    PacketType.INITIAL: 0,
+    PacketType.HANDSHAKE: 1,
+    PacketType.ZERO_RTT: 2,
+    PacketType.ONE_RTT: 2,
+}
+"""Packet number spaces (RFC 9000, 12.3)."""
+
+
+@dataclass(slots=True)
+class Connection:
+    """What is known of a connection from its authentic packets."""
+
+    number: int
+    version: int = VERSION_1
+    random: bytes = b""
+    """Of its ClientHello; its secrets are logged under it."""
+    suite: Suite | None = None
+    odcids: dict[bytes, None] = field(default_factory=dict)
+    """What Initial keys were made of; a Retry adds one."""
+    streams: dict[tuple[Side, PacketType], CryptoStream] = field(default_factory=dict)
+    highest: dict[tuple[Side, int], int] = field(default_factory=dict)
+    """The highest packet number of each side and space."""
+    phase: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
+    """How often each side has updated its keys."""
+    updated: dict[tuple[Side, Suite], list[Keys]] = field(default_factory=dict)
+    """1-RTT keys by phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A packet that was decrypted here."""
+
+    connection: Connection
+    header: Header
+    number: int
+    key_phase: int | None
+    payload_size: int
+    plaintext: bytes
+
+
+class Connections:
+    """All connections of a capture.
+
+    Args:
+        secrets: The TLS secrets that were captured with them.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._count = 0
+        self._numbered: dict[int, Connection] = {}
+        self._cids: dict[Side, dict[bytes, Connection]] = {side: {} for side in Side}
+        self._odcids: dict[bytes, Connection] = {}
+        self._paths: dict[Path, Connection] = {}
+
+    def known(self, number: int | None) -> Connection | None:
+        """The connection that has this number at tshark, if anything of it was authentic."""
+        return None if number is None else self._numbered.get(number)
+
+    def of(self, number: int | None, sender: Side, path: Path, header: Header) -> Connection:
+        """The connection of a packet that tshark decrypted, under its number there."""
+        connection = self.known(number) or self.find(sender, path, header) or self._new()
+        if number is not None:
+            self._numbered[number] = connection
+        return connection
+
+    def find(self, sender: Side, path: Path, header: Header) -> Connection | None:
+        """The connection that a packet's header points to."""
+        if not header.dcid:
+            return self._paths.get(path)
+        found = self._cids[sender.peer].get(header.dcid)
+        if found is None and sender is Side.CLIENT and header.scid is not None:
+            found = self._odcids.get(header.dcid) or self._cids[sender].get(header.scid)
+        return found
+
+    def learn(
+        self, sender: Side, path: Path, packet: Opened, frames: tuple[Frame, ...]
+    ) -> tuple[TlsMessage, ...]:
+        """Take in an authentic packet; the TLS messages in it."""
+        connection, header = packet.connection, packet.header
+        self._paths[path] = connection
+        space = (sender, _SPACES[header.type])
+        if packet.number > connection.highest.get(space, -1):
+            connection.highest[space] = packet.number
+            # All packets after a key update have higher numbers than any before (RFC 9001, 6.4).
+            if packet.key_phase not in (None, connection.phase[sender] % 2):
+                connection.phase[sender] += 1
+        if header.version is not None:
+            self._learn_header(connection, sender, header)
+        crypto = []
+        for frame in frames:
+            if isinstance(frame, Crypto):
+                crypto.append(frame)
+            elif isinstance(frame, NewConnectionId):
+                self._cids[sender][frame.connection_id] = connection
+        if not crypto:
+            return ()
+        stream = connection.streams.setdefault((sender, header.type), CryptoStream())
+        messages = stream.add(crypto)
+        if (sender, header.type) == (Side.CLIENT, PacketType.INITIAL):
+            connection.random = client_random(stream.first_message) or connection.random
+        return messages
+
+    def start_over(self, connection: Connection) -> None:
+        """After a Retry or a Version Negotiation the client begins its ClientHello anew."""
+        connection.streams.pop((Side.CLIENT, PacketType.INITIAL), None)
+
+    def open(self, sender: Side, path: Path, packet: bytes) -> Opened | None:
+        """Decrypt a whole packet; None if that cannot be done."""
+        for header, connection in self._addressed(sender, path, packet):
+            assert header.packet_number_offset is not None
+            for keys in self._keys(connection, sender, header):
+                opened = self._try(connection, sender, header, keys, packet)
+                if opened is not None:
+                    if header.type in (PacketType.HANDSHAKE, PacketType.ONE_RTT):
+                        connection.suite = keys.suite
+                    if connection.number == self._count:
+                        self._count += 1
+                    return opened
+        return None
+
+    def _new(self) -> Connection:
+        self._count += 1
+        return Connection(self._count - 1)
+
+    def _learn_header(self, connection: Connection, sender: Side, header: Header) -> None:
+        assert header.version is not None
+        assert header.scid is not None
+        if sender is Side.SERVER:
+            connection.version = header.version
+        elif header.type is PacketType.INITIAL and header.dcid not in self._cids[Side.SERVER]:
+            connection.odcids[header.dcid] = None
+            self._odcids[header.dcid] = connection
+        if header.scid:
+            self._cids[sender][header.scid] = connection
+
+    def _addressed(
+        self, sender: Side, path: Path, packet: bytes
+    ) -> Iterator[tuple[Header, Connection]]:
+        """The connections that a packet may belong to, and its header if it does."""
+        try:
+            header = parse_header(packet, 0)
+            if header.packet_number_offset is None:
+                return
+            if header.type is not PacketType.ONE_RTT:
+                found = self.find(sender, path, header)
+                if found is None and header.type is PacketType.INITIAL and sender is Side.CLIENT:
+                    found = Connection(self._count)  # it counts if the packet is authentic
+                if found is not None:
+                    yield header, found
+                return
+            lengths = {len(cid) for cid in self._cids[sender.peer]}
+            for length in (*sorted(lengths, reverse=True), 0):
+                header = parse_header(packet, length)
+                found = self.find(sender, path, header)
+                if found is not None:
+                    yield header, found
+        except MalformedError:
+            return
+
+    def _keys(self, connection: Connection, sender: Side, header: Header) -> Iterator[Keys]:
+        """The keys that may have protected a packet, the likeliest first."""
+        version = connection.version if header.version is None else header.version
+        if header.type is PacketType.INITIAL:
+            own = (header.dcid,) if sender is Side.CLIENT else ()
+            for odcid in {**connection.odcids, **dict.fromkeys(own)}:
+                yield initial_keys(odcid, sender, version)
+            return
+        logged = self._secrets.get(connection.random, {})
+        index = 0 if sender is Side.CLIENT else 1
+        labels = {
+            PacketType.ZERO_RTT: key_log.EARLY,
+            PacketType.HANDSHAKE: key_log.HANDSHAKE[index],
+            PacketType.ONE_RTT: key_log.APPLICATION[index],
+        }
+        secret = logged.get(labels[header.type])
+        if secret is None:
+            return
+        known = None if header.type is PacketType.ZERO_RTT else connection.suite
+        for suite in SUITES if known is None else (known,):
+            if suite.hash.digest_size != len(secret):
+                continue
+            keys = Keys.of(secret, suite, version)
+            if header.type is PacketType.ONE_RTT:
+                yield from self._phases(connection, sender, keys)
+            else:
+                yield keys
+
+    def _phases(self, connection: Connection, sender: Side, first: Keys) -> Iterator[Keys]:
+        """The 1-RTT keys of the current key phase, and of those beside it (RFC 9001, 6.5)."""
+        phases = connection.updated.setdefault((sender, first.suite), [first])
+        current = connection.phase[sender]
+        for phase in (current, current + 1, current - 1):
+            while len(phases) <= phase:
+                phases.append(phases[-1].updated())
+            if phase >= 0:
+                yield phases[phase]
+
+    def _try(
+        self, connection: Connection, sender: Side, header: Header, keys: Keys, packet: bytes
+    ) -> Opened | None:
+        assert header.packet_number_offset is not None
+        clear = keys.unprotect(packet, header.packet_number_offset)
+        if clear is None:
+            return None
+        highest = connection.highest.get((sender, _SPACES[header.type]), -1)
+        number = full_number(clear.truncated_number, clear.number_size, highest + 1)
+        plaintext = keys.decrypt(clear, packet, number)
+        if plaintext is None:
+            return None
+        size = len(packet) - len(clear.data)
+        return Opened(connection, header, number, clear.key_phase, size, plaintext)

@@ -1,0 +1,169 @@
+"""TLS handshake messages, as far as checks ask for them (RFC 8446, 4; RFC 9000, 18)."""
+
+from __future__ import annotations
+
+from runner.trace.model import (
+    ClientHello,
+    EncryptedExtensions,
+    OtherTlsMessage,
+    ServerHello,
+    TlsMessage,
+    TransportParameters,
+    VersionInformation,
+)
+from runner.trace.wire import MalformedError, Reader
+
+HEADER_SIZE = 4
+"""Bytes of a message's type and length."""
+
+_CLIENT_HELLO, _SERVER_HELLO, _ENCRYPTED_EXTENSIONS = 1, 2, 8
+_SERVER_NAME, _ALPN, _PRE_SHARED_KEY, _EARLY_DATA, _QUIC_PARAMETERS = 0, 16, 41, 42, 57
+_RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+"""The Random of a ServerHello that is a HelloRetryRequest (RFC 8446, 4.1.3)."""
+
+
+def parse_message(handshake_type: int, body: bytes) -> TlsMessage:
+    """A message; one that cannot be read is no more than its type."""
+    try:
+        if handshake_type == _CLIENT_HELLO:
+            return _client_hello(Reader(body))
+        if handshake_type == _SERVER_HELLO:
+            return _server_hello(Reader(body))
+        if handshake_type == _ENCRYPTED_EXTENSIONS:
+            return _encrypted_extensions(Reader(body))
+    except MalformedError:
+        pass
+    return OtherTlsMessage(handshake_type)
+
+
+def client_random(message: bytes) -> bytes:
+    """The Random of a ClientHello, which secrets are logged under; empty if there is none.
+
+    Args:
+        message: The message with its header.
+    """
+    return message[HEADER_SIZE + 2 : HEADER_SIZE + 34] if message[:1] == b"\x01" else b""
+
+
+def _client_hello(reader: Reader) -> ClientHello:
+    reader.take(2 + 32)  # legacy_version, random
+    reader.opaque(1)  # legacy_session_id
+    suites = Reader(reader.opaque(2))
+    cipher_suites = tuple(suites.uint(2) for _ in range(suites.remaining // 2))
+    reader.opaque(1)  # legacy_compression_methods
+    extensions = _extensions(reader)
+    return ClientHello(
+        cipher_suites=cipher_suites,
+        alpn=_alpn(extensions.get(_ALPN)),
+        offers_psk=_PRE_SHARED_KEY in extensions,
+        offers_early_data=_EARLY_DATA in extensions,
+        server_name=_server_name(extensions.get(_SERVER_NAME)),
+        transport_parameters=parse_transport_parameters(extensions.get(_QUIC_PARAMETERS, b"")),
+    )
+
+
+def _server_hello(reader: Reader) -> ServerHello:
+    reader.take(2)  # legacy_version
+    random = reader.take(32)
+    reader.opaque(1)  # legacy_session_id_echo
+    cipher_suite = reader.uint(2)
+    reader.take(1)  # legacy_compression_method
+    extensions = _extensions(reader)
+    return ServerHello(cipher_suite, _PRE_SHARED_KEY in extensions, random == _RETRY_RANDOM)
+
+
+def _encrypted_extensions(reader: Reader) -> EncryptedExtensions:
+    extensions = _extensions(reader)
+    alpn = _alpn(extensions.get(_ALPN))
+    return EncryptedExtensions(
+        alpn=alpn[0] if alpn else None,
+        accepts_early_data=_EARLY_DATA in extensions,
+        transport_parameters=parse_transport_parameters(extensions.get(_QUIC_PARAMETERS, b"")),
+    )
+
+
+def _extensions(reader: Reader) -> dict[int, bytes]:
+    if not reader.remaining:
+        return {}
+    block = Reader(reader.opaque(2))
+    found: dict[int, bytes] = {}
+    while block.remaining:
+        kind = block.uint(2)
+        found[kind] = block.opaque(2)
+    return found
+
+
+def _alpn(extension: bytes | None) -> tuple[str, ...]:
+    """RFC 7301, 3.1."""
+    if extension is None:
+        return ()
+    names = Reader(Reader(extension).opaque(2))
+    found = []
+    while names.remaining:
+        found.append(names.opaque(1).decode(errors="replace"))
+    return tuple(found)
+
+
+def _server_name(extension: bytes | None) -> str | None:
+    """RFC 6066, 3."""
+    if not extension:
+        return None
+    names = Reader(Reader(extension).opaque(2))
+    names.take(1)  # name_type: host_name is the only one
+    return names.opaque(2).decode(errors="replace")
+
+
+_INTEGERS = {
+    0x01: "max_idle_timeout",
+    0x03: "max_udp_payload_size",
+    0x04: "initial_max_data",
+    0x05: "initial_max_stream_data_bidi_local",
+    0x06: "initial_max_stream_data_bidi_remote",
+    0x07: "initial_max_stream_data_uni",
+    0x08: "initial_max_streams_bidi",
+    0x09: "initial_max_streams_uni",
+    0x0A: "ack_delay_exponent",
+    0x0B: "max_ack_delay",
+    0x0E: "active_connection_id_limit",
+    0x20: "max_datagram_frame_size",
+}
+_BYTES = {
+    0x00: "original_destination_connection_id",
+    0x02: "stateless_reset_token",
+    0x0F: "initial_source_connection_id",
+    0x10: "retry_source_connection_id",
+}
+_FLAGS = {
+    0x0C: "disable_active_migration",
+    0x0D: "has_preferred_address",
+    0x2AB2: "grease_quic_bit",
+}
+_VERSION_INFORMATION = 0x11
+
+
+def parse_transport_parameters(extension: bytes) -> TransportParameters:
+    """The parameters in a quic_transport_parameters extension (RFC 9000, 18).
+
+    Raises:
+        MalformedError: They are cut off.
+    """
+    reader = Reader(extension)
+    found: dict[str, bytes | int | bool | VersionInformation] = {}
+    while reader.remaining:
+        identifier = reader.varint()
+        value = reader.take(reader.varint())
+        if identifier in _INTEGERS:
+            found[_INTEGERS[identifier]] = Reader(value).varint()
+        elif identifier in _BYTES:
+            found[_BYTES[identifier]] = value
+        elif identifier in _FLAGS:
+            found[_FLAGS[identifier]] = True
+        elif identifier == _VERSION_INFORMATION:
+            found["version_information"] = _version_information(Reader(value))
+    return TransportParameters(**found)  # type: ignore[arg-type]  # each table has one type
+
+
+def _version_information(reader: Reader) -> VersionInformation:
+    """RFC 9368, 3."""
+    chosen = reader.uint(4)
+    return VersionInformation(chosen, tuple(reader.uint(4) for _ in range(reader.remaining // 4)))

@@ -1,0 +1,33 @@
+"""The standard interop suite: one file a test case, named as the test case is."""
+
+from __future__ import annotations
+
+from testcases.interop.chacha20 import CHACHA20
+from testcases.interop.handshake import HANDSHAKE
+from testcases.interop.http3 import HTTP3
+from testcases.interop.ipv6 import IPV6
+from testcases.interop.keyupdate import KEYUPDATE
+from testcases.interop.longrtt import LONGRTT
+from testcases.interop.multiplexing import MULTIPLEXING
+from testcases.interop.resumption import RESUMPTION
+from testcases.interop.retry import RETRY
+from testcases.interop.transfer import TRANSFER
+from testcases.interop.v2 import V2
+from testcases.interop.zerortt import ZERORTT
+from testcases.model import TestCase
+
+TESTCASES: tuple[TestCase, ...] = (
+    HANDSHAKE,
+    TRANSFER,
+    LONGRTT,
+    CHACHA20,
+    MULTIPLEXING,
+    RETRY,
+    RESUMPTION,
+    ZERORTT,
+    HTTP3,
+    KEYUPDATE,
+    V2,
+    IPV6,
+)
+"""In the order in which a matrix shows them."""

@@ -1,0 +1,44 @@
+"""ipv6: the server's name has only an IPv6 address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.trace.model import Address, Packet, Side, Trace
+from testcases.model import KIB, Level, TestCase, Violation, requirement
+from testcases.shared.handshakes import one_handshake
+from testcases.shared.versions import server_initials_are_version_1
+from testcases.shared.view import never, sent
+
+
+@requirement(Level.TEST, "interop suite", compat=True)
+def server_sends_nothing_over_ipv4(trace: Trace) -> Iterator[Violation]:
+    """The server sends no QUIC packet over IPv4."""
+    packets = sent(trace, Side.SERVER)
+    wrong: dict[Address, list[Packet]] = {}
+    for packet in packets:
+        if not packet.path.server.is_ipv6:
+            wrong.setdefault(packet.path.server, []).append(packet)
+    yield from never(
+        (
+            Violation(f"{len(group)} packets are from {address}", group[0])
+            for address, group in wrong.items()
+        ),
+        packets,
+    )
+
+
+IPV6 = TestCase(
+    name="ipv6",
+    letter="6",
+    summary="Client and server complete a transfer over IPv6.",
+    client="transfer",
+    server="transfer",
+    server_name="server6",
+    files=(5 * KIB, 10 * KIB),
+    requirements=(
+        one_handshake,
+        server_initials_are_version_1,
+        server_sends_nothing_over_ipv4,
+    ),
+)

@@ -1,0 +1,32 @@
+"""keyupdate: one side updates its keys during a transfer, and the other follows."""
+
+from __future__ import annotations
+
+from testcases.model import MIB, TestCase
+from testcases.shared.handshakes import one_handshake
+from testcases.shared.keys import (
+    client_updates_its_keys,
+    first_update_waits_for_confirmation,
+    key_generations_only_rise,
+    next_update_waits_for_acknowledgment,
+    server_updates_its_keys,
+)
+from testcases.shared.versions import server_initials_are_version_1
+
+KEYUPDATE = TestCase(
+    name="keyupdate",
+    letter="U",
+    summary="One side updates its packet protection keys, and the other one follows.",
+    client="keyupdate",
+    server="transfer",
+    files=(3 * MIB,),
+    requirements=(
+        one_handshake,
+        server_initials_are_version_1,
+        client_updates_its_keys,
+        server_updates_its_keys,
+        key_generations_only_rise,
+        first_update_waits_for_confirmation,
+        next_update_waits_for_acknowledgment,
+    ),
+)

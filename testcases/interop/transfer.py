@@ -1,0 +1,32 @@
+"""transfer: three files at once, larger than the flow-control windows."""
+
+from __future__ import annotations
+
+from testcases.model import MIB, TestCase
+from testcases.shared.closing import (
+    connection_is_closed_with_code_0,
+    no_side_closes_with_a_transport_error,
+)
+from testcases.shared.flow_control import (
+    client_raises_its_flow_control_limits,
+    server_keeps_to_flow_control,
+)
+from testcases.shared.handshakes import one_handshake
+from testcases.shared.versions import server_initials_are_version_1
+
+TRANSFER = TestCase(
+    name="transfer",
+    letter="DC",
+    summary="Stream data arrives under flow control, and the connection is closed without error.",
+    client="transfer",
+    server="transfer",
+    files=(2 * MIB, 3 * MIB, 5 * MIB),
+    requirements=(
+        one_handshake,
+        server_initials_are_version_1,
+        client_raises_its_flow_control_limits,
+        server_keeps_to_flow_control,
+        no_side_closes_with_a_transport_error,
+        connection_is_closed_with_code_0,
+    ),
+)

@@ -1,0 +1,144 @@
+"""zerortt: a second connection sends its requests before its handshake is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.trace.model import (
+    EncryptedExtensions,
+    Packet,
+    PacketType,
+    Side,
+    Stream,
+    Trace,
+)
+from testcases.model import Inconclusive, Level, TestCase, Violation, requirement
+from testcases.shared.handshakes import two_handshakes
+from testcases.shared.resumption import client_offers_the_session, server_selects_the_session
+from testcases.shared.streams import Ranges, StreamType
+from testcases.shared.versions import server_initials_are_version_1
+from testcases.shared.view import (
+    View,
+    by_connection,
+    complete,
+    exists,
+    frames,
+    messages,
+    never,
+    sent,
+)
+
+FILES = 40
+FILE_NAME_LENGTH = 250
+MOST_1_RTT_BYTES = FILES * FILE_NAME_LENGTH // 2
+
+
+@requirement(Level.TEST, "interop suite", compat=True)
+def client_sends_0_rtt_data(trace: Trace) -> Iterator[Violation]:
+    """The client sends 0-RTT packets."""
+    packets = sent(trace, Side.CLIENT, PacketType.ZERO_RTT)
+    yield from exists(packets, Violation("there is no 0-RTT packet", side=Side.CLIENT), packets)
+
+
+# Not decisive: acknowledgments, PMTU probes and the first connection's request count here, and
+# none of them is a fault. The requirement after it says what is meant.
+@requirement(Level.SHOULD, "interop suite", compat=True)
+def client_sends_little_1_rtt_data(trace: Trace) -> Iterator[Violation]:
+    """The payloads of the client's 1-RTT packets, on both connections, are at most 5000 bytes."""
+    packets = sent(trace, Side.CLIENT, PacketType.ONE_RTT)
+    total = sum(packet.payload_size for packet in packets)
+    if total > MOST_1_RTT_BYTES:
+        biggest = max(packets, key=lambda packet: packet.payload_size)
+        yield Violation(f"they are {total} bytes", biggest)
+        return
+    complete(packets)
+    for packet in packets:
+        if not packet.payload_size:
+            raise Inconclusive(f"the payload's size of {packet} is not known")
+
+
+@requirement(Level.TEST, "interop suite")
+def client_sends_its_requests_in_0_rtt(trace: Trace) -> Iterator[Violation]:
+    """The client sends at least half of the resumed connection's requests in 0-RTT packets."""
+    packets = sent(trace, Side.CLIENT, PacketType.ZERO_RTT, PacketType.ONE_RTT)
+    yield from never(_tardiness(packets), packets)
+
+
+@requirement(Level.TEST, "interop suite")
+def server_accepts_0_rtt_data(trace: Trace) -> Iterator[Violation]:
+    """The server accepts the client's early data."""
+    extensions = messages(sent(trace, Side.SERVER, PacketType.HANDSHAKE), EncryptedExtensions)
+    yield from exists(
+        (message for _, message in extensions if message.accepts_early_data),
+        Violation(
+            "no EncryptedExtensions has the early_data extension",
+            *(packet for packet, _ in extensions.items[-1:]),
+            side=Side.SERVER,
+        ),
+        extensions,
+    )
+
+
+def _tardiness(packets: View[Packet]) -> Iterator[Violation]:
+    """Each connection with 0-RTT packets that has most of its requests in 1-RTT packets."""
+    for members in by_connection(packets).values():
+        early = View(tuple(one for one in members if one.type is PacketType.ZERO_RTT), members.gap)
+        late = View(tuple(one for one in members if one.type is PacketType.ONE_RTT), members.gap)
+        if early:
+            yield from _half(early, late)
+
+
+def _half(early: View[Packet], late: View[Packet]) -> Iterator[Violation]:
+    """Compare the bytes of requests in 0-RTT packets with those that are in 1-RTT packets only.
+
+    What was sent in 0-RTT may be sent again in 1-RTT: it was lost, or rejected.
+    """
+    requested: dict[int, Ranges] = {}
+    in_time = frames(early, Stream)
+    sum_early = sum(_new_bytes(requested, frame) for _, frame in in_time)
+    too_late = frames(late, Stream)
+    sum_late = 0
+    evidence: list[Packet] = []
+    for packet, frame in too_late:
+        new = _new_bytes(requested, frame)
+        sum_late += new
+        if new:
+            evidence.append(packet)
+    if sum_late > sum_early:
+        complete(in_time)
+        yield Violation(
+            f"{sum_late} of {sum_late + sum_early} bytes are in 1-RTT packets only", *evidence[:3]
+        )
+    elif sum_late:
+        complete(in_time, too_late)
+    else:
+        # All 1-RTT packets are known and have no request: so 0-RTT packets had them all.
+        complete(too_late)
+
+
+def _new_bytes(requested: dict[int, Ranges], frame: Stream) -> int:
+    """How many bytes of requests a frame carries that none before it carried."""
+    if StreamType.of(frame.stream_id) is not StreamType.CLIENT_BIDIRECTIONAL:
+        return 0
+    return requested.setdefault(frame.stream_id, Ranges()).add(frame.offset, frame.length)
+
+
+ZERORTT = TestCase(
+    name="zerortt",
+    letter="Z",
+    summary="The client resumes the session and sends its requests as 0-RTT data.",
+    client="zerortt",
+    server="zerortt",
+    files=(32,) * FILES,
+    file_name_length=FILE_NAME_LENGTH,
+    requirements=(
+        two_handshakes,
+        server_initials_are_version_1,
+        client_sends_0_rtt_data,
+        client_sends_little_1_rtt_data,
+        client_sends_its_requests_in_0_rtt,
+        client_offers_the_session,
+        server_selects_the_session,
+        server_accepts_0_rtt_data,
+    ),
+)

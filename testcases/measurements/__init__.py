@@ -1,0 +1,1 @@
+"""The measurements: figures with repetitions."""

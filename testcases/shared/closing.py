@@ -1,0 +1,75 @@
+"""How connections end (RFC 9000, 10.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.trace.model import ConnectionClose, Packet, PacketType, Side, Trace
+from testcases.model import Level, Violation, requirement
+from testcases.shared.view import View, arrived, by_connection, exists, frames, never, sent
+
+NO_ERROR = 0x00
+APPLICATION_ERROR = 0x0C
+"""What an application's close becomes in a packet that is not 1-RTT (RFC 9000, 10.2.3)."""
+
+
+@requirement(Level.TEST, "interop suite")
+def no_side_closes_with_a_transport_error(trace: Trace) -> Iterator[Violation]:
+    """No side closes a connection because of a transport error."""
+    closes = [_closes(trace, side) for side in Side]
+    yield from never(
+        (
+            Violation(f"the {packet.sender} closes with {describe(close)}", packet)
+            for view in closes
+            for packet, close in view
+            if not close.application and close.error_code not in (NO_ERROR, APPLICATION_ERROR)
+        ),
+        *closes,
+    )
+
+
+@requirement(Level.SHOULD, "interop suite")
+def connection_is_closed_with_code_0(trace: Trace) -> Iterator[Violation]:
+    """A side closes the connection, with code 0."""
+    closes = [_closes(trace, side) for side in Side]
+    yield from exists(
+        (one for view in closes for one in view),
+        Violation("no side sends a CONNECTION_CLOSE frame"),
+        *closes,
+    )
+    yield from never(
+        Violation(f"the {packet.sender} closes with {describe(close)}", packet)
+        for view in closes
+        for packet, close in view
+        if close.error_code != NO_ERROR and packet.type is PacketType.ONE_RTT
+    )
+
+
+def describe(close: ConnectionClose) -> str:
+    """The frame in words, e.g. ``transport error 0x0a: no such stream``."""
+    kind = "application" if close.application else "transport"
+    reason = f": {close.reason}" if close.reason else ""
+    return f"{kind} error 0x{close.error_code:02x}{reason}"
+
+
+def _closes(trace: Trace, side: Side) -> View[tuple[Packet, ConnectionClose]]:
+    """The closes that are this side's own, not its answers to one of the peer's."""
+    own = frames(sent(trace, side), ConnectionClose)
+    answered = {
+        connection: view.items[0].datagram.frame_number
+        for connection, view in by_connection(_packets(arrived(trace, side))).items()
+    }
+    return View(
+        tuple(
+            (packet, close)
+            for packet, close in own
+            if packet.connection not in answered
+            or packet.datagram.frame_number < answered[packet.connection]
+        ),
+        own.gap,
+    )
+
+
+def _packets(arriving: View[Packet]) -> View[Packet]:
+    closes = frames(arriving, ConnectionClose)
+    return View(tuple(packet for packet, _ in closes), closes.gap)

@@ -1,0 +1,25 @@
+"""Which QUIC versions the packets have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.trace.model import VERSION_1, PacketType, Side, Trace
+from testcases.model import Level, Violation, requirement
+from testcases.shared.view import never, sent
+
+
+@requirement(Level.TEST, "interop suite", compat=True)
+def server_initials_are_version_1(trace: Trace) -> Iterator[Violation]:
+    """All Initial packets of the server are of QUIC version 1."""
+    initials = sent(trace, Side.SERVER, PacketType.INITIAL)
+    others = (packet for packet in initials if packet.version != VERSION_1)
+    yield from never(
+        (Violation(f"the version is {name(packet.version)}", packet) for packet in others),
+        initials,
+    )
+
+
+def name(version: int | None) -> str:
+    """A version as it stands in a long header, e.g. ``0x6b3343cf``."""
+    return "absent" if version is None else f"0x{version:08x}"

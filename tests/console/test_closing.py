@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from golden_run import HOSTILE, PASSED, SMALL_ACK, TOKEN_LOST, golden_run, one_job_run
+from rich.console import Console
+
+from runner.console.closing import MOST_LINES, explain_failures, summarize
+from runner.model import Outcome, Verdict
+from runner.printable import printable
+from runner.store import RunResult
+
+
+def explained(result: RunResult, *, debug: bool = False) -> str:
+    file = io.StringIO()
+    explain_failures(Console(file=file, width=60), result, debug=debug)
+    return file.getvalue()
+
+
+def summarized(result: RunResult, *, debug: bool = False, width: int = 100) -> str:
+    file = io.StringIO()
+    console = Console(file=file, width=width)
+    summarize(console, result, Path("runs/x/index.html"), debug=debug)
+    return file.getvalue()
+
+
+TOLD = """\
+failed  client reference, server ngtcp2: retry
+  client_repeats_the_token: the token is not the Retry's
+  MUST  The client repeats the Retry's token in all Initial packets it sends afterwards. [RFC 9000, 8.1.2]
+    by the client: the token is not the Retry's
+      left capture, frame 3, 0.031 s: Initial 1
+      left capture, frame 5, 0.062 s: Initial 2
+      right capture, frame 4, 0.047 s: Initial 1
+  SHOULD  An endpoint sends an ACK frame for every other ack-eliciting packet. [RFC 9000, 13.2.1]
+    by the server: 11 ack-eliciting packets went unacknowledged
+      right capture, frame 40, 0.412 s: 1-RTT 31
+  bundle  runs/20261123T171503Z/ngtcp2_reference/retry
+  again   quicmatrix run -c reference -s ngtcp2 -t retry --seed 42
+"""  # noqa: E501 - as it is told
+
+
+def test_a_failure_is_told_with_requirement_packets_bundle_and_command() -> None:
+    blocks = explained(golden_run()).split("\n\n")
+    assert len(blocks) == 7
+    assert f"{blocks[1]}\n" == TOLD
+
+
+def test_a_repetition_is_named() -> None:
+    assert "handshakeloss, repetition 2" in explained(golden_run())
+
+
+def test_what_never_got_a_bundle_names_none() -> None:
+    (block,) = [one for one in explained(golden_run()).split("\n\n") if one.startswith("error")]
+    assert "bundle" not in block
+
+
+def test_passed_and_unsupported_are_not_told() -> None:
+    for outcome in (Outcome.PASSED, Outcome.UNSUPPORTED):
+        assert explained(one_job_run(Verdict(outcome, "why", (SMALL_ACK,)))) == ""
+
+
+def test_hostile_text_does_nothing() -> None:
+    text = explained(golden_run())
+    assert text.replace("\n", "").isprintable()
+    assert printable(HOSTILE) in text
+
+
+def test_a_flood_is_cut_and_counted_unless_all_is_wanted() -> None:
+    flood = replace(TOKEN_LOST, evidence=TOKEN_LOST.evidence * 100)
+    run = one_job_run(Verdict(Outcome.FAILED, "why", (flood,)))
+    assert explained(run).count("capture, frame") == MOST_LINES
+    assert "and 295 packets more" in explained(run)
+    assert explained(run, debug=True).count("capture, frame") == 300
+
+
+def test_the_matrix_has_clients_as_rows_and_servers_as_columns() -> None:
+    lines = [line.rstrip() for line in summarized(golden_run()).splitlines()]
+    assert lines[0].split() == ["client", "↓", "server", "→", "reference", "ngtcp2"]
+    rows = {line.split()[0]: line.split()[1:] for line in lines[2:4]}
+    assert rows == {
+        "reference": ["✓H", "✓S", "…L1(2/3)", "✓V2", "✓H", "✕S", "†L1", "?V2"],
+        "ngtcp2": ["≈H", "!S", "✕L1"],
+    }
+
+
+def test_the_end_says_how_many_how_long_and_where_to_read_on() -> None:
+    text = summarized(golden_run())
+    assert (
+        "✓ 6 passed, ? 1 unsupported, ≈ 1 inconclusive, ! 1 error, … 1 timeout, † 1 crashed, "
+        "✕ 2 failed in 12 min 34 s, seed 42" in text
+    )
+    assert "stopped early: 13 of 18 attempts were done" in text
+    assert "attempts that passed breach 1 requirement that does not decide" in text
+    assert text.endswith("report: runs/x/index.html\n")
+
+
+def test_debug_adds_remarks_and_versions() -> None:
+    assert "tshark" not in summarized(golden_run())
+    text = summarized(golden_run(), debug=True)
+    assert "SHOULD  An endpoint sends an ACK frame" in text
+    assert "tshark 4.0.17" in text
+
+
+def test_a_complete_run_does_not_say_that_it_stopped() -> None:
+    assert "stopped" not in summarized(one_job_run(PASSED))
+
+
+def test_a_run_without_results_has_no_matrix() -> None:
+    assert "client ↓" not in summarized(replace(one_job_run(PASSED), jobs=()))

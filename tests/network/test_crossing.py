@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import frames
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.network.crossing import Crossing, Delivery, Network
+from runner.network.fate import Copy, Direction, Dropped, Fate, Replaced
+from runner.network.frame import Headers, headers
+from runner.network.impairment import Arrival
+from runner.network.scenario import Kind, Parameter, Scenario, ScenarioKind, parse_scenario
+
+TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
+MS = 1_000_000
+LINK = "--delay=15ms --bandwidth=10Mbps --queue=25"
+
+DATAGRAM = frames.udp(bytes(1220))  # 1248 bytes of IP: 1 ms on the wire
+PING = frames.ipv4(bytes(1228), protocol=1)
+
+
+def cross(network: Network, direction: Direction, now_ns: int, frame: bytes) -> Crossing:
+    found = headers(frame)
+    assert found is not None
+    return network.cross(direction, now_ns, frame, found)
+
+
+def test_udp_datagrams_are_numbered_for_each_direction_and_nothing_else_is() -> None:
+    network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
+    sent = [
+        (TO_SERVER, DATAGRAM),
+        (TO_CLIENT, DATAGRAM),
+        (TO_SERVER, PING),
+        (TO_SERVER, frames.udp(b"", "fd00:cafe:cafe::100", "fd00:cafe:cafe:100::100")),
+        (TO_CLIENT, DATAGRAM),
+    ]
+    numbers = [cross(network, direction, 0, frame).number for direction, frame in sent]
+    assert numbers == [1, 1, None, 2, 2]
+
+
+def test_all_packets_of_a_direction_share_its_link_and_the_other_has_its_own() -> None:
+    network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
+    crossings = [
+        cross(network, direction, 0, frame)
+        for direction, frame in [(TO_SERVER, DATAGRAM), (TO_SERVER, PING), (TO_CLIENT, DATAGRAM)]
+    ]
+    assert crossings == [
+        Crossing(1, (Delivery(16 * MS, None),)),
+        Crossing(None, (Delivery(17 * MS, None),)),
+        Crossing(1, (Delivery(16 * MS, None),)),
+    ]
+
+
+def test_a_datagram_that_the_queue_refuses_keeps_its_number() -> None:
+    network = Network(parse_scenario("simple-p2p --delay=15ms --bandwidth=10Mbps --queue=1"), 1)
+    crossings = [cross(network, TO_SERVER, 0, DATAGRAM) for _ in range(4)]
+    assert crossings[3] == Crossing(4, Dropped("queue full"))
+    assert cross(network, TO_SERVER, 50 * MS, DATAGRAM).number == 5
+
+
+def test_a_dropped_datagram_has_taken_its_time_on_the_link() -> None:
+    network = Network(parse_scenario(f"droplist {LINK} --drops_to_server=1"), 1)
+    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(1, Dropped("droplist"))
+    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(2, (Delivery(17 * MS, None),))
+
+
+def test_the_impairments_clock_starts_with_the_first_packet() -> None:
+    network = Network(parse_scenario(f"blackhole {LINK} --on=5s --off=2s"), 1)
+    began = 10**15
+    assert cross(network, TO_CLIENT, began, PING).fate == (Delivery(began + 16 * MS, None),)
+    late = cross(network, TO_SERVER, began + 5_000 * MS - 16 * MS, DATAGRAM)
+    assert late == Crossing(1, Dropped("blackhole"))
+
+
+def test_what_no_link_could_carry_is_dropped() -> None:
+    network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
+    huge = Headers(1501, b"", 17, 34)
+    assert network.cross(TO_SERVER, 0, b"", huge) == Crossing(1, Dropped("larger than the MTU"))
+
+
+class Duplicate:
+    """Two copies of each packet, the second one altered and later."""
+
+    def __init__(self) -> None:
+        self.seen: list[Arrival] = []
+
+    def fate(self, arrival: Arrival) -> Fate:
+        self.seen.append(arrival)
+        return Replaced((Copy(arrival.packet), Copy(b"other", "replaced", 3 * MS)))
+
+
+def test_an_impairment_may_replace_a_packet_by_several() -> None:
+    duplicate = Duplicate()
+    link = parse_scenario(f"simple-p2p {LINK}")
+    kind = ScenarioKind(
+        "dup", "Doubles.", (Parameter("x", Kind.COUNT, ""),), lambda _v, _s: duplicate
+    )
+    network = Network(Scenario(kind, link.values), 1)
+    packet = DATAGRAM[14:]
+    assert cross(network, TO_SERVER, 7, DATAGRAM + b"padding") == Crossing(
+        1, (Delivery(16 * MS + 7, packet), Delivery(19 * MS + 7, b"other", "replaced"))
+    )
+    assert duplicate.seen == [Arrival(TO_SERVER, 1, 16 * MS, packet)]
+
+
+@given(st.integers(), st.lists(st.tuples(st.booleans(), st.integers(0, 2 * MS)), max_size=80))
+def test_the_same_seed_gives_the_same_fates_however_the_directions_interleave(
+    seed: int, sends: list[tuple[bool, int]]
+) -> None:
+    scenario = parse_scenario(
+        "drop-rate --delay=1ms --bandwidth=10Gbps --queue=100"
+        " --rate_to_client=30 --rate_to_server=30 --burst_to_client=3"
+    )
+    alone = {way: Network(scenario, seed) for way in Direction}
+    together = Network(scenario, seed)
+    now_ns = 0
+    for to_client, pause_ns in sends:
+        now_ns += pause_ns
+        direction = TO_CLIENT if to_client else TO_SERVER
+        expected = cross(alone[direction], direction, 0, DATAGRAM)
+        actual = cross(together, direction, now_ns, DATAGRAM)
+        assert isinstance(actual.fate, Dropped) == isinstance(expected.fate, Dropped)

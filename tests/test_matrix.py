@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from golden_run import HANDSHAKE, LOSS, PASSED, RETRY, SMALL_ACK, TOKEN_LOST, job
+
+from runner.matrix import (
+    EXPLANATIONS,
+    MARKS,
+    SEVERITY,
+    counts,
+    matrix,
+    needs_attention,
+    remarks,
+)
+from runner.model import Outcome, Verdict
+from runner.store import RunResult
+
+
+def test_every_outcome_has_a_place_a_mark_of_its_own_and_an_explanation() -> None:
+    assert sorted(SEVERITY) == sorted(Outcome)
+    assert set(MARKS) == set(EXPLANATIONS) == set(Outcome)
+    assert len(set(MARKS.values())) == len(Outcome)
+
+
+def test_only_passed_and_unsupported_need_no_attention() -> None:
+    quiet = {outcome for outcome in Outcome if not needs_attention(outcome)}
+    assert quiet == {Outcome.PASSED, Outcome.UNSUPPORTED}
+
+
+def test_cells_are_in_the_order_of_the_tests_whatever_ended_first(golden: RunResult) -> None:
+    pairs = matrix(golden.jobs, [test.letter for test in golden.tests])
+    assert [cell.letter for cell in pairs["reference", "reference"]] == ["H", "S", "L1", "V2"]
+    assert ("ngtcp2", "ngtcp2") not in pairs
+
+
+def test_a_letter_that_no_test_has_comes_last() -> None:
+    jobs = [job("a", "b", RETRY, PASSED), job("a", "b", HANDSHAKE, PASSED)]
+    assert [cell.letter for cell in matrix(jobs, ["H"])["a", "b"]] == ["H", "S"]
+
+
+def test_the_worst_repetition_speaks_for_a_cell() -> None:
+    verdicts = [PASSED, Verdict(Outcome.TIMEOUT), Verdict(Outcome.FAILED), PASSED]
+    jobs = [job("a", "b", LOSS, verdict, repetition=i) for i, verdict in enumerate(verdicts, 1)]
+    ((cell,),) = matrix(reversed(jobs), ["L1"]).values()
+    assert [attempt.repetition for attempt in cell.attempts] == [1, 2, 3, 4]
+    assert cell.outcome is Outcome.FAILED
+    assert cell.flaky
+    assert cell.score == "2/4"
+
+
+def test_repetitions_that_agree_are_not_flaky() -> None:
+    jobs = [job("a", "b", LOSS, Verdict(Outcome.FAILED), repetition=i) for i in (1, 2)]
+    ((cell,),) = matrix(jobs, ["L1"]).values()
+    assert not cell.flaky
+    assert cell.score == ""
+
+
+def test_counts_are_best_first_and_leave_out_what_did_not_occur(golden: RunResult) -> None:
+    assert list(counts(golden.jobs).items()) == [
+        (Outcome.PASSED, 6),
+        (Outcome.UNSUPPORTED, 1),
+        (Outcome.INCONCLUSIVE, 1),
+        (Outcome.ERROR, 1),
+        (Outcome.TIMEOUT, 1),
+        (Outcome.CRASHED, 1),
+        (Outcome.FAILED, 2),
+    ]
+    assert counts([]) == {}
+
+
+def test_remarks_are_what_passed_attempts_breached_once_for_each_requirement() -> None:
+    remarked = Verdict(Outcome.PASSED, violations=(SMALL_ACK, SMALL_ACK))
+    jobs = [
+        job("a", "a", HANDSHAKE, remarked),
+        job("a", "b", HANDSHAKE, remarked),
+        job("b", "b", HANDSHAKE, Verdict(Outcome.FAILED, violations=(SMALL_ACK, TOKEN_LOST))),
+    ]
+    (remark,) = remarks(jobs)
+    assert remark.breach.text == SMALL_ACK.text
+    assert remark.jobs == tuple(jobs[:2])

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UserError
+from runner.implementations import load, replaced
+from runner.model import Implementation
+from runner.select import Selection, jobs, select
+from runner.trace.model import Side
+from testcases.model import TestCase
+
+CASES = tuple(
+    TestCase(name, letter, "It works.", name, name, ())
+    for name, letter in (("handshake", "H"), ("transfer", "DC"), ("retry", "S"))
+)
+PYTHON = (sys.executable,)
+A = Implementation("a", commands={Side.CLIENT: PYTHON, Side.SERVER: PYTHON})
+B = Implementation("b", roles=frozenset({Side.SERVER}), commands={Side.SERVER: PYTHON})
+GONE = Implementation("gone", commands={Side.CLIENT: ("/nowhere/x",), Side.SERVER: ("/nowhere/x",)})
+
+
+def chosen(tmp_path: Path, **words: str) -> Selection:
+    return select((A, B, GONE), cwd=tmp_path, cases=CASES, **words)
+
+
+def names(implementations: tuple[Implementation, ...]) -> list[str]:
+    return [implementation.name for implementation in implementations]
+
+
+def test_everything_that_can_run_here_by_default(tmp_path: Path) -> None:
+    selection = chosen(tmp_path)
+    assert (names(selection.clients), names(selection.servers)) == (["a"], ["a", "b"])
+    assert selection.tests == CASES
+    assert "gone: there is no program /nowhere/x" in selection.left_out
+
+
+def test_lists_of_names_and_letters_each_once(tmp_path: Path) -> None:
+    selection = chosen(tmp_path, clients="a,a", servers="b, a", tests="S,handshake,retry")
+    assert names(selection.servers) == ["b", "a"]
+    assert [test.name for test in selection.tests] == ["retry", "handshake"]
+
+
+def test_a_command_needs_no_file(tmp_path: Path) -> None:
+    program = tmp_path / "my-client"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    selection = chosen(tmp_path, clients="mine=./my-client --fast", servers="a")
+    (mine,) = selection.clients
+    assert mine.commands == {Side.CLIENT: (str(program), "--fast")}
+    assert mine.given == {Side.CLIENT: "./my-client --fast"}
+
+
+def test_one_name_may_get_a_command_for_each_role(tmp_path: Path) -> None:
+    selection = chosen(
+        tmp_path, clients=f"mine={sys.executable} c", servers=f"mine={sys.executable} s"
+    )
+    (mine,) = selection.clients
+    assert selection.servers == (mine,)
+    assert {role: command[1] for role, command in mine.commands.items()} == {
+        Side.CLIENT: "c",
+        Side.SERVER: "s",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ({"tests": "handshak"}, "'handshak'", "handshake"),
+        ({"tests": "s"}, "'s'", "S"),
+        ({"clients": "aa"}, "'aa'", "a"),
+        ({"must_include": "zz"}, "'zz'", "there are: a, b, gone"),
+        ({"clients": "b"}, "b cannot be a client", ""),
+        ({"clients": "gone"}, "/nowhere/x", "scripts/setup"),
+        ({"clients": "x/../y=./z"}, "cannot be an implementation's name", ""),
+        ({"clients": "x="}, "empty", ""),
+        ({"clients": "x='"}, "cannot be split", ""),
+    ],
+)
+def test_bad_words(tmp_path: Path, words: dict[str, str], message: str, hint: str) -> None:
+    with pytest.raises(UserError) as raised:
+        chosen(tmp_path, **words)
+    assert message in raised.value.message
+    assert hint in raised.value.hint
+
+
+def test_must_include_leaves_out_other_pairs(tmp_path: Path) -> None:
+    selection = chosen(tmp_path, must_include="b")
+    assert [(client.name, server.name) for client, server in selection.pairs] == [("a", "b")]
+
+
+def test_each_repetition_has_a_seed_and_a_folder_of_its_own(tmp_path: Path) -> None:
+    selection = chosen(tmp_path, servers="b", tests="S")
+    first, second = jobs(selection, 7, 2)
+    assert (first.seed, second.seed) == (7, 8)
+    assert (first.folder, second.folder) == ("b_a/retry/1", "b_a/retry/2")
+    assert jobs(selection, 7)[0].folder == "b_a/retry"
+
+
+# --- implementations.json ----------------------------------------------------------------------
+
+
+def written(tmp_path: Path, content: object) -> Path:
+    path = tmp_path / "implementations.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_our_own_file_is_read() -> None:
+    reference, ngtcp2 = load()
+    assert reference.commands[Side.CLIENT][0] == sys.executable
+    assert ngtcp2.commands[Side.SERVER][0].endswith("/ngtcp2/adapter")
+
+
+def test_files_of_quic_interop_runner_load_unchanged(tmp_path: Path) -> None:
+    entry = {"image": "x/y:latest", "url": "https://example.org", "role": "client"}
+    (implementation,) = load(written(tmp_path, {"quic-go": entry}))
+    assert implementation.roles == {Side.CLIENT}
+    assert implementation.commands == {}
+
+
+def test_a_command_for_each_role_relative_to_the_file(tmp_path: Path) -> None:
+    entry = {"command": {"client": "./c -v", "server": "s"}}
+    (implementation,) = load(written(tmp_path, {"x": entry}))
+    assert implementation.commands[Side.CLIENT] == (str(tmp_path / "c"), "-v")
+    assert implementation.commands[Side.SERVER] == ("s",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "truncated"),
+        ({"x": {"role": "observer"}}, "observer"),
+        ({"x": {"image": 3}}, "$[...].image"),
+        ({"../x": {}}, "cannot be an implementation's name"),
+        ({"x": {"command": ""}}, "x: command: a command is empty"),
+    ],
+)
+def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, content: object, message: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(UserError) as raised:
+        load(path)
+    assert str(path) in raised.value.message
+    assert message in raised.value.message
+
+
+def test_a_missing_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        load(tmp_path / "none.json")
+
+
+def test_replacing_an_image() -> None:
+    assert replaced((A, B), ["b=me/b:1"])[1].image == "me/b:1"
+    with pytest.raises(UserError, match="'c'"):
+        replaced((A, B), ["c=me/c"])
+    with pytest.raises(UserError, match="name=image"):
+        replaced((A, B), ["b"])

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner import store
+from runner.errors import UserError
+from runner.model import Outcome, ReportedViolation, Verdict
+from runner.store import JobResult, RunResult, TestInfo
+from runner.trace.model import Side
+from testcases.model import Evidence, Level
+
+VIOLATION = ReportedViolation(
+    "client_repeats_the_token",
+    Level.MUST,
+    "RFC 9000, 8.1.2",
+    "The client repeats the token.",
+    "it is another",
+    Side.CLIENT,
+    (Evidence(Side.SERVER, 4, 0.25, "Initial", 1),),
+)
+JOB = JobResult(
+    client="a",
+    server="b",
+    test="retry",
+    letter="S",
+    repetition=1,
+    seed=7,
+    verdict=Verdict(Outcome.FAILED, "the client: it is another", (VIOLATION,), 1),
+    started_at=10.0,
+    duration_s=1.5,
+    folder="b_a/retry",
+    command="quicmatrix run",
+)
+RESULT = RunResult(
+    run_id="r",
+    started_at=1.0,
+    ended_at=2.0,
+    folder="runs/x",
+    clients=("a",),
+    servers=("b", "c"),
+    urls={"a": "https://example.org"},
+    tests=(TestInfo("S", "retry", "It retries.", "simple-p2p"),),
+    seed=7,
+    planned=2,
+    jobs=(JOB,),
+    tools={"tshark": "4.0.17"},
+)
+
+
+def attempts(*outcomes: Outcome) -> tuple[JobResult, ...]:
+    return tuple(
+        replace(JOB, repetition=number, verdict=Verdict(outcome))
+        for number, outcome in enumerate(outcomes, 1)
+    )
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    assert store.load(tmp_path) == RESULT
+    assert store.load(tmp_path / "result.json") == RESULT
+
+
+def test_quic_interop_runners_keys(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document["results"] == [
+        [{"abbr": "S", "name": "retry", "result": "failed"}],
+        [{"abbr": "S", "name": "retry", "result": None}],
+    ]
+    assert document["tests"]["S"]["name"] == "retry"
+    assert document["quic_version"] == "0x1"
+    assert len(document["measurements"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
+        ([Outcome.PASSED], "succeeded"),
+        ([Outcome.UNSUPPORTED], "unsupported"),
+        ([Outcome.TIMEOUT], "failed"),
+        ([Outcome.CRASHED], "failed"),
+        ([Outcome.INCONCLUSIVE], None),
+        ([Outcome.ERROR], None),
+        ([Outcome.PASSED, Outcome.FAILED], "failed"),
+        ([Outcome.PASSED, Outcome.ERROR], None),
+    ],
+)
+def test_the_worst_repetition_is_what_is_exported(
+    tmp_path: Path, outcomes: list[Outcome], word: str | None
+) -> None:
+    store.write(replace(RESULT, jobs=attempts(*outcomes)), tmp_path)
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document["results"][0][0]["result"] == word
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    path = tmp_path / "result.json"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"result\.json"):
+        store.load(path)
+
+
+def test_a_result_of_another_format_is_refused(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    path = tmp_path / "result.json"
+    path.write_text(path.read_text().replace('"jobs_format": 1', '"jobs_format": 99'))
+    with pytest.raises(UserError, match="99"):
+        store.load(path)
+
+
+def test_no_result_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        store.load(tmp_path)
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    store.write_file(path, b"before")
+    with pytest.raises(TypeError):
+        store.write_file(path, "not bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
