@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -78,11 +78,14 @@ def test_the_kernel_may_not_forward_around_it(tmp_path: Path, switch: str) -> No
 
 
 def test_it_starts_quickly() -> None:
-    command = (sys.executable, "-P", "-c", "import runner.network.__main__")
-    times = []
-    for _ in range(5):
-        began = time.monotonic()
-        subprocess.run(command, check=True)
-        times.append(time.monotonic() - began)
-    # The fastest of some, since other processes share the machine; it takes 0.05 s on two cores.
-    assert min(times) < 0.15
+    # In CPU time, since other processes share the machine, and the best of some for the same
+    # reason. It takes 0.05 s.
+    assert min(start_cpu_seconds() for _ in range(5)) < 0.12
+
+
+def start_cpu_seconds() -> float:
+    process = subprocess.Popen((sys.executable, "-P", "-c", "import runner.network.__main__"))
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime
