@@ -5,7 +5,7 @@ from pathlib import Path
 
 import frames
 import pytest
-import quic_pair
+import quic_sample
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,7 +140,7 @@ def test_wireshark_shows_comments_in_order_and_to_the_nanosecond(tmp_path: Path)
 
 @pytest.mark.tshark
 def test_wireshark_decrypts_with_the_secrets_inside(tmp_path: Path) -> None:
-    datagrams, secrets = quic_pair.handshake()
+    datagrams, secrets = quic_sample.handshake()
     content = [
         CapturedPacket(EPOCH + number, frame, "", len(frame))
         for number, frame in enumerate(datagrams)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-import quic_pair
+import quic_sample
 from aioquic.asyncio.server import QuicServer
 from three_hosts import Host, RunningMiddlebox, ThreeHosts, middlebox, three_hosts
 
@@ -244,7 +244,7 @@ def test_a_server_is_ready_when_it_answers_on_either_address(address: str) -> No
         async with middlebox(hosts, DEFAULT, probe_timeout_s=10) as box:
             with hosts.server.entered():
                 transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                    lambda: QuicServer(configuration=quic_pair.server_configuration()),
+                    lambda: QuicServer(configuration=quic_sample.server_configuration()),
                     local_addr=(address, SERVER_PORT),
                 )
             assert await box.channel.server_ready()

@@ -1,0 +1,222 @@
+"""What an attempt stores, for every way in which its endpoints can behave."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from fake_sim import sim
+
+from runner.execute.attempt import Stage, attempt
+from runner.model import AttemptRecord, Ending, EntryKind, Implementation, Job
+from runner.network.capture import read_packets
+from runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
+from runner.sandbox.model import Exit, Limits
+from runner.store import read_attempt
+from runner.trace.model import Side
+from testcases.model import TestCase
+
+COMMANDS = {Side.CLIENT: (sys.executable, "client"), Side.SERVER: (sys.executable, "server")}
+SECRET = b"CLIENT_TRAFFIC_SECRET_0 " + b"ab" * 32 + b" " + b"cd" * 32 + b"\n"
+
+
+async def download(running: Running) -> Exit:
+    """A client that gets its files, logs a secret and says so."""
+    www = running.host.folder("/certs").parent / "www"
+    for file in www.iterdir():
+        (running.host.folder("/downloads") / file.name).write_bytes(file.read_bytes())
+    (running.host.folder("/logs") / "keys.log").write_bytes(SECRET)
+    running.log.write_text("done\n")
+    return Exit(0)
+
+
+async def for_ever(running: Running) -> Exit:
+    """Ends when it is told to, and never before."""
+    await running.terminated.wait()
+    return Exit(None, 15)
+
+
+async def deaf(_: Running) -> Exit:
+    await asyncio.Event().wait()
+    return Exit(0)
+
+
+async def flood(_: Running) -> Exit:
+    return Exit(None, 9, log_overflow=True)
+
+
+def exits(code: int) -> Program:
+    async def program(_: Running) -> Exit:
+        return Exit(code)
+
+    return program
+
+
+def run(
+    tmp_path: Path,
+    *,
+    client: Program = download,
+    server: Program = until_terminated,
+    middlebox: Program | None = None,
+    timeout_s: float = 5.0,
+    backend: FakeBackend | None = None,
+) -> AttemptRecord:
+    case = TestCase("case", "X", "It works.", "c", "s", (), (10, 20), timeout_s=timeout_s)
+    implementation = Implementation("a", commands=COMMANDS)
+    backend = backend or FakeBackend(
+        {"client": client, "server": server, "sim": middlebox or sim()}
+    )
+    (tmp_path / "scratch").mkdir()
+    stage = Stage(backend, "run", tmp_path / "scratch", tmp_path, Limits(), clock=lambda: 1e9)
+    job = Job(implementation, implementation, case, seed=1)
+    return asyncio.run(attempt(job, tmp_path / "bundle", stage))
+
+
+def test_all_goes_well(tmp_path: Path) -> None:
+    record = run(tmp_path)
+    assert record.fault == ""
+    assert (record.client.ending, record.client.exit_code) == (Ending.EXITED, 0)
+    assert (record.server.ending, record.server.exit_code) == (Ending.STOPPED, 0)
+    assert record.server_ready
+    assert sorted(record.downloads, key=str) == sorted(record.www, key=str)
+    assert (record.link.forwarded_to_client, record.link.dropped) == (5, 1)
+    assert record.link.incomplete == ""
+
+
+def test_the_bundle_holds_what_the_record_says(tmp_path: Path) -> None:
+    record = run(tmp_path)
+    bundle = tmp_path / "bundle"
+    assert read_attempt(bundle) == record
+    assert (bundle / "client" / "keys.log").read_bytes() == SECRET
+    assert (bundle / "output.txt").read_text() == "client | done\n"
+    for name in ("trace_node_left.pcap", "trace_node_right.pcap"):
+        path = bundle / "sim" / name
+        assert [packet.comment for packet in read_packets(path)] == ["#1 delivered"]
+        assert SECRET in path.read_bytes()
+    assert sorted(path.name for path in (bundle / "sim").iterdir()) == [
+        *("output.log", "trace_node_left.pcap", "trace_node_right.pcap"),
+    ]
+
+
+def test_each_side_gets_its_orders_and_nothing_is_left_in_scratch(tmp_path: Path) -> None:
+    backend = FakeBackend({"client": download, "server": until_terminated, "sim": sim()})
+    record = run(tmp_path, backend=backend)
+    (sandbox,) = backend.sandboxes
+    (launch,) = sandbox.client.launches
+    names = launch.environment["REQUESTS"].split()
+    assert names == [f"https://server4:443/{file.name}" for file in record.www]
+    assert launch.command == COMMANDS[Side.CLIENT]
+    assert sandbox.server.launches[0].environment["TESTCASE"] == "s"
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_client_that_never_ends_is_out_of_time(tmp_path: Path) -> None:
+    record = run(tmp_path, client=for_ever, timeout_s=0.05)
+    assert (record.client.ending, record.client.signal) == (Ending.OUT_OF_TIME, 15)
+    assert record.downloads == ()
+
+
+def test_a_server_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    record = run(tmp_path, server=deaf)
+    assert (record.server.ending, record.server.signal) == (Ending.KILLED, 9)
+
+
+def test_a_server_that_ends_before_it_is_ready(tmp_path: Path) -> None:
+    record = run(tmp_path, server=exits(127), middlebox=sim(ready=False))
+    assert (record.server.ending, record.server.exit_code) == (Ending.EXITED, 127)
+    assert record.client.ending is Ending.NOT_STARTED
+    assert not record.server_ready
+
+
+def test_a_server_that_ends_while_the_client_runs(tmp_path: Path) -> None:
+    client_runs = asyncio.Event()
+
+    async def client(running: Running) -> Exit:
+        client_runs.set()
+        return await for_ever(running)
+
+    async def server(_: Running) -> Exit:
+        await client_runs.wait()
+        return Exit(3)
+
+    record = run(tmp_path, client=client, server=server)
+    assert (record.server.ending, record.server.exit_code) == (Ending.EXITED, 3)
+    assert record.client.ending is Ending.STOPPED
+
+
+def test_a_silent_server_gets_no_client(tmp_path: Path) -> None:
+    record = run(tmp_path, middlebox=sim(ready=False))
+    assert not record.server_ready
+    assert record.client.ending is Ending.NOT_STARTED
+    assert record.server.ending is Ending.STOPPED
+
+
+def test_a_log_that_overflows(tmp_path: Path) -> None:
+    assert run(tmp_path, client=flood).client.ending is Ending.LOG_OVERFLOW
+
+
+def test_links_in_downloads_are_listed_as_links(tmp_path: Path) -> None:
+    async def link(running: Running) -> Exit:
+        (running.host.folder("/downloads") / "x").symlink_to("/etc/passwd")
+        (running.host.folder("/logs") / "passwd").symlink_to("/etc/passwd")
+        return Exit(0)
+
+    record = run(tmp_path, client=link)
+    (entry,) = record.downloads
+    assert (entry.name, entry.kind, entry.sha256) == ("x", EntryKind.LINK, "")
+    assert not (tmp_path / "bundle" / "client" / "passwd").exists()
+    assert any(note.startswith("passwd") for note in record.client.notes)
+
+
+def test_frames_that_the_kernel_lost_make_the_captures_incomplete(tmp_path: Path) -> None:
+    record = run(tmp_path, middlebox=sim(kernel_drops=3))
+    assert record.link.incomplete == "the kernel lost 3 frames"
+
+
+@pytest.mark.parametrize(
+    ("backend", "fault"),
+    [
+        (FakeBackend({}, fault="no namespaces"), "SandboxError: no namespaces"),
+        (
+            FakeBackend({"client": succeed, "server": until_terminated, "sim": sim(dies=True)}),
+            "MiddleboxError: the middlebox ended before it finishes",
+        ),
+        (
+            FakeBackend(
+                {"client": succeed, "server": until_terminated, "sim": sim()}, dirt="a cgroup"
+            ),
+            "SandboxError: a cgroup",
+        ),
+        (FakeBackend({"server": until_terminated, "sim": sim()}), "LaunchError"),
+    ],
+)
+def test_what_is_our_fault_stands_in_the_record(
+    tmp_path: Path, backend: FakeBackend, fault: str
+) -> None:
+    assert fault in run(tmp_path, backend=backend).fault
+
+
+def test_a_cancelled_attempt_is_cancelled_even_if_its_sandbox_complains(tmp_path: Path) -> None:
+    started = asyncio.Event()
+
+    async def client(running: Running) -> Exit:
+        started.set()
+        return await for_ever(running)
+
+    programs = {"client": client, "server": until_terminated, "sim": sim()}
+    implementation = Implementation("a", commands=COMMANDS)
+    case = TestCase("case", "X", "It works.", "c", "s", ())
+    backend = FakeBackend(programs, dirt="a cgroup")
+    stage = Stage(backend, "run", tmp_path, tmp_path, Limits())
+
+    async def cancelled() -> bool:
+        job = Job(implementation, implementation, case, seed=1)
+        task = asyncio.ensure_future(attempt(job, tmp_path / "bundle", stage))
+        await started.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        return task.cancelled()
+
+    assert asyncio.run(cancelled())
