@@ -16,6 +16,7 @@ from contextlib import ExitStack, suppress
 from typing import cast
 
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import SessionTicket
 
@@ -206,15 +207,20 @@ def _check(connection: Connection, fetch: Fetch) -> None:
     if len(fetch.failures) > FAILURES_NAMED:
         problems.append(f"and {len(fetch.failures) - FAILURES_NAMED} more")
     if not fetch.is_finished:
-        reason = "" if ending is None else _describe(ending.error_code, ending.reason_phrase)
+        reason = "" if ending is None else _describe(ending)
         problems.append(f"{fetch.unanswered} files incomplete: the connection ended{reason}")
     if problems:
         raise EndpointError("; ".join(problems))
 
 
-def _describe(error_code: int, phrase: str) -> str:
-    name = next((f" {code.name}" for code in QuicErrorCode if code == error_code), "")
-    return f" with error {error_code:#x}{name}" + (f" ({phrase})" if phrase else "")
+def _describe(ending: ConnectionTerminated) -> str:
+    code, phrase = ending.error_code, ending.reason_phrase
+    if ending.frame_type is None:
+        text = f" with application error {code:#x}"
+    else:
+        name = next((f" {known.name}" for known in QuicErrorCode if known == code), "")
+        text = f" with error {code:#x}{name}"
+    return text + (f" ({phrase})" if phrase else "")
 
 
 def _resolve(request: Request) -> tuple[int, Address]:

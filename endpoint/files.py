@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from endpoint.errors import EndpointError
 
@@ -38,7 +38,7 @@ class WebRoot:
 
         None if that is not a regular file below the folder, once all links are followed.
         """
-        path = unquote(urlsplit(target).path, errors="surrogateescape")
+        path = unquote(target.partition("?")[0], errors="surrogateescape")
         if "\0" in path:
             return None
         try:
@@ -49,12 +49,11 @@ class WebRoot:
             descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except (OSError, RuntimeError):  # RuntimeError: a loop of links, in Python 3.11 and 3.12
             return None
-        content = os.fdopen(descriptor, "rb", buffering=0)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            content.close()
+            os.close(descriptor)
             return None
-        return ServedFile(status.st_size, content)
+        return ServedFile(status.st_size, os.fdopen(descriptor, "rb", buffering=0))
 
 
 class Downloads:

@@ -38,8 +38,7 @@ class Serve:
             case StopSendingReceived():
                 self._drop(event.stream_id)
             case ConnectionTerminated():
-                for stream_id in list(self._files):
-                    self._drop(stream_id)
+                self.close()
         for stream_id, path in self._side.requests(event):
             if not self._connection.can_send_on(stream_id):
                 continue
@@ -58,6 +57,11 @@ class Serve:
         share = max(ahead // len(self._files), 2048)
         for stream_id, file in list(self._files.items()):
             self._fill(stream_id, file, share)
+
+    def close(self) -> None:
+        """Close all files."""
+        for stream_id in list(self._files):
+            self._drop(stream_id)
 
     def _fill(self, stream_id: int, file: ServedFile, share: int) -> None:
         room = share - self._connection.unacknowledged(stream_id)

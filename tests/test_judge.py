@@ -116,6 +116,10 @@ def case(*requirements: Requirement) -> TestCase:
     return TestCase("case", "X", "It works.", "case", "case", requirements, timeout_s=60)
 
 
+def with_side(side: Side, its: SideRecord, record: AttemptRecord = RECORD) -> AttemptRecord:
+    return replace(record, client=its) if side is Side.CLIENT else replace(record, server=its)
+
+
 def outcome(record: AttemptRecord, *requirements: Requirement, trace: Trace = TRACE) -> Outcome:
     return judge(record, trace, case(*requirements)).outcome
 
@@ -197,10 +201,10 @@ def test_a_fault_of_ours_is_an_error_whatever_else_happened() -> None:
     assert outcome(record, broken) is Outcome.ERROR
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
-def test_127_is_unsupported(side: str) -> None:
+@pytest.mark.parametrize("side", Side)
+def test_127_is_unsupported(side: Side) -> None:
     quits = SideRecord(ending=Ending.EXITED, exit_code=127)
-    record = replace(RECORD, downloads=(), server_ready=False, **{side: quits})
+    record = with_side(side, quits, replace(RECORD, downloads=(), server_ready=False))
     verdict = judge(record, TRACE, case(broken))
     assert verdict.outcome is Outcome.UNSUPPORTED
     assert f"the {side} exited with 127" in verdict.reason
@@ -210,14 +214,22 @@ def test_127_is_unsupported(side: str) -> None:
 @pytest.mark.parametrize(
     ("side", "its", "reason"),
     [
-        ("client", SideRecord(ending=Ending.EXITED, signal=11), "the client was ended by SIGSEGV"),
-        ("server", SideRecord(ending=Ending.STOPPED, signal=6), "the server was ended by SIGABRT"),
-        ("server", SideRecord(ending=Ending.EXITED, exit_code=3), "the server exited with 3"),
-        ("client", SideRecord(ending=Ending.LOG_OVERFLOW, signal=9), "flooded its log"),
+        (
+            Side.CLIENT,
+            SideRecord(ending=Ending.EXITED, signal=11),
+            "the client was ended by SIGSEGV",
+        ),
+        (
+            Side.SERVER,
+            SideRecord(ending=Ending.STOPPED, signal=6),
+            "the server was ended by SIGABRT",
+        ),
+        (Side.SERVER, SideRecord(ending=Ending.EXITED, exit_code=3), "the server exited with 3"),
+        (Side.CLIENT, SideRecord(ending=Ending.LOG_OVERFLOW, signal=9), "flooded its log"),
     ],
 )
-def test_crashes(side: str, its: SideRecord, reason: str) -> None:
-    verdict = judge(replace(RECORD, **{side: its}), TRACE, case(holds))
+def test_crashes(side: Side, its: SideRecord, reason: str) -> None:
+    verdict = judge(with_side(side, its), TRACE, case(holds))
     assert verdict.outcome is Outcome.CRASHED
     assert reason in verdict.reason
 

@@ -191,7 +191,9 @@ class Connection(QuicConnection):
         return datagrams
 
     def get_timer(self) -> float | None:
-        """When to call :meth:`handle_timer`; None if never."""
+        """When to call :meth:`handle_timer`; None if never, which aioquic cannot say at first."""
+        if self._close_at is None:
+            return None
         timer = super().get_timer()
         keep_alive = self._keep_alive_at()
         if timer is None or keep_alive is None:

@@ -1,9 +1,15 @@
-"""Drives one connection: events to its application, datagrams to its socket, time to its timer."""
+"""Drives one connection: events to its application, datagrams to its socket, time to its timer.
+
+A bug, be it here or in aioquic, ends the connection it shows up in and no other: with a traceback
+in the log and an INTERNAL_ERROR for the peer (RFC 9000, 20.1), so that nobody waits for ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from aioquic.quic.events import (
@@ -12,6 +18,7 @@ from aioquic.quic.events import (
     ConnectionTerminated,
     QuicEvent,
 )
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
 from endpoint.transport.connection import Connection
 from endpoint.transport.udp import Address
@@ -69,16 +76,19 @@ class Driver:
 
     def received(self, data: bytes, address: Address) -> None:
         """Take in a datagram; :meth:`drive` must follow."""
-        self.connection.receive_datagram(data, address, now=self._loop.time())
+        try:
+            self.connection.receive_datagram(data, address, now=self._loop.time())
+        except Exception as error:  # noqa: BLE001 - see the module's docstring
+            self._fail(error)
 
     def drive(self) -> None:
         """Let the application and the connection do all that they can do now."""
-        self._deliver_events()
-        if not self.connection.is_ending:
-            self._application.pump()
-        for datagram, address in self.connection.datagrams_to_send(now=self._loop.time()):
-            self._send(datagram, address)
-        self._deliver_events()  # sending issues connection IDs
+        try:
+            self._advance()
+        except Exception as error:  # noqa: BLE001 - see the module's docstring
+            self._fail(error)
+            with suppress(Exception):
+                self._advance()
         self._set_timer()
         self._wake_up()
 
@@ -100,6 +110,20 @@ class Driver:
         future: asyncio.Future[None] = self._loop.create_future()
         self._waiting.append((holds, future))
         await future
+
+    def _advance(self) -> None:
+        self._deliver_events()
+        if not self.connection.is_ending:
+            self._application.pump()
+        for datagram, address in self.connection.datagrams_to_send(now=self._loop.time()):
+            self._send(datagram, address)
+        self._deliver_events()  # sending issues connection IDs
+
+    def _fail(self, error: Exception) -> None:
+        logging.getLogger("endpoint").error("a connection failed", exc_info=error)
+        self.connection.close(
+            error_code=QuicErrorCode.INTERNAL_ERROR, frame_type=QuicFrameType.PADDING
+        )
 
     def _deliver_events(self) -> None:
         while (event := self.connection.next_event()) is not None:

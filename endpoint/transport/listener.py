@@ -28,6 +28,9 @@ from endpoint.transport.driver import Application, Driver
 from endpoint.transport.udp import Address
 
 RETRY_CONNECTION_ID_BYTES = 8
+_LONG_HEADER = 0x80
+_LONG_HEADER_BYTES = 7
+"""RFC 8999, 5.1: the least that a long header has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class Listener:
 
     def received(self, data: bytes, address: Address) -> None:
         """Take in a datagram; :meth:`drained` must follow."""
+        if self._is_of_unknown_version(data):
+            self._negotiate_version(data, address)
+            return
         try:
             header = pull_quic_header(
                 Buffer(data=data), host_cid_length=self._configuration.connection_id_length
@@ -96,19 +102,33 @@ class Listener:
     def _received_by_nobody(self, data: bytes, header: QuicHeader, address: Address) -> None:
         if len(data) < SMALLEST_MAX_DATAGRAM_SIZE or header.version is None:
             return
-        if header.packet_type == QuicPacketType.VERSION_NEGOTIATION:
-            return
-        if header.version not in self._configuration.supported_versions:
-            answer = encode_quic_version_negotiation(
-                source_cid=header.destination_cid,
-                destination_cid=header.source_cid,
-                supported_versions=self._configuration.supported_versions,
-            )
-            self._send(answer, address)
-        elif header.packet_type == QuicPacketType.INITIAL:
+        if header.packet_type == QuicPacketType.INITIAL:
             origin = self._origin(header, header.version, address)
             if origin is not None:
                 self._open(data, header, address, origin)
+
+    def _is_of_unknown_version(self, data: bytes) -> bool:
+        if len(data) < _LONG_HEADER_BYTES or not data[0] & _LONG_HEADER:
+            return False
+        version = int.from_bytes(data[1:5], "big")
+        return version not in self._configuration.supported_versions
+
+    def _negotiate_version(self, data: bytes, address: Address) -> None:
+        """Answer with our versions, knowing only what RFC 8999 says of all versions.
+
+        Never to small datagrams, which would amplify, nor to Version Negotiation (RFC 9000, 6.1).
+        """
+        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE or not any(data[1:5]):
+            return
+        source_at = 6 + data[5]
+        destination_cid, rest = data[6:source_at], data[source_at:]
+        source_cid = rest[1 : 1 + rest[0]]
+        answer = encode_quic_version_negotiation(
+            source_cid=destination_cid,
+            destination_cid=source_cid,
+            supported_versions=self._configuration.supported_versions,
+        )
+        self._send(answer, address)
 
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
         """How the client came here; None if it has been told to come again."""

@@ -50,14 +50,15 @@ class Holder:
         said: list[str] = []
         async with asyncio.timeout(BUILD_S):
             async for line in self.process.stdout:
-                word, _, pid = line.decode(errors="replace").strip().partition(" ")
+                text = line.decode(errors="replace").strip()
+                word, _, pid = text.partition(" ")
                 if word == "ready":
                     self.pid = int(pid)
                     for name in ("net", "mnt", "pid"):
                         flags = os.O_RDONLY | os.O_CLOEXEC
                         self.namespaces[name] = os.open(f"/proc/{pid}/ns/{name}", flags)
                     return
-                said.append(f"{word} {pid}")
+                said.append(text)
         raise SandboxError("cannot build a host: " + "; ".join(said or ["no reason given"]))
 
     @property
@@ -85,10 +86,10 @@ class Holder:
             SandboxError: Not even PID 1 does.
         """
         try:
-            names = [entry.name for entry in (self.root / "proc").iterdir()]
+            processes = [entry for entry in (self.root / "proc").iterdir() if entry.name.isdigit()]
         except OSError as error:
             raise SandboxError("a host died under its programs") from error
-        return any(name.isdigit() and name != "1" for name in names)
+        return any(alive(process) for process in processes if process.name != "1")
 
     async def end(self) -> None:
         """End the host and everything in it."""
@@ -100,12 +101,23 @@ class Holder:
                 await self.process.wait()
         except TimeoutError:
             self.process.kill()  # unshare's --kill-child takes PID 1 with it
+            await self.process.wait()
             raise SandboxError(f"a host did not end within {END_S} s of being told to") from None
 
     def release(self) -> None:
         """Let go of the namespaces."""
         while self.namespaces:
             os.close(self.namespaces.popitem()[1])
+
+
+def alive(process: Path) -> bool:
+    """Whether any thread of a process runs, given its folder in a /proc."""
+    try:
+        text = (process / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    state, *fields = text.rpartition(") ")[2].split()  # the name before may contain anything
+    return state not in ("Z", "X") or int(fields[16]) > 1  # proc(5): num_threads
 
 
 async def hold(arguments: Sequence[str], environment: Mapping[str, str]) -> Holder:

@@ -15,7 +15,7 @@ from runner.sandbox.holder import SCRIPT, Holder, finish, hold, run_tool
 from runner.sandbox.label import RUN_VARIABLE, Label, environment
 from runner.sandbox.log import BoundedLog
 from runner.sandbox.model import Folders, Launch, Limits, SandboxError
-from runner.sandbox.process import NetnsProcess, needed, start
+from runner.sandbox.process import NetnsProcess, needed, start, sweep
 
 PRIVATE = tuple(
     Path(name)
@@ -41,9 +41,9 @@ class NetnsHost:
     visible: tuple[Path, ...]
     _holder: Holder | None = None
     _programs: list[NetnsProcess] = field(default_factory=list)
-    _starting: int = 0
     _exposed: set[Path] = field(default_factory=set)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a program starts, and while what another one left behind is killed."""
 
     @property
     def contained(self) -> bool:
@@ -61,8 +61,7 @@ class NetnsHost:
 
     async def start(self, launch: Launch, log: Path) -> NetnsProcess:
         """Start a program; its standard output and error go to the file ``log``."""
-        self._starting += 1
-        try:
+        async with self._lock:
             await self._expose((*self.visible, *needed(launch)))
             drain = BoundedLog(log, self.limits.log_bytes)
             try:
@@ -74,8 +73,6 @@ class NetnsHost:
             program = NetnsProcess(self, drain, started, self.grace_s)
             self._programs.append(program)
             return program
-        finally:
-            self._starting -= 1
 
     def folder(self, path: str) -> Path:
         """Where a folder of the host is for us, while the sandbox lasts."""
@@ -83,10 +80,12 @@ class NetnsHost:
             return self.holder.root / path.lstrip("/")
         return self.folders.sim_logs if path.rstrip("/") == "/logs" else Path(path)
 
-    def alone(self, process: NetnsProcess) -> bool:
-        """Whether no other program runs here, or is about to."""
-        others = (one for one in self._programs if one is not process)
-        return not self._starting and not any(one.running for one in others)
+    async def settle(self, ended: NetnsProcess) -> None:
+        """Kill what a program left behind, if no other program runs here."""
+        async with self._lock:
+            others = [one for one in self._programs if one is not ended and one.running]
+            if self.holder.crowded() and not others:
+                await sweep(self.holder)
 
     # --- What the sandbox calls -------------------------------------------------------------------
 
@@ -110,11 +109,13 @@ class NetnsHost:
         """End it with everything that runs on it."""
         if self._holder is None:
             return
-        try:
-            for program in self._programs:
-                await program.kill()
-        finally:
-            await self._holder.end()
+        ends = await asyncio.gather(
+            *(program.kill() for program in self._programs), return_exceptions=True
+        )
+        await self._holder.end()
+        for problem in ends:
+            if isinstance(problem, BaseException):
+                raise problem
 
     def inodes(self) -> frozenset[int]:
         """What identifies its namespaces, for those who look whether any is left."""
@@ -146,13 +147,12 @@ class NetnsHost:
         """Show what is hidden by folders that the host has of its own."""
         if not self.contained:
             return
-        async with self._lock:
-            hidden = [path for path in to_expose(paths) if path not in self._exposed]
-            if hidden:
-                outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
-                root = str(self.scratch / self.name)
-                await run_tool(*outside, "sh", str(SCRIPT), "expose", root, *map(str, hidden))
-                self._exposed.update(hidden)
+        hidden = [path for path in to_expose(paths) if not self._exposed & {path, *path.parents}]
+        if hidden:
+            outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
+            root = str(self.scratch / self.name)
+            await run_tool(*outside, "sh", str(SCRIPT), "expose", root, *map(str, hidden))
+            self._exposed.update(hidden)
 
 
 def to_expose(paths: Sequence[Path]) -> list[Path]:
@@ -169,9 +169,4 @@ def to_expose(paths: Sequence[Path]) -> list[Path]:
         if inside and choice not in PRIVATE and choice.exists():
             wanted.add(Path(os.path.realpath(choice)))
             wanted.add(choice)
-    return [
-        path
-        for path in sorted(wanted)
-        if not any(other != path and path.is_relative_to(other) for other in wanted)
-        and Path(os.path.realpath(path)) == path
-    ]
+    return [path for path in sorted(wanted) if wanted.isdisjoint(path.parents)]

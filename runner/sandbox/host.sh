@@ -52,12 +52,12 @@ escape() {
 }
 
 # The mounts at or under the folder $1 that can be written to, but for those at or under its entries
-# $2, one "OPTIONS ESCAPED_PATH" a line.
+# $2 ("." is the folder itself), one "OPTIONS ESCAPED_PATH" a line.
 writable() {
     escape "$1"
     while read -r _ _ _ _ at options _; do
         case $at in "$escaped" | "$escaped"/*) ;; *) continue ;; esac
-        below=${at#"$escaped"} below=${below#/}
+        below=${at#"$escaped"} below=${below#/} below=${below:-.}
         case " $2 " in *" ${below%%/*} "*) continue ;; esac
         case $options in rw*) echo "${options%,idmapped} $at" ;; esac
     done </proc/self/mountinfo
@@ -123,7 +123,7 @@ build_contained() {
     # from talking to. Only the links in it are here: NixOS finds all its programs through one.
     row run "$root/run" tmpfs mode=755,size=1m,nr_inodes=1k,nosuid,nodev
     mount_table .
-    read_only "$root" ' proc dev run tmp downloads logs' tmp
+    read_only "$root" '. proc dev run tmp downloads logs' tmp
 
     mkdir -m 777 logs/qlog
     set --
@@ -200,7 +200,11 @@ enter() {
         mount -n -o remount,bind,ro,nosuid /
     fi
     echo "ready $outer_pid"
-    trap '' CHLD # inherited by cat: the kernel then reaps orphans by itself
+    # With SIGCHLD ignored, the kernel reaps orphans by itself. A shell cannot pass that on; where
+    # env cannot either, dead orphans count among the processes of the host until it ends.
+    if env --ignore-signal=CHLD true 2>/dev/null; then
+        exec env --ignore-signal=CHLD cat >/dev/null
+    fi
     exec cat >/dev/null
 }
 
@@ -220,11 +224,13 @@ expose() {
             : >"$stage"
         fi
         [ "$(realpath -- "$root$path")" = "$root$path" ] || fail "$path: leads somewhere else"
+        # Without what is mounted below, as that may be ROOT itself; but a user namespace must not
+        # uncover what other mounts hide.
+        mount -n --bind "$path" "$stage" 2>/dev/null || mount -n --rbind "$path" "$stage"
         # Flags of a mount are not passed on when they change, so it has to be read-only before.
-        mount -n --rbind "$path" "$stage"
         read_only "$stage" '' "$root/tmp"
         mount -n --rbind "$stage" "$root$path"
-        umount -n -R -l "$stage"
+        umount -n -l "$stage"
         rm -r "$stage"
     done
 }

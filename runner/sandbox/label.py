@@ -129,7 +129,7 @@ def leftovers(parent: Path) -> list[Leftover]:
         for folder, run_id, runner in labelled_processes()
         if runner.dead
     ]
-    for folder in sorted(parent.iterdir()):
+    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
         label = _read(folder)
         if label is None or not label.runner.dead:
             continue

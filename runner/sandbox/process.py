@@ -55,8 +55,8 @@ class Surroundings(Protocol):
     def contained(self) -> bool:
         """Whether it is one of the sides."""
 
-    def alone(self, process: NetnsProcess) -> bool:
-        """Whether no other program runs there."""
+    async def settle(self, ended: NetnsProcess) -> None:
+        """Kill what a program left behind, if no other program runs there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,7 @@ class NetnsProcess:
     async def _supervise(self) -> Exit:
         try:
             status = await self._nsenter.wait()
-            if self._host.holder.crowded() and self._host.alone(self):
-                await sweep(self._host.holder)
+            await self._host.settle(self)
         finally:
             self._log.close()
             os.close(self._pidfd)

@@ -166,16 +166,17 @@ def socket_in(namespace: int, family: int, kind: int, protocol: int = 0) -> sock
         SandboxError: It cannot.
     """
     made: list[socket.socket] = []
-    problems: list[OSError] = []
+    problems: list[str] = []
 
     def visit() -> None:
         libc = ctypes.CDLL(None, use_errno=True)  # os.setns() came with Python 3.12
         try:
             if libc.setns(namespace, CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+                problems.append(os.strerror(ctypes.get_errno()))
+                return
             made.append(socket.socket(family, kind, protocol))
         except OSError as error:
-            problems.append(error)
+            problems.append(str(error))
 
     thread = threading.Thread(target=visit, name="namespace visitor")
     thread.start()

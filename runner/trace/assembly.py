@@ -183,7 +183,7 @@ class Assembly:
     def _rest(self, data: bytes) -> None:
         """Look for packets where tshark saw none; what cannot be decrypted is taken for padding."""
         datagram = self._current
-        while datagram is not None and data:
+        while datagram is not None and data.strip(b"\0"):
             size = len(data)
             with contextlib.suppress(MalformedError):
                 size = parse_header(data, 0).size or size

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from runner.printable import printable
+
 _NOBODY = 65534
 _LONGEST_LINE = 1 << 19
 """A datagram has at most 64 KiB, which are 128 Ki digits, and is printed at most twice."""
 _MOST_COMPLAINTS = 1 << 20
+_LONGEST_REASON = 200
 _BUFFER = 1 << 17
 _NOISE = ("Running as user",)
 """What tshark says on standard error although all is well."""
@@ -46,7 +49,7 @@ def environment() -> dict[str, str]:
 
 
 class Confined:
-    """Runs a Wireshark tool with a Lua script over a file on its standard input.
+    """Runs tshark over a file on its standard input, with a Lua script.
 
     As root it runs as nobody: tshark 4.4 and later load no scripts as root, and to read a file that
     is already open takes no rights. The script comes through a descriptor, because nobody may not
@@ -55,7 +58,7 @@ class Confined:
     Args:
         command: The program and its arguments.
         file: Its standard input.
-        script: The Lua script.
+        script: The Lua script; empty for none.
         limits: What it may take.
         stop: Ends it when set; is set in the end.
 
@@ -80,8 +83,8 @@ class Confined:
             script_file = opened.enter_context(_memory_file("script.lua", script))
             self._complaints = _memory_file("stderr")
             opened.enter_context(self._complaints)
-            arguments = (*command, "-X", f"lua_script:/dev/fd/{script_file.fileno()}")
-            limited = _limited(arguments, limits.memory_bytes)
+            extension = ("-X", f"lua_script:/dev/fd/{script_file.fileno()}") if script else ()
+            limited = _limited((*command, *extension), limits.memory_bytes)
             self._process = _start(limited, file, self._complaints, script_file)
             opened.pop_all()
             script_file.close()
@@ -116,7 +119,7 @@ class Confined:
             if left < 0:
                 self._kill(f"it prints more than {self._limits.output_bytes} bytes")
                 return
-            yield line.rstrip(b"\n").decode("ascii", errors="replace")
+            yield line.rstrip(b"\n").decode(errors="replace")
 
     def _watch(self) -> None:
         if not self._stop.wait(self._limits.seconds):
@@ -134,11 +137,11 @@ class Confined:
             return f"tshark was ended by {signal.Signals(-exit_code).name}"
         self._complaints.seek(0)
         text = self._complaints.read(_MOST_COMPLAINTS).decode(errors="replace")
-        complaints = [line for line in text.splitlines() if line and not line.startswith(_NOISE)]
-        if exit_code:
-            return complaints[0] if complaints else f"tshark exited with {exit_code}"
-        scripts = [line for line in complaints if "Lua" in line]
-        return scripts[0] if scripts else ""
+        lines = [line for line in text.splitlines() if line and not line.startswith(_NOISE)]
+        if not exit_code:  # then only what became of our script matters
+            lines = [line for line in lines if "Lua" in line] or [""]
+        reason = lines[0] if lines else f"tshark exited with {exit_code}"
+        return printable(reason[:_LONGEST_REASON])
 
 
 def _limited(arguments: Sequence[str], memory_bytes: int) -> tuple[str, ...]:

@@ -54,8 +54,10 @@ class Connection:
     """The highest packet number of each side and space."""
     phase: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     """How often each side has updated its keys."""
-    updated: dict[tuple[Side, Suite], list[Keys]] = field(default_factory=dict)
-    """1-RTT keys by phase."""
+    updated: dict[tuple[Side, Suite, int], list[Keys]] = field(default_factory=dict)
+    """1-RTT keys of a side, for a suite and a version, by phase."""
+    nameless: set[Side] = field(default_factory=set)
+    """The sides that chose connection IDs of length 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class Connections:
         self._numbered: dict[int, Connection] = {}
         self._cids: dict[Side, dict[bytes, Connection]] = {side: {} for side in Side}
         self._odcids: dict[bytes, Connection] = {}
-        self._paths: dict[Path, Connection] = {}
+        self._paths: dict[tuple[Path, Side], Connection] = {}
+        """To whom a packet without a connection ID goes, by path and receiver."""
 
     def known(self, number: int | None) -> Connection | None:
         """The connection that has this number at tshark, if anything of it was authentic."""
@@ -99,7 +102,7 @@ class Connections:
     def find(self, sender: Side, path: Path, header: Header) -> Connection | None:
         """The connection that a packet's header points to."""
         if not header.dcid:
-            return self._paths.get(path)
+            return self._paths.get((path, sender.peer))
         found = self._cids[sender.peer].get(header.dcid)
         if found is None and sender is Side.CLIENT and header.scid is not None:
             found = self._odcids.get(header.dcid) or self._cids[sender].get(header.scid)
@@ -110,7 +113,6 @@ class Connections:
     ) -> tuple[TlsMessage, ...]:
         """Take in an authentic packet; the TLS messages in it."""
         connection, header = packet.connection, packet.header
-        self._paths[path] = connection
         space = (sender, _SPACES[header.type])
         if packet.number > connection.highest.get(space, -1):
             connection.highest[space] = packet.number
@@ -119,6 +121,8 @@ class Connections:
                 connection.phase[sender] += 1
         if header.version is not None:
             self._learn_header(connection, sender, header)
+        for side in connection.nameless:
+            self._paths[path, side] = connection
         crypto = []
         for frame in frames:
             if isinstance(frame, Crypto):
@@ -165,6 +169,8 @@ class Connections:
             self._odcids[header.dcid] = connection
         if header.scid:
             self._cids[sender][header.scid] = connection
+        else:
+            connection.nameless.add(sender)
 
     def _addressed(
         self, sender: Side, path: Path, packet: bytes
@@ -220,7 +226,7 @@ class Connections:
 
     def _phases(self, connection: Connection, sender: Side, first: Keys) -> Iterator[Keys]:
         """The 1-RTT keys of the current key phase, and of those beside it (RFC 9001, 6.5)."""
-        phases = connection.updated.setdefault((sender, first.suite), [first])
+        phases = connection.updated.setdefault((sender, first.suite, first.version), [first])
         current = connection.phase[sender]
         for phase in (current, current + 1, current - 1):
             while len(phases) <= phase:

@@ -1,20 +1,20 @@
 """Full dissections of single frames, as Wireshark shows them: for reports and ``explain``.
 
-Judging never reads these; :mod:`runner.trace.tshark` decodes for it.
+tshark runs here as confined as for decoding, and pyshark turns what it prints into text. Judging
+never reads it; :mod:`runner.trace.tshark` decodes for that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from runner.errors import UserError
-from runner.trace.tshark import INSTALL_HINT, PROGRAM
+from runner.trace.confined import Confined, Limits
+from runner.trace.tshark import INSTALL_HINT, OPTIONS, PROGRAM
 
 MAX_FRAMES = 64
 """More are not read by anyone, and each is a long text."""
@@ -22,18 +22,27 @@ MAX_FRAMES = 64
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-async def dissect(path: Path, frame_numbers: Collection[int]) -> dict[int, str]:
-    """Dissect frames in a thread; see :func:`dissect_now`."""
-    return await asyncio.to_thread(dissect_now, path, frame_numbers)
+async def dissect(
+    path: Path, frame_numbers: Collection[int], limits: Limits | None = None
+) -> dict[int, str]:
+    """Dissect frames in a thread; see :func:`dissect_now`. Cancelling it ends tshark."""
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(_dissect, path, frame_numbers, limits or Limits(), stop)
+    finally:
+        stop.set()
 
 
-def dissect_now(path: Path, frame_numbers: Collection[int]) -> dict[int, str]:
+def dissect_now(
+    path: Path, frame_numbers: Collection[int], limits: Limits | None = None
+) -> dict[int, str]:
     """The full dissection of some frames of a capture.
 
     Args:
         path: The capture file.
         frame_numbers: 1-based, as in :attr:`Datagram.frame_number`; the lowest
             :data:`MAX_FRAMES` of them are dissected.
+        limits: What tshark may take.
 
     Returns:
         A text of several lines by frame number; of frames that are not in the file, or behind
@@ -42,54 +51,43 @@ def dissect_now(path: Path, frame_numbers: Collection[int]) -> dict[int, str]:
     Raises:
         UserError: There is no tshark.
     """
+    return _dissect(path, frame_numbers, limits or Limits(), threading.Event())
+
+
+def _dissect(
+    path: Path, frame_numbers: Collection[int], limits: Limits, stop: threading.Event
+) -> dict[int, str]:
+    # Slow to import, and only reports need it.
+    from pyshark.tshark.output_parser.tshark_xml import packet_from_xml_packet  # noqa: PLC0415
+
     wanted = sorted(set(frame_numbers))[:MAX_FRAMES]
     if not wanted:
         return {}
+    only = f"frame.number in {{{', '.join(map(str, wanted))}}}"
+    command = (PROGRAM, *OPTIONS, "-T", "pdml", "-Y", only, "-r", "-")
     texts: dict[int, str] = {}
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        # pyshark needs an event loop that is not running, hence a thread that has none yet.
-        try:
-            _dissect(path, wanted, texts)
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
-            failures.append(error)
-
-    thread = threading.Thread(target=work, name="pyshark")
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
+    try:
+        with path.open("rb") as file, Confined(command, file, b"", limits, stop) as tshark:
+            for pdml in _packets(tshark.lines()):
+                packet = packet_from_xml_packet(pdml.encode())
+                texts[int(packet.number)] = _text(str(packet))
+    except FileNotFoundError as error:
+        if path.exists():
+            raise UserError(f"{PROGRAM} is not installed", INSTALL_HINT) from error
     return texts
 
 
-def _dissect(path: Path, wanted: list[int], texts: dict[int, str]) -> None:
-    import pyshark  # noqa: PLC0415 - slow to import, and only reports need it
-    from pyshark.capture.capture import TSharkCrashException  # noqa: PLC0415 - as above
-    from pyshark.tshark.tshark import TSharkNotFoundException  # noqa: PLC0415 - as above
-
-    loop = asyncio.new_event_loop()
-    try:
-        capture = pyshark.FileCapture(
-            str(path),
-            display_filter=f"frame.number in {{{', '.join(map(str, wanted))}}}",
-            keep_packets=False,
-            decode_as={"udp.port==1-65535": "quic"},
-            override_prefs={"quic.reassemble_crypto_out_of_order": "FALSE"},
-            custom_parameters=["-n"],
-            eventloop=loop,
-        )
-        # pyshark raises for a damaged file, on reading or on closing: what came before is kept.
-        with contextlib.suppress(TSharkCrashException), contextlib.closing(capture):
-            for packet in capture:
-                texts[int(packet.number)] = _text(packet)
-        capture._running_processes.clear()  # noqa: SLF001 - or it closes again when it is deleted
-    except TSharkNotFoundException as error:
-        raise UserError(f"{PROGRAM} is not installed", INSTALL_HINT) from error
-    finally:
-        loop.close()
+def _packets(lines: Iterable[str]) -> Iterator[str]:
+    """The <packet> elements of a PDML document, each when it is whole."""
+    packet: list[str] = []
+    for line in lines:
+        if packet or line.strip() == "<packet>":
+            packet.append(line)
+        if line.strip() == "</packet>":
+            yield "\n".join(packet)
+            packet.clear()
 
 
-def _text(packet: Any) -> str:  # noqa: ANN401 - pyshark has no types
-    text = _COLOUR.sub("", str(packet))
-    return text.replace("\n:\t", ":\n\t").rstrip("\n") + "\n"
+def _text(shown: str) -> str:
+    """What pyshark shows, without colours, its titles on one line."""
+    return _COLOUR.sub("", shown).replace("\n:\t", ":\n\t").rstrip("\n") + "\n"

@@ -52,7 +52,7 @@ def embedded_secrets(file: BinaryIO) -> Secrets:
 def _key_logs(data: mmap.mmap) -> Iterator[str]:
     if data[:4] != _SECTION_HEADER:
         return
-    order = "<" if struct.unpack_from("<I", data[:12], 8)[0] == _BYTE_ORDER else ">"
+    order = "<" if data[8:12] == struct.pack("<I", _BYTE_ORDER) else ">"
     head = struct.Struct(order + "IIII")
     at = 0
     while at + head.size <= len(data):

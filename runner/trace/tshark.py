@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import threading
@@ -32,8 +33,7 @@ INSTALL_HINT = "apt-get install tshark"
 DEFAULT_LIMITS = Limits()
 MAX_PACKETS = 2_000_000
 
-_OPTIONS = (
-    "-q",
+OPTIONS = (
     "-n",
     # A preferred address may have any port, and a NAT may give a client any.
     *("-d", "udp.port==1-65535,quic"),
@@ -43,6 +43,7 @@ _OPTIONS = (
     *("--disable-protocol", "http3"),
     *("--disable-protocol", "tcp"),
 )
+"""How packets are to be dissected."""
 
 
 async def decode(
@@ -146,6 +147,8 @@ def _decode(
     except OSError as error:
         return Capture(side, damage=f"{path.name}: {error.strerror}")
     with file:
+        if not os.fstat(file.fileno()).st_size:
+            return Capture(side, damage="the file is empty")
         assembly = Assembly(side, max_packets, embedded_secrets(file))
         return assembly.capture(_feed(assembly, file, limits, stop))
 
@@ -154,7 +157,7 @@ def _feed(assembly: Assembly, file: BinaryIO, limits: Limits, stop: threading.Ev
     """Let tshark read a file into the assembly; what went wrong, or an empty string."""
     script = (resources.files(__package__) / "tap.lua").read_bytes()
     try:
-        with Confined((PROGRAM, *_OPTIONS, "-r", "-"), file, script, limits, stop) as tshark:
+        with Confined((PROGRAM, *OPTIONS, "-q", "-r", "-"), file, script, limits, stop) as tshark:
             for line in tshark.lines():
                 assembly.add(parse_line(line))
     except FileNotFoundError as error:

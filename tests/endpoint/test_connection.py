@@ -4,20 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from certificates import write_certificates
-from quic_pair import (
-    SERVER_ADDRESS,
-    START,
-    Idle,
-    Link,
-    Pair,
-    client_configuration,
-    events,
-    no_loss,
-    random_loss,
-    server_configuration,
-)
-
 from aioquic._buffer import Buffer
 from aioquic.quic.connection import QuicConnectionState
 from aioquic.quic.events import (
@@ -33,6 +19,20 @@ from aioquic.quic.packet import (
     push_quic_transport_parameters,
 )
 from aioquic.tls import Epoch
+from certificates import write_certificates
+from quic_pair import (
+    SERVER_ADDRESS,
+    START,
+    Idle,
+    Link,
+    Pair,
+    client_configuration,
+    events,
+    no_loss,
+    random_loss,
+    server_configuration,
+)
+
 from endpoint.transport.connection import ACK_DELAY, MAX_STREAMS, Connection
 from endpoint.transport.windows import INITIAL_WINDOW
 
@@ -349,6 +349,7 @@ def test_streams_may_be_opened_as_others_end(certs: Path) -> None:
     pair.run_until(lambda: opener.answers == 1999, limit_s=5.0)
     assert opener.most_open <= MAX_STREAMS
     assert pair.client._remote_max_streams_bidi >= 1999
+    pair.run_for(1.0)
     assert pair.server._local_max_streams_bidi.value == 1999 + MAX_STREAMS
 
 

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from certificates import write_certificates
-from quic_pair import Pair, client_configuration, server_configuration
-
 from aioquic._buffer import Buffer
 from aioquic._crypto import CryptoError
 from aioquic.asyncio.server import _encode_invalid_token_close
@@ -24,6 +21,8 @@ from aioquic.quic.recovery import QuicPacketRecovery, QuicPacketSpace
 from aioquic.quic.retry import QuicRetryTokenHandler
 from aioquic.quic.stream import QuicStream, QuicStreamReceiver, QuicStreamSender
 from aioquic.tls import Context, Epoch
+from certificates import write_certificates
+from quic_pair import Pair, client_configuration, server_configuration
 
 METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicConnection.receive_datagram, "self, data, addr, now"),
@@ -66,14 +65,39 @@ METHODS: list[tuple[Callable[..., object], str]] = [
     (_encode_invalid_token_close, "version, source_cid, destination_cid"),
 ]
 
-CONNECTION_ATTRIBUTES = """
-_ack_delay _close_event _close_pending _configuration _crypto_buffers _cryptos _events
-_handshake_complete _handshake_confirmed _is_client _local_max_data _local_max_streams_bidi
-_local_max_streams_uni _local_next_stream_id_bidi _loss _network_paths _probe_pending _quic_logger
-_remote_ack_delay_exponent _remote_max_stream_data_bidi_remote _remote_max_stream_data_uni
-_remote_max_streams_bidi _remote_version_information _spaces _state _streams
-_version _version_negotiated_incompatible host_cid tls
-""".split()
+CONNECTION_ATTRIBUTES = [
+    "_ack_delay",
+    "_close_at",
+    "_close_event",
+    "_close_pending",
+    "_configuration",
+    "_crypto_buffers",
+    "_cryptos",
+    "_events",
+    "_handshake_complete",
+    "_handshake_confirmed",
+    "_is_client",
+    "_local_max_data",
+    "_local_max_streams_bidi",
+    "_local_max_streams_uni",
+    "_local_next_stream_id_bidi",
+    "_loss",
+    "_network_paths",
+    "_probe_pending",
+    "_quic_logger",
+    "_remote_ack_delay_exponent",
+    "_remote_max_stream_data_bidi_remote",
+    "_remote_max_stream_data_uni",
+    "_remote_max_streams_bidi",
+    "_remote_version_information",
+    "_spaces",
+    "_state",
+    "_streams",
+    "_version",
+    "_version_negotiated_incompatible",
+    "host_cid",
+    "tls",
+]
 
 
 @pytest.fixture

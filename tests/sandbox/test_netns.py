@@ -31,26 +31,31 @@ def test_a_sandbox_leaves_nothing_behind(tmp_path: Path) -> None:
     assert asyncio.run(_descriptors_after_a_sandbox(tmp_path)) == []
 
 
+def _descriptors() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+
+
 async def _descriptors_after_a_sandbox(folder: Path) -> list[str]:
     """What is open now and was not before."""
-    before = set(os.listdir("/proc/self/fd"))
+    before = _descriptors()
     async with one_sandbox(folder) as stage:
         await stage.shell(stage.client, "true")
-    now = set(os.listdir("/proc/self/fd"))
-    return sorted(now - before)
+    return sorted(_descriptors() - before)
 
 
 def test_sandboxes_live_side_by_side(tmp_path: Path) -> None:
     async def attempt(folder: Path) -> str:
-        folder.mkdir()
         async with one_sandbox(folder) as stage:
             (stage.client.folder("/downloads") / "mine").write_text(folder.name)
             _, said = await stage.shell(stage.client, "cat /downloads/*; ls /sys/class/net")
             return said
 
     async def story() -> list[str]:
-        return await asyncio.gather(*(attempt(tmp_path / name) for name in "abcd"))
+        return await asyncio.gather(*map(attempt, places))
 
+    places = [tmp_path / name for name in "abcd"]
+    for folder in places:
+        folder.mkdir()
     assert asyncio.run(story()) == [f"{name}eth0\nlo\n" for name in "abcd"]
 
 
@@ -111,8 +116,7 @@ async def main():
             await stage.start(host, "sh", "-c", stubborn)
         stopped, _ = await stage.start(stage.client, "sh", "-c", "kill -STOP $$")
         pids = [host.holder.pid for host in stage.sandbox.hosts]
-        inodes = [inode for host in stage.sandbox.hosts for inode in host.inodes()]
-        print(json.dumps([pids, inodes, stopped._nsenter.pid]), flush=True)
+        print(json.dumps([pids, stopped._nsenter.pid]), flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -129,9 +133,14 @@ def test_a_killed_runner_leaves_only_what_clean_removes(tmp_path: Path) -> None:
     )
     with runner:
         assert runner.stdout is not None
-        pids, inodes, nsenter = json.loads(runner.stdout.readline())
+        pids, nsenter = json.loads(runner.stdout.readline())
         asyncio.run(until(lambda: _state(nsenter) == "T"))  # the worst case: it could not react
         deaths = [os.pidfd_open(pid) for pid in pids]
+        namespaces = [  # open, so that no other namespace can get the same inode number
+            os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY)
+            for pid in pids
+            for name in ("net", "mnt", "pid")
+        ]
         backend = NetnsBackend(scratch=tmp_path / "scratch")
         assert backend.leftovers() == [], "it lives"
         assert backend.clean() == []
@@ -139,7 +148,9 @@ def test_a_killed_runner_leaves_only_what_clean_removes(tmp_path: Path) -> None:
         for death in deaths:
             assert select.select([death], [], [], 10)[0], "a host survived its runner"
             os.close(death)
-    asyncio.run(until(lambda: not _members(set(inodes))))
+    asyncio.run(until(lambda: not _members({os.fstat(fd).st_ino for fd in namespaces})))
+    for fd in namespaces:
+        os.close(fd)
     mine = [line for line in backend.leftovers() if run_id in line]
     assert any("scratch folder" in line for line in mine)
     if os.geteuid() == 0:
@@ -187,7 +198,9 @@ def test_what_hangs_on_after_the_end_is_an_error(tmp_path: Path) -> None:
 
     async def whole() -> None:
         try:
-            with pytest.raises(SandboxError, match=r"processes of a sandbox are left: \d+ .*sleep 1000"):
+            with pytest.raises(
+                SandboxError, match=r"processes of a sandbox are left: \d+ .*sleep 1000"
+            ):
                 await story()
         finally:
             intruders[0].kill()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from quic_traffic import CLIENT_V6, SERVER_V6, Link, Side
+from quic_traffic import CLIENT_V6, SERVER_V6, Link
 
 from runner.trace import tshark
-from runner.trace.model import VERSION_1, VERSION_2, Ecn
+from runner.trace.model import VERSION_1, VERSION_2, Ecn, Side
 
 HOME = Path(tshark.__file__).parent
 LARGEST = 50_000

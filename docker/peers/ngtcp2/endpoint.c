@@ -142,6 +142,8 @@ bool endpoint_step(struct endpoint *endpoint, ngtcp2_tstamp until)
     /* First of all write: connections that were made since the last step have something to say. */
     for (struct connection *c = endpoint->connections; c; c = c->next)
         connection_write(c);
+    if (terminated)
+        return false;
     int count = wait_for(endpoint, until, polled, sockets);
     for (int i = 0; i < count; i++)
         if (polled[i].revents)

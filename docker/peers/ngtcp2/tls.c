@@ -76,7 +76,7 @@ static bool is_address(const char *host)
 static bool configure_client(gnutls_session_t tls, const char *name,
                              const struct session *resumed)
 {
-    gnutls_handshake_set_hook_function(tls, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST,
+    gnutls_handshake_set_hook_function(tls, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH,
                                        keep_ticket);
     gnutls_session_set_verify_cert(tls, name, 0);
     /* RFC 6066, 3: an address is no server name. */
@@ -178,13 +178,15 @@ static bool allows_early_data(const gnutls_datum_t *message)
 static int keep_ticket(gnutls_session_t tls, unsigned type, unsigned when, unsigned incoming,
                        const gnutls_datum_t *message)
 {
-    (void)type, (void)when;
+    (void)type;
     struct connection *c = ((ngtcp2_crypto_conn_ref *)gnutls_session_get_ptr(tls))->user_data;
     struct session *session = c->batch->session;
-    if (incoming && session && !session->ticket.size) {
-        worked(gnutls_session_get_data2(tls, &session->ticket), "session ticket");
+    if (!incoming || !session || session->ticket.size)
+        return 0;
+    if (when == GNUTLS_HOOK_PRE)   /* the message is whole, */
         session->early_data = allows_early_data(message);
-    }
+    else                           /* and now it has been taken in */
+        worked(gnutls_session_get_data2(tls, &session->ticket), "session ticket");
     return 0;
 }
 
