@@ -1,23 +1,26 @@
 -- Prints what tshark knows of each UDP datagram, one line a record, columns separated by tabs:
 --
---   V  format  version of tshark
---   D  frame number  time  source  its port  destination  its port  ECN  bytes of payload  bytes cut off  comment
---   P  size  connection  DCID length  packet number  key phase  payload size  bytes  plaintext
+--   V  format, version of tshark
+--   D  frame number, time, source, its port, destination, its port, ECN, UDP length,
+--      bytes cut off, comment
+--   P  size, connection, DCID length, packet number, key phase, payload size, bytes, plaintext
 --   R  bytes
---   X  frame number  what went wrong in this script
+--   X  frame number, what went wrong in this script
 --   E  number of D lines
 --
--- A P line belongs to the D line before it. A column without a value is empty. Byte strings are in
--- hexadecimal. Of a packet that tshark could decrypt, "bytes" is the header, up to and including the
--- packet number, and "plaintext" the payload; of any other, "bytes" is the whole packet and
--- "plaintext" is "-". An R line follows the P lines if bytes are left at the datagram's end that tshark
--- took for no packet, be it padding, or a packet after one that its dissectors stumbled over. Only what needs keys or the connection's state is asked of tshark; all that
--- can be read from bytes alone is left to the reader of these lines.
+-- P and R lines belong to the D line before them. A column without a value is empty. Byte strings
+-- are in hexadecimal. Of a packet that tshark could decrypt, "bytes" is the header, up to and
+-- including the packet number, and "plaintext" the payload; of any other, "bytes" is the whole
+-- packet and "plaintext" is "-". An R line has what is left at a datagram's end that tshark took
+-- for no packet: padding, or a packet behind one that its dissectors stumbled over.
+--
+-- Only what needs keys, or what went before, is asked of tshark; what can be read from the bytes
+-- alone is left to the reader of these lines.
 
 local FORMAT = 1
 
 local datagrams = 0
-local listener = Listener.new("frame", "udp && !icmp && !icmpv6", true)
+local listener = Listener.new("frame", "udp && !icmp && !icmpv6")
 
 local function write(...)
     io.stdout:write(table.concat({...}, "\t"), "\n")
@@ -42,7 +45,7 @@ end
 
 -- What each field adds to the packet that it is found in.
 local of_packet = {
-    ["quic.packet_length"] = function(packet) packet.complete = true end,
+    ["quic.packet_length"] = function(packet, field) packet.size = field.value end,
     ["quic.dcid"] = function(packet, field) packet.dcid_length = field.len end,
     ["quic.packet_number"] = function(packet, field) packet.number = number(field) end,
     ["quic.key_phase"] = function(packet, field) packet.key_phase = number(field) end,
@@ -55,15 +58,24 @@ local of_packet = {
     end,
 }
 
+-- tshark builds no more of its tree than somebody asks for, which makes walking through it cheap.
+local asked_for = {}
+for _, name in ipairs({"frame.comment", "ip.dsfield.ecn", "ipv6.tclass.ecn", "udp", "udp.length",
+    "quic", "quic.connection.number"}) do
+    asked_for[name] = Field.new(name)
+end
+for name in pairs(of_packet) do asked_for[name] = Field.new(name) end
+
 local function write_packet(packet, connection)
-    local range = packet.field.range
+    -- The item's own length is not kept in a tree that nobody looks at: it goes to the end.
+    local range = packet.field.range:range(0, packet.size)
     local payload, plaintext = packet.payload, "-"
     local size = payload and payload.len or packet.remaining or ""
     if packet.plaintext and payload then
         plaintext = hexadecimal(packet.plaintext:range())
         range = range:range(0, payload.offset - packet.field.offset)
     end
-    write("P", packet.field.len, connection, packet.dcid_length or 0, packet.number or "",
+    write("P", packet.size, connection, packet.dcid_length or 0, packet.number or "",
         packet.key_phase or "", size, hexadecimal(range), plaintext)
 end
 
@@ -102,9 +114,9 @@ local function write_datagram(pinfo)
     datagrams = datagrams + 1
     local rest = udp.offset + 8
     for _, each in ipairs(packets) do
-        if each.complete then
+        if each.size then -- otherwise it is padding behind the last packet
             write_packet(each, connection)
-            rest = each.field.offset + each.field.len
+            rest = each.field.offset + each.size
         end
     end
     write_rest(udp, rest, udp.offset + tonumber(length))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pcapng_writer import pcapng
+
+from runner.trace.key_log import embedded_secrets, parse_key_log
+
+RANDOM, SECRET = "0a" * 32, "0b" * 32
+LINE = f"CLIENT_TRAFFIC_SECRET_0 {RANDOM} {SECRET}\n"
+EXPECTED = {bytes.fromhex(RANDOM): {"CLIENT_TRAFFIC_SECRET_0": bytes.fromhex(SECRET)}}
+
+
+def test_lines_that_are_no_secrets_are_passed_over() -> None:
+    text = (
+        f"# comment\n\nCLIENT_RANDOM zz {SECRET}\none two\n{LINE}SERVER_TRAFFIC_SECRET_0 {RANDOM}"
+    )
+    assert parse_key_log(text) == EXPECTED
+
+
+def embedded(tmp_path: Path, data: bytes) -> object:
+    path = tmp_path / "capture.pcapng"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        found = embedded_secrets(file)
+        assert file.tell() == 0
+    return found
+
+
+def secrets_block(order: str, text: str) -> bytes:
+    body = text.encode() + bytes(-len(text) % 4)
+    length = 20 + len(body)
+    head = struct.pack(order + "IIII", 10, length, 0x544C534B, len(text))
+    return head + body + struct.pack(order + "I", length)
+
+
+def test_secrets_before_and_behind_the_packets(tmp_path: Path) -> None:
+    assert embedded(tmp_path, pcapng([], LINE)) == EXPECTED
+    assert embedded(tmp_path, pcapng([]) + secrets_block("<", LINE)) == EXPECTED
+
+
+def test_big_endian(tmp_path: Path) -> None:
+    header = struct.pack(">IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    assert embedded(tmp_path, header + secrets_block(">", LINE)) == EXPECTED
+
+
+def test_files_without_secrets(tmp_path: Path) -> None:
+    assert embedded(tmp_path, pcapng([])) == {}
+    assert embedded(tmp_path, b"") == {}
+    assert embedded(tmp_path, b"\xd4\xc3\xb2\xa1" + bytes(40)) == {}
+
+
+WHOLE = pcapng([], LINE)
+
+
+@given(st.integers(0, len(WHOLE)), st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
+def test_damage_never_raises(end: int, position: int, value: int) -> None:
+    damaged = bytearray(WHOLE)
+    damaged[position] = value
+    with TemporaryFile() as file:
+        file.write(damaged[:end])
+        file.flush()
+        assert len(embedded_secrets(file)) <= 2
