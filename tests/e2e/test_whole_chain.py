@@ -1,0 +1,191 @@
+"""From command to verdict, over real packets: mutated endpoints, each caught by name.
+
+All of them run once, side by side, in one run; the tests then look at what it stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from runner import select
+from runner.errors import UserError
+from runner.execute.run import RunOptions, execute
+from runner.implementations import load
+from runner.judge import judge_bundle
+from runner.model import Implementation, Job, Outcome
+from runner.sandbox.label import Label, Runner, attach, labelled_processes, scratch_folder
+from runner.sandbox.netns import NetnsBackend
+from runner.store import JobResult, RunResult
+from runner.trace import tshark
+from runner.trace.model import VERSION_1, VERSION_2, Side
+
+pytestmark = [pytest.mark.netns, pytest.mark.tshark]
+
+MUTANTS = Path(__file__).parents[1] / "mutants"
+CASES = {case.name: case for case in select.testcases()}
+REFERENCE = next(one for one in load() if one.name == "reference")
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A mutant, where it takes part, and what is said of it."""
+
+    mutant: str
+    role: Side
+    test: str
+    outcome: Outcome
+    requirement: str = ""
+    """Which requirement it breaks; empty if it is no matter of requirements."""
+    reason: str = ""
+    timeout_s: float = 20.0
+
+
+C, S = Side.CLIENT, Side.SERVER
+FAILED, CRASHED, TIMEOUT = Outcome.FAILED, Outcome.CRASHED, Outcome.TIMEOUT
+EXPECTED = (
+    Expected("client_forgets_retry_token", C, "retry", FAILED, "client_repeats_the_token"),
+    Expected("client_alters_retry_token", C, "retry", FAILED, "client_repeats_the_token"),
+    Expected("server_sends_no_retry", S, "retry", FAILED, "server_sends_a_retry_with_a_token"),
+    Expected("client_never_updates_keys", C, "keyupdate", FAILED, "client_updates_its_keys"),
+    Expected("client_skips_early_data", C, "zerortt", FAILED, "client_sends_0_rtt_data"),
+    Expected("client_offers_every_cipher", C, "chacha20", FAILED, "client_offers_only_chacha20"),
+    Expected("server_stays_in_version_1", S, "v2", FAILED, "server_answers_in_version_2"),
+    Expected(
+        "server_allows_2000_streams",
+        *(S, "multiplexing", FAILED, "server_allows_at_most_1000_streams"),
+    ),
+    Expected("server_flips_a_bit", S, "handshake", FAILED, "files_arrive", "but other bytes"),
+    Expected("client_adds_a_file", C, "handshake", FAILED, "files_arrive", "nobody asked for"),
+    Expected("client_litters_downloads", C, "handshake", FAILED, "files_arrive"),
+    Expected("accepts_any_testcase", S, "handshake", FAILED, "unknown_testcase_exits_with_127"),
+    Expected("client_aborts", C, "transfer", CRASHED, reason="the client was ended by SIGABRT"),
+    Expected("floods_its_log", C, "handshake", CRASHED, reason="flooded its log"),
+    Expected("server_is_never_ready", S, "handshake", CRASHED, reason="before it was ready"),
+    Expected("hangs", C, "handshake", TIMEOUT, reason="not done after 2 s", timeout_s=2.0),
+    Expected("hangs", S, "handshake", TIMEOUT, reason="Version Negotiation probe"),
+)
+HEALTHY = ("handshake", "v2", "ipv6")
+
+
+class Silent:
+    """Nobody watches."""
+
+    def run_started(self, jobs: Sequence[Job], folder: Path) -> None: ...
+    def job_started(self, job: Job) -> None: ...
+    def job_finished(self, result: JobResult) -> None: ...
+    def note(self, message: str) -> None: ...
+    def run_finished(self, result: RunResult) -> None: ...
+
+
+def implementation(mutant: str) -> Implementation:
+    command = (sys.executable, "-P", str(MUTANTS / f"{mutant}.py"))
+    name = mutant.replace("_", "-")
+    return Implementation(name, commands=dict.fromkeys(Side, command))
+
+
+def job(expected: Expected) -> Job:
+    one = implementation(expected.mutant)
+    return Job(
+        client=one if expected.role is C else REFERENCE,
+        server=one if expected.role is S else REFERENCE,
+        test=replace(CASES[expected.test], timeout_s=expected.timeout_s),
+        seed=SEED,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    folder: Path
+    jobs: tuple[Job, ...]
+    result: RunResult
+
+    def of(self, job: Job) -> JobResult:
+        names = (job.client.name, job.server.name, job.test.name)
+        (found,) = (one for one in self.result.jobs if (one.client, one.server, one.test) == names)
+        return found
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    folder = tmp_path_factory.mktemp("whole-chain") / "run"
+    healthy = (Job(REFERENCE, REFERENCE, CASES[name], SEED) for name in HEALTHY)
+    jobs = (*map(job, EXPECTED), *healthy)
+    backend = NetnsBackend()
+    try:
+        backend.check()
+        tshark.check()
+    except UserError as error:
+        pytest.fail(f"{error.message}: {error.hint}")
+    with scratch_folder(folder.parent) as scratch:
+        attach(Label("whole-chain", Runner.this()), scratch)
+        options = RunOptions(folder, scratch, "whole-chain", SEED, parallel=4)
+        result = asyncio.run(
+            execute(select.Selection((), (), ()), jobs, options, backend, Silent())
+        )
+    yield Run(folder, jobs, result)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda one: f"{one.mutant}-{one.role}")
+def test_a_mutant_is_caught_by_name(run: Run, expected: Expected) -> None:
+    verdict = run.of(job(expected)).verdict
+    assert verdict.outcome is expected.outcome, verdict
+    assert expected.reason in verdict.reason
+    if expected.requirement:
+        broken = [one for one in verdict.violations if one.requirement == expected.requirement]
+        assert broken, verdict
+        packets = [piece for violation in broken for piece in violation.evidence]
+        judged_by_packets = CASES[expected.test].requirements
+        if expected.requirement in {one.name for one in judged_by_packets}:
+            assert all(one.citation for one in broken)
+            assert packets or "no" in broken[0].message
+
+
+@pytest.mark.parametrize("test", HEALTHY)
+def test_beside_them_the_reference_passes(run: Run, test: str) -> None:
+    verdict = run.of(Job(REFERENCE, REFERENCE, CASES[test], SEED)).verdict
+    assert verdict.outcome is Outcome.PASSED, verdict
+    assert verdict.version == (VERSION_2 if test == "v2" else VERSION_1)
+
+
+def test_judging_again_gives_the_same_verdicts(run: Run) -> None:
+    attempted = [one for one in run.jobs if run.of(one).folder]
+    assert len(attempted) == len(run.jobs) - 1  # but for the one that accepts any TESTCASE
+    for one in attempted:
+        before = run.of(one).verdict
+        _, verdict = asyncio.run(judge_bundle(run.folder / one.folder, [one.test]))
+        assert verdict == before
+
+
+def test_a_capture_without_keys_is_inconclusive_and_never_passed(run: Run, tmp_path: Path) -> None:
+    bundle = run.folder / f"{REFERENCE.name}_{implementation('client_never_updates_keys').name}"
+    bundle = tmp_path / shutil.copytree(bundle / "keyupdate", tmp_path / "bundle")
+    for name in ("trace_node_left.pcap", "trace_node_right.pcap"):
+        path = bundle / "sim" / name
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b"_TRAFFIC_SECRET", b"_XXXXXXX_SECRET"))
+    _, verdict = asyncio.run(judge_bundle(bundle, select.testcases()))
+    assert verdict.outcome is Outcome.INCONCLUSIVE, verdict
+
+
+@pytest.mark.parametrize("keep", [0, 10, 1000])
+def test_a_capture_that_was_cut_off_is_inconclusive(run: Run, tmp_path: Path, keep: int) -> None:
+    bundle = shutil.copytree(run.folder / "reference_reference" / "handshake", tmp_path / "bundle")
+    path = bundle / "sim" / "trace_node_right.pcap"
+    path.write_bytes(path.read_bytes()[:keep])
+    _, verdict = asyncio.run(judge_bundle(bundle, select.testcases()))
+    assert verdict.outcome is Outcome.INCONCLUSIVE, verdict
+
+
+def test_nothing_of_the_run_is_left(run: Run) -> None:
+    assert run.result.complete
+    assert [run_id for _, run_id, _ in labelled_processes() if run_id == "whole-chain"] == []
+    assert list(run.folder.parent.iterdir()) == [run.folder]
