@@ -17,7 +17,7 @@ NO_ERROR = int(ErrorCode.H3_NO_ERROR)
 
 
 class H3Client:
-    """The client's side of HTTP/3. It never asks for pushes, so none can come.
+    """The client's side of HTTP/3. A push is on a stream that nobody asked on, and is dropped.
 
     aioquic checks that an answer is as long as its content-length (RFC 9114, 4.1.2).
     """

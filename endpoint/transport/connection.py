@@ -84,6 +84,7 @@ class Connection(QuicConnection):
         self._ack_delay = ACK_DELAY
         for limit in (self._local_max_streams_bidi, self._local_max_streams_uni):
             limit.value = limit.sent = MAX_STREAMS
+        self._client_hello = b""
         self._close_datagrams: Datagrams = []
         self._close_repeats = False
         self._late_datagrams = 0
@@ -265,6 +266,30 @@ class Connection(QuicConnection):
             self._unacknowledged_packets = 0
 
     # --- Handshake ------------------------------------------------------------------------------
+
+    def _connect(self, now: float) -> None:
+        """Begin the handshake: the first time, and after a Retry or a Version Negotiation.
+
+        After a Retry the client sends the same cryptographic handshake message (RFC 9000,
+        17.2.5.3); aioquic makes up a new one. It also forgets what it has sent in 0-RTT.
+        """
+        for space in self._loss.spaces:
+            self._loss._on_packets_lost(  # noqa: SLF001
+                congestion_event=False,
+                now=now,
+                packets=list(space.sent_packets.values()),
+                space=space,
+            )
+        if self._client_hello and self._retry_count:
+            context, early = self.tls, self._cryptos[tls.Epoch.ZERO_RTT]
+            self._close_at = now + self._idle_timeout()
+            self._initialize(self._peer_cid.cid)
+            self.tls, self._cryptos[tls.Epoch.ZERO_RTT] = context, early
+            self._crypto_streams[tls.Epoch.INITIAL].sender.write(self._client_hello)
+        else:
+            super()._connect(now)
+            sender = self._crypto_streams[tls.Epoch.INITIAL].sender
+            self._client_hello = bytes(sender._buffer)  # noqa: SLF001
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)

@@ -29,6 +29,7 @@ class StreamedTrace(QuicLoggerTrace):
         super().__init__(is_client=is_client, odcid=odcid)
         self.path = folder / f"{odcid.hex()}_{'client' if is_client else 'server'}.sqlog"
         self._file: BinaryIO | None = None
+        self._encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
     def log_event(self, *, category: str, event: str, data: dict[str, Any]) -> None:
         """Add an event, and write the complete ones if they are many."""
@@ -44,13 +45,11 @@ class StreamedTrace(QuicLoggerTrace):
                 return
             self._file = self.path.open("wb")
             about = {name: part for name, part in self.to_dict().items() if name != "events"}
-            self._write_record(
-                {"qlog_format": "JSON-SEQ", "qlog_version": QLOG_VERSION, "trace": about}
-            )
-        for event in self._events:
-            self._write_record(event)
-        self._events.clear()
+            header = {"qlog_format": "JSON-SEQ", "qlog_version": QLOG_VERSION, "trace": about}
+            self._file.write(self._record(header))
+        self._file.write(b"".join(self._record(event) for event in self._events))
         self._file.flush()
+        self._events.clear()
 
     def close(self) -> None:
         """Write all events and close the file."""
@@ -59,10 +58,8 @@ class StreamedTrace(QuicLoggerTrace):
             self._file.close()
             self._file = None
 
-    def _write_record(self, record: dict[str, Any]) -> None:
-        assert self._file is not None
-        text = json.dumps(record, separators=(",", ":"))
-        self._file.write(_RECORD_SEPARATOR + text.encode() + b"\n")
+    def _record(self, content: dict[str, Any]) -> bytes:
+        return _RECORD_SEPARATOR + self._encoder.encode(content).encode() + b"\n"
 
 
 class FolderLogger(QuicLogger):

@@ -14,7 +14,9 @@ from aioquic.quic.events import (
 )
 from aioquic.quic.packet import (
     QuicErrorCode,
+    QuicPacketType,
     QuicVersionInformation,
+    encode_quic_retry,
     pull_quic_transport_parameters,
     push_quic_transport_parameters,
 )
@@ -213,6 +215,35 @@ def test_the_peers_ack_delay_exponent_is_used(certs: Path) -> None:
     pair.run_until(lambda: pair.client.is_confirmed)
     assert pair.client._remote_ack_delay_exponent == 10
     assert pair.server._remote_ack_delay_exponent == 3
+
+
+def test_a_retry_changes_nothing_but_the_token_and_the_connection_id(certs: Path) -> None:
+    """RFC 9000, 17.2.5.3; what was sent in 0-RTT is sent again."""
+    first = Pair(client_configuration(certs), server_configuration(certs))
+    first.connect()
+    first.run_until(lambda: bool(first.client_tickets))
+    client = Connection(
+        configuration=client_configuration(certs, session_ticket=first.client_tickets[-1])
+    )
+    client.connect(SERVER_ADDRESS, now=START)
+    client.send_stream_data(0, b"early", end_stream=True)
+    hello = bytes(client._crypto_streams[Epoch.INITIAL].sender._buffer)
+    before = client.datagrams_to_send(now=START)
+    retry = encode_quic_retry(
+        version=V1,
+        source_cid=b"retrying",
+        destination_cid=client.host_cid,
+        original_destination_cid=client.original_destination_connection_id,
+        retry_token=b"token",
+    )
+    client.receive_datagram(retry, SERVER_ADDRESS, now=START + 0.03)
+    assert bytes(client._crypto_streams[Epoch.INITIAL].sender._buffer) == hello
+    after = client.datagrams_to_send(now=START + 0.03)
+    assert client._peer_token == b"token"
+    assert sum(len(datagram) for datagram, _ in after) == sum(len(sent) for sent, _ in before)
+    assert client._loss.bytes_in_flight <= sum(len(datagram) for datagram, _ in after)
+    sent_early = client._spaces[Epoch.ONE_RTT].sent_packets.values()
+    assert [packet.packet_type for packet in sent_early] == [QuicPacketType.ZERO_RTT]
 
 
 # --- 0-RTT -------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicConnection.datagrams_to_send, "self, now"),
     (QuicConnection.get_timer, "self"),
     (QuicConnection.handle_timer, "self, now"),
+    (QuicConnection._connect, "self, now"),
+    (QuicConnection._idle_timeout, "self"),
     (QuicConnection._initialize, "self, peer_cid"),
     (QuicConnection._handle_crypto_frame, "self, context, frame_type, buf"),
     (QuicConnection._parse_transport_parameters, "self, data, from_session_ticket"),
@@ -72,6 +74,9 @@ CONNECTION_ATTRIBUTES = [
     "_close_pending",
     "_configuration",
     "_crypto_buffers",
+    "_crypto_streams",
+    "_peer_cid",
+    "_retry_count",
     "_cryptos",
     "_events",
     "_handshake_complete",
@@ -146,7 +151,7 @@ def test_streams_have_their_attributes() -> None:
     wanted = {"max_stream_data_local", "max_stream_data_local_sent", "max_stream_data_remote"}
     assert wanted <= set(vars(stream))
     sender = QuicStreamSender(stream_id=0, writable=True)
-    wanted = {"_buffer_start", "_buffer_stop", "_buffer_fin", "_reset_error_code"}
+    wanted = {"_buffer", "_buffer_start", "_buffer_stop", "_buffer_fin", "_reset_error_code"}
     assert wanted <= set(vars(sender))
 
 
