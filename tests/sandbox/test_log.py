@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from one_sandbox import until
+
+from runner.sandbox.log import PIPE_BYTES, BoundedLog
+
+
+@pytest.mark.parametrize(
+    ("written", "kept", "overflow"),
+    [
+        (b"", b"", False),
+        (b"short", b"short", False),
+        (b"12345678", b"12345678", False),
+        (b"123456789", b"12345678", True),
+        (b"12345678" * 1000, b"12345678", True),
+    ],
+)
+def test_the_first_bytes_are_kept(
+    tmp_path: Path, written: bytes, kept: bytes, overflow: bool
+) -> None:
+    async def story() -> list[str]:
+        calls: list[str] = []
+        log = BoundedLog(tmp_path / "log", 8)
+        log.when_full(lambda: calls.append("full"))
+        os.write(log.end, written)
+        log.close_end()
+        log.close()
+        log.close()
+        assert log.overflow is overflow
+        return calls
+
+    (tmp_path / "log").write_text("what was there before")
+    assert asyncio.run(story()) == (["full"] if overflow else [])
+    assert (tmp_path / "log").read_bytes() == kept
+
+
+def test_a_log_is_drained_while_its_program_runs(tmp_path: Path) -> None:
+    async def story() -> None:
+        log = BoundedLog(tmp_path / "log", 10 * PIPE_BYTES)
+        for number in range(1, 4):
+            os.write(log.end, b"x" * 1000)
+            await until(lambda size=number * 1000: (tmp_path / "log").stat().st_size == size)  # type: ignore[misc]
+        log.close()
+
+    asyncio.run(story())
+
+
+def test_an_overflow_is_told_to_whoever_asks_later(tmp_path: Path) -> None:
+    async def story() -> None:
+        log = BoundedLog(tmp_path / "log", 1)
+        os.write(log.end, b"two")
+        await until(lambda: log.overflow)
+        calls: list[str] = []
+        log.when_full(lambda: calls.append("full"))
+        assert calls == ["full"]
+        log.close()
+
+    asyncio.run(story())
+
+
+def test_a_full_disk_is_a_fault_and_no_overflow(tmp_path: Path) -> None:
+    async def story() -> None:
+        (tmp_path / "log").symlink_to("/dev/full")
+        with pytest.raises(OSError, match="symbolic links"):
+            BoundedLog(tmp_path / "log", 8)
+        log = BoundedLog(Path("/dev/full"), 8)
+        calls: list[str] = []
+        log.when_full(lambda: calls.append("full"))
+        os.write(log.end, b"text")
+        await until(lambda: log.fault is not None)
+        log.close()
+        assert (calls, log.overflow) == (["full"], False)
+        assert log.fault is not None
+        assert log.fault.strerror == "No space left on device"
+
+    asyncio.run(story())
