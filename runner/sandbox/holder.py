@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -162,9 +163,7 @@ async def run_tool(*command: str, text: str = "") -> str:
     try:
         output, _ = await process.communicate(text.encode())
     except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await finish(process.wait())
+        await finish(_kill(process))
         raise
     said = output.decode(errors="replace").strip()
     if process.returncode:
@@ -200,11 +199,16 @@ async def spawn(
     try:
         await finish(make())
     except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
-            made[0].kill()
-        await finish(made[0].wait())
+        await finish(_kill(made[0]))
         raise
     return made[0]
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """End what :func:`spawn` has started, with its children: wait() would wait for their pipes."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 def tool_environment() -> dict[str, str]:
