@@ -6,7 +6,7 @@ The order in which facts decide, the first that applies:
 error          the runner or the machine failed, or a check raised something unforeseen
 unsupported    an endpoint exited with 127
 crashed        an endpoint was ended by a signal of its own making, wrote more than its log may
-               hold, or was a server that ended before it was told to
+               hold, used more memory than it may, or was a server that ended too early
 timeout        the client was not done in time, or the server was not ready in time
 failed         the client exited with anything but 0, files differ, or a requirement that decides
                was violated
@@ -129,6 +129,8 @@ def _crashed(record: AttemptRecord) -> str:
     for side, its in _sides(record):
         if its.ending is Ending.LOG_OVERFLOW:
             return f"the {side} flooded its log and was stopped"
+        if its.out_of_memory:
+            return f"the {side} used more memory than it may"
         by_us = its.ending is not Ending.EXITED and its.signal in (signal.SIGTERM, signal.SIGKILL)
         if its.signal is not None and not by_us:
             return f"the {side} was ended by {_signal_name(its.signal)}"

@@ -143,6 +143,8 @@ class SideRecord:
     exit_code: int | None = None
     """None if a signal ended it, or it did not start."""
     signal: int | None = None
+    out_of_memory: bool = False
+    """Whether the machine ended a process of it because it used more than it may."""
     duration_s: float = 0.0
     notes: tuple[str, ...] = ()
     """What the runner had to leave out of its logs, e.g. ``"keys.log: not a file"``."""

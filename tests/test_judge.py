@@ -226,6 +226,11 @@ def test_127_is_unsupported(side: Side) -> None:
         ),
         (Side.SERVER, SideRecord(ending=Ending.EXITED, exit_code=3), "the server exited with 3"),
         (Side.CLIENT, SideRecord(ending=Ending.LOG_OVERFLOW, signal=9), "flooded its log"),
+        (
+            Side.SERVER,
+            SideRecord(ending=Ending.STOPPED, signal=9, out_of_memory=True),
+            "the server used more memory than it may",
+        ),
     ],
 )
 def test_crashes(side: Side, its: SideRecord, reason: str) -> None:

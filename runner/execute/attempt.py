@@ -240,6 +240,7 @@ class Started:
             ending=self.ending,
             exit_code=self.exit.code,
             signal=self.exit.signal,
+            out_of_memory=self.exit.out_of_memory,
             duration_s=self.ended - self.began,
         )
 

@@ -190,7 +190,13 @@ enter() {
     # In a user namespace only the system call is allowed. A host does without its name, if need be.
     { echo "$name" >/proc/sys/kernel/hostname || hostname "$name"; } 2>/dev/null || true
     if [ "$kind" = contained ]; then
-        row /run/.hosts /etc/hosts none bind,ro,nosuid,nodev
+        if [ -f /etc/hosts ] && [ ! -L /etc/hosts ]; then
+            row /run/.hosts /etc/hosts none bind,ro,nosuid,nodev
+        else # nothing can be made in a read-only /etc, but something can be laid over it
+            mkdir /run/.etc
+            cp /run/.hosts /run/.etc/hosts
+            row hosts /etc overlay ro,nosuid,nodev,lowerdir=/run/.etc:/etc
+        fi
         for entry in sys sysrq-trigger irq bus fs; do # some have effects beyond the host
             [ ! -e /proc/$entry ] ||
                 row /proc/$entry /proc/$entry none bind,ro,nosuid,nodev,noexec

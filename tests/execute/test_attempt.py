@@ -157,6 +157,13 @@ def test_a_log_that_overflows(tmp_path: Path) -> None:
     assert run(tmp_path, client=flood).client.ending is Ending.LOG_OVERFLOW
 
 
+def test_a_side_that_used_too_much_memory(tmp_path: Path) -> None:
+    async def greedy(_: Running) -> Exit:
+        return Exit(None, 9, out_of_memory=True)
+
+    assert run(tmp_path, client=greedy).client.out_of_memory
+
+
 def test_links_in_downloads_are_listed_as_links(tmp_path: Path) -> None:
     async def link(running: Running) -> Exit:
         (running.host.folder("/downloads") / "x").symlink_to("/etc/passwd")

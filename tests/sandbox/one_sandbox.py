@@ -91,9 +91,10 @@ async def one_sandbox(
     """A sandbox whose scratch folder is in the test's own; nothing of it is left afterwards."""
     theirs = folders(folder)
     backend = NetnsBackend(scratch=folder / "scratch", stop_grace_s=stop_grace_s)
-    async with backend.sandbox(run_id or folder.name, theirs, limits) as made:
+    run_id = run_id or str(folder)  # unlike that of any other test session
+    async with backend.sandbox(run_id, theirs, limits) as made:
         yield Stage(backend, made, folder, count())
-    assert remains(folder, run_id or folder.name) == []
+    assert remains(folder, run_id) == []
 
 
 def remains(folder: Path, run_id: str) -> list[str]:

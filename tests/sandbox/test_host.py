@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,38 @@ def test_a_host_has_its_name_and_knows_the_others(tmp_path: Path) -> None:
     assert client.split()[3] == "fd00:cafe:cafe::2"
     assert server.split()[0] == "server"
     assert server.split()[3] == "fd00:cafe:cafe:100::2"
+
+
+@netns
+def test_names_are_known_on_a_machine_that_has_none(tmp_path: Path) -> None:
+    (tmp_path / "layers/upper").mkdir(parents=True)
+    (tmp_path / "layers/work").mkdir()
+    (tmp_path / "sandbox").mkdir()
+    story = f"""
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from one_sandbox import one_sandbox
+
+async def story():
+    async with one_sandbox(Path({str(tmp_path / "sandbox")!r})) as stage:
+        print((await stage.shell(stage.client, "getent hosts server6; ls /etc/passwd"))[1])
+
+asyncio.run(story())
+"""
+    layers = f"lowerdir=/etc,upperdir={tmp_path}/layers/upper,workdir={tmp_path}/layers/work"
+    without_hosts = f'mount -t overlay -o {layers} overlay /etc && rm /etc/hosts && exec "$@"'
+    said = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", without_hosts, "sh", sys.executable, "-c", story],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, *_, last = said.stdout.split()
+    assert (first, last) == ("fd00:cafe:cafe:100::100", "/etc/passwd")
 
 
 @netns

@@ -88,7 +88,7 @@ def test_an_error_inside_stays_what_it_is(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(story())
-    assert remains(tmp_path, tmp_path.name) == []
+    assert remains(tmp_path, str(tmp_path)) == []
 
 
 def test_what_cannot_be_made_says_why_and_leaves_nothing(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ asyncio.run(main())
 
 
 def test_a_killed_runner_leaves_only_what_clean_removes(tmp_path: Path) -> None:
-    run_id = f"killed-{tmp_path.name}"
+    run_id = f"killed-{tmp_path}"
     search = os.pathsep.join((str(Path(__file__).parent), str(REPOSITORY)))
     runner = subprocess.Popen(
         [sys.executable, "-c", RUNNER, str(tmp_path), run_id],
@@ -221,7 +221,7 @@ def test_a_dead_host_is_the_machines_fault_and_not_its_programs(tmp_path: Path) 
 
     with pytest.raises(SandboxError, match="died under its programs"):
         asyncio.run(story())
-    assert remains(tmp_path, tmp_path.name) == []
+    assert remains(tmp_path, str(tmp_path)) == []
 
 
 def test_namespaces_can_be_made_here() -> None:
