@@ -139,7 +139,7 @@ async def story():
 asyncio.run(story())
 """
     layers = f"lowerdir=/etc,upperdir={tmp_path}/layers/upper,workdir={tmp_path}/layers/work"
-    without_hosts = f'mount -t overlay -o {layers} overlay /etc && rm /etc/hosts && exec "$@"'
+    without_hosts = f'mount -t overlay -o {layers} overlay /etc && rm -f /etc/hosts && exec "$@"'
     said = subprocess.run(
         ["unshare", "--mount", "sh", "-c", without_hosts, "sh", sys.executable, "-c", story],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},

@@ -6,9 +6,9 @@ import shutil
 import stat
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
+import msgspec
 import pytest
 from one_sandbox import REPOSITORY
 
@@ -92,10 +92,13 @@ def test_a_user_without_privileges_makes_sandboxes(
         if masked:  # as containers do
             hide = 'mount -n -t tmpfs tmpfs /sys/kernel; exec "$@"'
             become = ("unshare", "--mount", "sh", "-euc", hide, "hide", *become)
-    search = (Path(__file__).parent, REPOSITORY, sysconfig.get_path("purelib"))
+    code = folder / "code"  # where this lies, another user may not be allowed to look
+    for package in (REPOSITORY / "runner", REPOSITORY / "testcases", Path(msgspec.__path__[0])):
+        shutil.copytree(package, code / package.name)
+    shutil.copy(Path(__file__).with_name("one_sandbox.py"), code)
     done = subprocess.run(
         [*become, interpreter_for_all(), "-c", RUNNER, str(folder)],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(map(str, search))},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code)},
         capture_output=True,
         text=True,
         check=False,
