@@ -8,16 +8,15 @@ captures have just the headers.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from runner.network.capture import CaptureWriter
 from runner.network.fate import Direction, Dropped
 from runner.network.frame import TCP, Headers
 from runner.network.lateness import Lateness
-from runner.network.link_log import Delivered, LinkEntry, LinkLogWriter
+from runner.network.link_log import Facts, LinkLogWriter
 
 LEFT_CAPTURE = "left.raw.pcapng"
 """The client's side."""
@@ -29,8 +28,7 @@ _TCP_BYTES = 134
 """Of a frame with TCP: Ethernet's header and the longest that IPv4 and TCP can have (60 each)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A packet as it entered the middlebox."""
 
     direction: Direction
@@ -110,15 +108,17 @@ class Journal:
         if not again:
             self._capture_sent(near, sent, comment)
         far.write(self._epoch_ns + now_ns, _kept(sent, frame), comment, len(frame))
-        times = (due_ns - self._began_ns, now_ns - self._began_ns)
-        self._log.write(self._entry(sent, Delivered(*times, change, again)))
+        began_ns = self._began_ns
+        self._log.delivered(
+            self._facts(sent), due_ns - began_ns, now_ns - began_ns, change, again=again
+        )
 
     def not_delivered(self, sent: Sent, fate: Dropped) -> None:
         """A packet will not come out on the far side."""
         self.dropped += 1
         near, _ = self._captures(sent.direction)
         self._capture_sent(near, sent, _numbered(sent, f"dropped: {fate.reason}"))
-        self._log.write(self._entry(sent, fate))
+        self._log.dropped(self._facts(sent), fate.reason)
 
     def close(self) -> None:
         """Close all files."""
@@ -134,15 +134,14 @@ class Journal:
         time_ns = self._epoch_ns + sent.time_ns
         near.write(time_ns, _kept(sent, sent.frame), comment, sent.original_length)
 
-    def _entry(self, sent: Sent, fate: Delivered | Dropped) -> LinkEntry:
-        return LinkEntry(
+    def _facts(self, sent: Sent) -> Facts:
+        return (
             sent.direction,
             sent.number,
             sent.headers.protocol,
             sent.time_ns - self._began_ns,
             sent.waiting,
             sent.headers.ip_length,
-            fate,
         )
 
     def __enter__(self) -> Self:

@@ -81,6 +81,10 @@ class LinkEntry:
     fate: Delivered | Dropped
 
 
+Facts = tuple[Direction, int | None, int, int, int, int]
+"""The fields of an entry before its fate, in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkLog:
     """All that is in a log."""
@@ -115,19 +119,32 @@ class LinkLogWriter:
 
     def write(self, entry: LinkEntry) -> None:
         """Append an entry."""
-        if self.truncated:
-            return
-        match entry.fate:
-            case Dropped(reason):
-                fate = json.dumps(reason)
-            case Delivered(due_ns, time_ns, change, again):
-                fate = f"{due_ns},{time_ns},{json.dumps(change)},{int(again)}"
-        number = "null" if entry.number is None else entry.number
-        self._write(
-            f'["{entry.direction.value}",{number},{entry.protocol},{entry.offered_ns},'
-            f"{entry.waiting},{entry.ip_length},{fate}]"
+        facts = (
+            entry.direction,
+            entry.number,
+            entry.protocol,
+            entry.offered_ns,
+            entry.waiting,
+            entry.ip_length,
         )
-        self._entries += not self.truncated
+        match entry.fate:
+            case Delivered(due_ns, time_ns, change, again):
+                self.delivered(facts, due_ns, time_ns, change, again=again)
+            case Dropped(reason):
+                self.dropped(facts, reason)
+
+    # The middlebox is in too much of a hurry to make an entry of each packet.
+
+    def delivered(
+        self, facts: Facts, due_ns: int, time_ns: int, change: str, *, again: bool
+    ) -> None:
+        """Append an entry, told by its parts."""
+        quoted = json.dumps(change) if change else '""'
+        self._append(facts, f"{due_ns},{time_ns},{quoted},{again:d}")
+
+    def dropped(self, facts: Facts, reason: str) -> None:
+        """Append an entry, told by its parts."""
+        self._append(facts, json.dumps(reason))
 
     def close(self) -> None:
         """Write the last line, and close the file."""
@@ -139,6 +156,16 @@ class LinkLogWriter:
                 self._file.write(json.dumps(end).encode() + b"\n")
         except OSError as error:
             self._fail(error)
+
+    def _append(self, facts: Facts, fate: str) -> None:
+        if self.truncated:
+            return
+        direction, number, protocol, offered_ns, waiting, ip_length = facts
+        self._write(
+            f'["{direction}",{"null" if number is None else number},{protocol},{offered_ns},'
+            f"{waiting},{ip_length},{fate}]"
+        )
+        self._entries += not self.truncated
 
     def _write(self, text: str) -> None:
         line = text.encode() + b"\n"

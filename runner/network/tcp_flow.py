@@ -63,7 +63,7 @@ class TcpFlow:
             for one in (self._listener, self._sending):
                 one.setblocking(False)
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self._sending.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION_CONTROL)
+            _use_cubic(self._sending)
             self._sending.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
             self._stack = stack.pop_all()
 
@@ -111,3 +111,10 @@ class TcpFlow:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _use_cubic(sending: socket.socket) -> None:
+    try:
+        sending.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION_CONTROL)
+    except FileNotFoundError as error:
+        raise OSError(error.errno, "this kernel has no CUBIC (modprobe tcp_cubic)") from error

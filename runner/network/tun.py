@@ -123,7 +123,8 @@ def new_namespace() -> Iterator[None]:
 
 def _check(result: int) -> None:
     if result:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        reason = os.strerror(ctypes.get_errno())
+        raise OSError(ctypes.get_errno(), f"a network namespace needs CAP_SYS_ADMIN: {reason}")
 
 
 def _configure(file: int, interface: Interface) -> None:

@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.network.catalogue import ScenarioKind
+from runner.network.chance import Chance
 from runner.network.crossing import Crossing, Delivery, Network
 from runner.network.fate import Copy, Direction, Dropped, Fate, Replaced
 from runner.network.frame import Headers, headers
 from runner.network.impairment import Arrival
 from runner.network.scenario import Scenario, parse_scenario
+from runner.network.version_negotiation import is_version_negotiation
 
 TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
 MS = 1_000_000
@@ -129,6 +131,33 @@ def test_the_same_seed_does_the_same_whatever_the_other_direction_and_the_time_d
         direction, frame = (TO_CLIENT if to_client else TO_SERVER), frames.udp(payload)
         expected = done(cross(alone[direction], direction, 0, frame))
         assert done(cross(together, direction, now_ns, frame)) == expected
+
+
+@pytest.mark.parametrize("scenario", [*IMPAIRED, "rebind {} --first-rebind=1ms --rebind-freq=1ms"])
+@given(st.integers(0, 1 << 64), st.lists(st.tuples(st.booleans(), st.binary(max_size=60))))
+def test_no_datagram_is_lost_or_invented_or_changed_otherwise(
+    scenario: str, seed: int, sends: list[tuple[bool, bytes]]
+) -> None:
+    name = scenario.split(maxsplit=1)[0]
+    parsed = parse_scenario(scenario.format("--delay=1ms --bandwidth=10Gbps --queue=100"))
+    burst = {TO_CLIENT: 3 if "burst" in scenario else None, TO_SERVER: None}
+    chance = Chance(dict.fromkeys(Direction, 30), burst, seed)
+    network = Network(parsed, seed)
+    for to_client, payload in sends:
+        direction = TO_CLIENT if to_client and name != "rebind" else TO_SERVER
+        number, _, fate = cross(network, direction, 0, frames.udp(payload))
+        struck = name != "rebind" and chance.strikes(direction, number)
+        if name == "drop-rate" and struck:
+            assert fate == Dropped("random loss")
+            continue
+        assert not isinstance(fate, Dropped)
+        assert len(fate) == (2 if name == "duplicate" and struck else 1)
+        for delivery in fate:
+            came = payload if delivery.frame is None else delivery.frame[42:]
+            assert len(came) == len(payload)
+            wrong = sum(one != other for one, other in zip(came, payload, strict=True))
+            spared = not payload or is_version_negotiation(payload)
+            assert wrong == (name == "corrupt-rate" and struck and not spared)
 
 
 def done(crossing: Crossing) -> object:
