@@ -3,7 +3,9 @@
 Run as ``python bench/middlebox.py``. It makes its own three namespaces and prints
 
 - the throughput of 1252-byte datagrams with as many in flight as fit, on a link that is no limit;
-- lateness at 10 Mbps, which is by how much deliveries miss the time that the link's model gave.
+- lateness at 10 Mbps, which is by how much deliveries miss the time that the link's model gave;
+- what the TCP flow of tcp-cross-traffic gets when it is alone, 9,640 kbps being all there is;
+- what deciding about a datagram costs in each scenario.
 """
 
 from __future__ import annotations
@@ -16,12 +18,17 @@ import sys
 import time
 from pathlib import Path
 
-# The namespaces are those of the tests.
+# The namespaces and the frames are those of the tests.
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/network"))
 
+import frames
 from three_hosts import ThreeHosts, middlebox, three_hosts
 
 from runner.network.control import Summary
+from runner.network.crossing import Network
+from runner.network.fate import Direction
+from runner.network.frame import headers
+from runner.network.scenario import parse_scenario
 from runner.network.topology import SERVER, SERVER_PORT
 
 DATAGRAM = bytes(1252)
@@ -59,6 +66,29 @@ def pace(sender: socket.socket, receiver: socket.socket, datagrams: int, rate_bp
     return time.monotonic() - began
 
 
+async def tcp_alone(hosts: ThreeHosts, seconds: float) -> tuple[float, Summary]:
+    """The middlebox's CPU seconds, and what it says of itself and of the flow."""
+    scenario = "tcp-cross-traffic --delay=15ms --bandwidth=10Mbps --queue=25"
+    async with middlebox(hosts, scenario) as box:
+        await asyncio.sleep(seconds)
+        cpu = cpu_seconds(box.process.pid)
+        summary = await box.channel.finish()
+        await box.process.wait()
+    return cpu, summary
+
+
+def decision_us(scenario: str, datagrams: int) -> float:
+    """CPU microseconds that deciding about one datagram takes."""
+    network = Network(parse_scenario(scenario), 1)
+    frame = frames.udp(b"\x40" * 1252)
+    found = headers(frame)
+    assert found is not None
+    began = time.process_time()
+    for number in range(datagrams):
+        network.cross(Direction.TO_SERVER, number * 20_000, frame, found)
+    return (time.process_time() - began) / datagrams * 1e6
+
+
 async def measure(
     hosts: ThreeHosts, scenario: str, datagrams: int, rate_bps: float | None
 ) -> tuple[float, float, Summary]:
@@ -83,7 +113,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def main() -> None:
-    """Measure both."""
+    """Measure everything."""
     runs: tuple[tuple[str, str, int, float | None], ...] = (
         (
             "as fast as it can",
@@ -105,6 +135,25 @@ def main() -> None:
             f"{name:>18} {mbps:7.1f} {cpu:6.2f} {late.p50:7.3f} {late.p99:7.3f} {late.worst:7.3f}"
             f" {summary.kernel_drops:4} {summary.dropped:7}"
         )
+    with three_hosts() as hosts:
+        cpu, summary = asyncio.run(tcp_alone(hosts, 5))
+    traffic, late = summary.cross_traffic, summary.lateness_ms
+    assert traffic is not None
+    print(
+        f"{'TCP alone':>18} {traffic.goodput_kbps / 1000:7.1f} {cpu:6.2f} {late.p50:7.3f}"
+        f" {late.p99:7.3f} {late.worst:7.3f} {summary.kernel_drops:4} {summary.dropped:7}"
+    )
+    link = "--delay=1ms --bandwidth=100Gbps --queue=1000"
+    rates = "--rate_to_client=30 --rate_to_server=30"
+    print(f"\n{'deciding':>18} {'us':>7}")
+    for scenario in (
+        f"simple-p2p {link}",
+        f"drop-rate {link} {rates} --burst_to_server=3",
+        f"corrupt-rate {link} {rates}",
+        f"rebind {link} --first-rebind=1us",
+        f"reorder {link} {rates}",
+    ):
+        print(f"{scenario.split()[0]:>18} {decision_us(scenario, 20_000):7.2f}")
 
 
 if __name__ == "__main__":

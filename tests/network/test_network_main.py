@@ -26,7 +26,17 @@ def test_what_it_imports_is_little() -> None:
     loaded = subprocess.run(
         (sys.executable, "-P", "-c", program), capture_output=True, text=True, check=True
     ).stdout.split()
-    slow = {"asyncio", "msgspec", "click", "rich", "aioquic", "cryptography", "subprocess"}
+    slow = {
+        "ctypes",
+        "runner.network.tcp_flow",
+        "asyncio",
+        "msgspec",
+        "click",
+        "rich",
+        "aioquic",
+        "cryptography",
+        "subprocess",
+    }
     assert not slow & set(loaded)
 
 
@@ -79,7 +89,7 @@ def test_the_kernel_may_not_forward_around_it(tmp_path: Path, switch: str) -> No
 
 def test_it_starts_quickly() -> None:
     # In CPU time, since other processes share the machine, and the best of some for the same
-    # reason. It takes 0.05 s.
+    # reason. It takes 0.065 s.
     assert min(start_cpu_seconds() for _ in range(5)) < 0.12
 
 
