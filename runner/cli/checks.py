@@ -48,7 +48,7 @@ def python() -> Check:
     )
 
 
-def tools(packages: Mapping[str, str], which: Callable[[str], str | None] = shutil.which) -> Check:
+def tools(packages: Mapping[str, str], which: Callable[[str], str | None]) -> Check:
     """The programs that a sandbox is made with.
 
     Args:

@@ -64,7 +64,7 @@ def _checks(file: Path | None) -> Iterator[Check]:
         return "namespaces can be made"
 
     yield checks.python()
-    yield checks.tools(privileges.TOOLS)
+    yield checks.tools(privileges.TOOLS, privileges.find_tool)
     yield checks.attempted("sandbox", sandbox)
     groups = cgroup.parents(
         Path("/proc/self/cgroup").read_text(encoding="utf-8"),

@@ -36,16 +36,18 @@ TRIAL = (
 """In small what a sandbox needs, without a trace."""
 
 
+def find_tool(name: str) -> str | None:
+    """Where a tool of the machine's is, also where only root's PATH leads; None if nowhere."""
+    return shutil.which(name, path=tool_environment()["PATH"])
+
+
 def check() -> None:
     """Find out whether sandboxes can be made.
 
     Raises:
         UserError: They cannot; the hint says what to do.
     """
-    path = tool_environment()["PATH"]
-    missing = {
-        tool: package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)
-    }
+    missing = {tool: package for tool, package in TOOLS.items() if find_tool(tool) is None}
     if missing:
         raise UserError(
             f"network namespaces need {', '.join(missing)}, not found in PATH",
@@ -94,9 +96,7 @@ def privileged() -> bool:
 
 def user_namespace_allowed() -> bool:
     """Whether we can become root of a user namespace."""
-    return shutil.which("unshare", path=tool_environment()["PATH"]) is not None and not _problem(
-        (*USER_NAMESPACE, "true")
-    )
+    return find_tool("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
 
 
 def _problem(command: Sequence[str]) -> str:

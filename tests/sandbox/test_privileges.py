@@ -170,3 +170,9 @@ def test_the_runner_starts_over_only_if_that_helps(
         assert program == "unshare"
         assert command == ("unshare", "--user", "--map-root-user", "--", "python3", "-m", "runner")
         assert variables == {**environment, MARKER: "1"}
+
+
+def test_roots_tools_are_found_by_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert privileges.find_tool("ip") is not None
+    assert privileges.find_tool("no-such-tool") is None
