@@ -139,7 +139,12 @@ def _leaf(names: Sequence[str], issuer: _Issued, now: dt.datetime) -> _Issued:
 
 
 def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "quicmatrix test runner"),
+            x509.NameAttribute(NameOID.COMMON_NAME, text),
+        ]
+    )
 
 
 def _certificate(
