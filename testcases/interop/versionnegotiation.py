@@ -7,12 +7,9 @@ from collections.abc import Iterator
 
 from runner.trace.model import VERSION_1, Packet, PacketType, Path, Side, Trace
 from testcases.model import Level, TestCase, Violation, requirement
-from testcases.shared.datagrams import with_packets
+from testcases.shared.datagrams import PATIENCE_S, with_packets
 from testcases.shared.versions import name
 from testcases.shared.view import View, arrived, complete, exists, never, sent
-
-PATIENCE_S = 1.0
-"""So long a client may be busy with other things before it looks at what has come."""
 
 
 @requirement(Level.TEST, "interop suite", compat=True)

@@ -2,11 +2,14 @@
 
 Anti-amplification (RFC 9000, 8): to an address that is not validated goes at most three times of
 what came from it. Who counts is the sender, and what counts is the UDP payload of all that reached
-it; so the capture next to it is the one to look at.
+it; so the capture next to it is the one to look at. What is captured there may still wait to be
+read, though: a limit is broken for certain if it is by all that had arrived, and used too little
+for certain if it is by what had arrived long before.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -26,6 +29,8 @@ from testcases.model import Inconclusive
 
 AMPLIFICATION = 3
 """RFC 9000, 8."""
+PATIENCE_S = 1.0
+"""So long a side may be busy with other things before it looks at what has come."""
 UNGUESSABLE = 8
 """Bytes of a connection ID with at least 64 bits of entropy (RFC 9000, 8.1)."""
 
@@ -37,11 +42,13 @@ class Sending:
     datagram: Datagram
     packets: tuple[Packet, ...]
     received: int
-    """Bytes that had come on this path."""
+    """Bytes that had come on this path, read or not."""
     sent: int
     """Bytes that had gone before this datagram."""
     validated: bool
     """Whether the peer's address may count as validated."""
+    allowance: int | None
+    """How many bytes this datagram could have for certain; None if there was no limit."""
     doubt: str
     """What may have validated it unseen; empty if nothing."""
 
@@ -49,11 +56,6 @@ class Sending:
     def total(self) -> int:
         """Bytes that have gone with this datagram."""
         return self.sent + self.datagram.size
-
-    @property
-    def allowance(self) -> int | None:
-        """How many bytes this datagram may have; None if there is no limit."""
-        return None if self.validated else AMPLIFICATION * self.received - self.sent
 
 
 def with_packets(capture: Capture) -> Iterator[tuple[Datagram, tuple[Packet, ...]]]:
@@ -82,13 +84,18 @@ def sendings(trace: Trace, side: Side) -> Iterator[Sending]:
     for datagram, packets in with_packets(capture):
         account = accounts.setdefault(datagram.path, _Account())
         if datagram.sender is not side:
-            account.received += datagram.size
+            account.receive(datagram)
             for path in proofs.in_arriving(datagram, packets):
-                accounts.setdefault(path, _Account()).validated = True
+                accounts.setdefault(path, _Account()).validate(datagram.time)
             continue
-        validated = side is Side.CLIENT or account.validated
         yield Sending(
-            datagram, packets, account.received, account.sent, validated, proofs.doubt(datagram)
+            datagram=datagram,
+            packets=packets,
+            received=account.received,
+            sent=account.sent,
+            validated=side is Side.CLIENT or account.validated_at is not None,
+            allowance=None if side is Side.CLIENT else account.allowance(datagram.time),
+            doubt=proofs.doubt(datagram),
         )
         account.sent += datagram.size
         proofs.learn(datagram, packets)
@@ -100,7 +107,31 @@ class _Account:
 
     received: int = 0
     sent: int = 0
-    validated: bool = False
+    validated_at: float | None = None
+    read: int = 0
+    """Bytes that were read for certain: the first datagram, and whatever came long before."""
+    unread: deque[tuple[float, int]] = field(default_factory=deque)
+    """When each datagram came that may still wait to be read, and its bytes."""
+
+    def receive(self, datagram: Datagram) -> None:
+        if self.received:
+            self.unread.append((datagram.time, datagram.size))
+        else:  # nothing goes to an address before
+            self.read += datagram.size
+        self.received += datagram.size
+
+    def validate(self, time: float) -> None:
+        if self.validated_at is None:
+            self.validated_at = time
+
+    def allowance(self, time: float) -> int | None:
+        """How many bytes may go for certain; None if there is no limit."""
+        long_before = time - PATIENCE_S
+        if self.validated_at is not None and self.validated_at <= long_before:
+            return None
+        while self.unread and self.unread[0][0] <= long_before:
+            self.read += self.unread.popleft()[1]
+        return AMPLIFICATION * self.read - self.sent
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from itertools import chain
 from runner.trace.model import (
     Ack,
     Address,
+    Capture,
     ConnectionClose,
     NewConnectionId,
     Packet,
@@ -24,7 +25,7 @@ from runner.trace.model import (
     Trace,
 )
 from testcases.model import Inconclusive, Level, Violation, requirement
-from testcases.shared.datagrams import sendings, with_packets
+from testcases.shared.datagrams import PATIENCE_S, sendings, with_packets
 from testcases.shared.view import (
     View,
     arrived,
@@ -40,8 +41,6 @@ EXPANDED = 1200
 """Bytes of a datagram that shows that a path can carry QUIC (RFC 9000, 8.2.1)."""
 PROBING = (PathChallenge, PathResponse, NewConnectionId)
 """Frames that do not show that the sender has migrated (RFC 9000, 9.1)."""
-PATIENCE_S = 1.0
-"""So long a side may be busy with other things before it answers."""
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
@@ -215,7 +214,11 @@ def _unanswered(trace: Trace, side: Side) -> Iterator[Violation]:
 
     def breaches() -> Iterator[Violation]:
         for packet, challenge in asked:
-            if challenge.data not in answers and _had_its_chance(packet, said):
+            if (
+                challenge.data not in answers
+                and _acknowledged(packet, said)
+                and _goes_on(packet, trace.near(side))
+            ):
                 complete(said)  # the answer may be hidden
                 yield Violation(
                     f"no PATH_RESPONSE echoes {challenge.data.hex()}", packet, side=side
@@ -224,30 +227,28 @@ def _unanswered(trace: Trace, side: Side) -> Iterator[Violation]:
     yield from never(breaches(), asked)
 
 
-def _had_its_chance(challenge: Packet, said: View[Packet]) -> bool:
-    """Whether the receiver took a packet in, or went on for long after it had come."""
-    arrival = challenge.datagram
-    for packet in said:
-        if (
-            packet.connection != challenge.connection
-            or packet.type is not PacketType.ONE_RTT
-            or packet.datagram.frame_number < arrival.frame_number
-        ):
-            continue
-        if any(isinstance(frame, ConnectionClose) for frame in packet.frames):
-            return False  # it had other things to do
-        if packet.time >= arrival.time + PATIENCE_S or _acknowledges(packet, challenge):
-            return True
-    return False
-
-
-def _acknowledges(packet: Packet, other: Packet) -> bool:
+def _acknowledged(packet: Packet, said: View[Packet]) -> bool:
+    """Whether its receiver took a packet in."""
     return any(
-        low <= other.number <= high
-        for frame in packet.frames
-        if isinstance(frame, Ack) and other.number is not None
-        for low, high in (sorted(pair) for pair in frame.ranges)
+        min(pair) <= packet.number <= max(pair)
+        for one in said
+        if one.connection == packet.connection and one.type is PacketType.ONE_RTT
+        for frame in one.frames
+        if isinstance(frame, Ack) and packet.number is not None
+        for pair in frame.ranges
     )
+
+
+def _goes_on(packet: Packet, capture: Capture) -> bool:
+    """Whether a connection lasts long enough after a packet for it to be answered."""
+    for one in capture.packets:
+        if one.connection != packet.connection or one.time < packet.time:
+            continue
+        if one.time >= packet.time + PATIENCE_S:
+            return True
+        if any(isinstance(frame, ConnectionClose) for frame in one.frames):
+            return False
+    return False
 
 
 def _expanded(trace: Trace, kind: type[PathChallenge | PathResponse]) -> Iterator[Violation]:

@@ -150,18 +150,20 @@ STORIES = (
     breaks(
         client_answers_path_challenges,
         "it takes it in, but does not answer",
-        trace(*SHAKEN, says(ONE), asks(ACK)),
+        trace(*SHAKEN, says(ONE), asks(ACK), says(DATA).after(1.5)),
         "no PATH_RESPONSE echoes 3131313131313131",
         "left 4",
         side=Side.CLIENT,
     ),
-    breaks(
+    holds(
         client_answers_path_challenges,
-        "it goes on for long without an answer",
-        trace(*SHAKEN, says(ONE), asks(REPLY_2).after(1.5)),
-        "no PATH_RESPONSE echoes 3131313131313131",
-        "left 4",
-        side=Side.CLIENT,
+        "what it never acknowledges it may not have read",
+        trace(*SHAKEN, says(ONE), asks(DATA), says(DATA).after(1.5)),
+    ),
+    holds(
+        client_answers_path_challenges,
+        "it is over before it can answer",
+        trace(*SHAKEN, says(ONE), asks(ACK)),
     ),
     holds(
         client_answers_path_challenges,
@@ -171,18 +173,18 @@ STORIES = (
     holds(
         client_answers_path_challenges,
         "it closes at the same time",
-        trace(*SHAKEN, says(ONE), asks(CLOSE), asks(CLOSE).after(2)),
+        trace(*SHAKEN, says(ONE), asks(ACK, CLOSE), asks(CLOSE).after(2)),
     ),
     doubtful(
         client_answers_path_challenges,
         "the answer may be in a packet that cannot be read",
-        trace(*SHAKEN, says(ONE), asks(ACK), asks(REPLY).secret()),
+        trace(*SHAKEN, says(ONE), asks(ACK), asks(REPLY).secret(), asks(DATA).after(2)),
         "could not be decrypted",
     ),
     breaks(
         server_answers_path_challenges,
         "it takes it in, but does not answer",
-        trace(*SHAKEN, asks(ONE).on(PREFERRED), says(ACK)),
+        trace(*SHAKEN, asks(ONE).on(PREFERRED), says(ACK), says(DATA).after(2)),
         "no PATH_RESPONSE echoes 3131313131313131",
         "right 4",
         side=Side.SERVER,
@@ -220,7 +222,7 @@ STORIES = (
     breaks(
         path_challenges_are_expanded,
         "a validated path has no limit",
-        trace(*SHAKEN, says(ONE).sized(1199)),
+        trace(*SHAKEN, says(ONE).sized(1199).after(2)),
         "the datagram has 1199 bytes",
         "right 4",
         side=Side.SERVER,
@@ -232,6 +234,30 @@ STORIES = (
         "the datagram has 1199 bytes",
         "right 5",
         side=Side.SERVER,
+    ),
+    breaks(
+        path_challenges_are_expanded,
+        "the limit has permitted it for long",
+        trace(
+            *SHAKEN,
+            moved(asks(ACK)).sized(40),
+            moved(asks(ACK)).sized(400),
+            moved(says(TWO)).sized(120),
+            moved(says(ONE)).sized(1199).after(2),
+        ),
+        "the datagram has 1199 bytes",
+        "right 7",
+        side=Side.SERVER,
+    ),
+    holds(
+        path_challenges_are_expanded,
+        "more has come, but may not be read yet",
+        trace(
+            *SHAKEN,
+            moved(asks(ACK)).sized(40),
+            moved(asks(ACK)).sized(400),
+            moved(says(TWO)).sized(120),
+        ),
     ),
     breaks(
         path_challenges_are_expanded,
