@@ -12,8 +12,9 @@ from testcases.shared.paths import (
     path_responses_answer_one_challenge_each,
     path_responses_are_expanded,
     path_responses_stay_on_the_path,
-    server_challenges_each_new_path,
+    server_begins_new_paths_with_a_challenge,
     server_sends_on_several_paths,
+    server_validates_each_new_path,
 )
 from testcases.shared.versions import server_initials_are_version_1
 
@@ -31,7 +32,8 @@ REBIND_PORT = TestCase(
         one_handshake,
         server_initials_are_version_1,
         server_sends_on_several_paths,
-        server_challenges_each_new_path,
+        server_begins_new_paths_with_a_challenge,
+        server_validates_each_new_path,
         client_answers_path_challenges,
         path_challenges_are_expanded,
         path_challenges_are_told_apart,

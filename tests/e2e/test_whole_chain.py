@@ -72,8 +72,8 @@ EXPECTED = (
     ),
     Expected(
         "server_trusts_new_paths",
-        *(S, "rebind-port", FAILED, "server_challenges_each_new_path"),
-        files=(2 * MIB,),
+        *(S, "rebind-port", FAILED, "server_validates_each_new_path"),
+        files=(3 * MIB,),
     ),
     Expected(
         "client_ignores_path_challenges",

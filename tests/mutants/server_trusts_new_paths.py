@@ -1,7 +1,7 @@
 """A server that goes on at a new address of the client without a PATH_CHALLENGE.
 
-Caught in ``rebind-port`` and ``rebind-addr`` by: on a new path the server begins with a
-PATH_CHALLENGE frame.
+Caught in ``rebind-port`` and ``rebind-addr`` by: the server sends a PATH_CHALLENGE frame on a path
+to which the client has migrated (RFC 9000, 9.3).
 """
 
 import sys

@@ -21,7 +21,7 @@ REQUIREMENTS = {
 COMMON = {"one_handshake", "server_initials_are_version_1"}
 PATHS = {
     "server_sends_on_several_paths",
-    "server_challenges_each_new_path",
+    "server_begins_new_paths_with_a_challenge",
     "client_answers_path_challenges",
 }
 COMPAT = {

@@ -22,10 +22,11 @@ from testcases.shared.paths import (
     path_responses_are_expanded,
     path_responses_stay_on_the_path,
     server_answers_path_challenges,
-    server_challenges_each_new_path,
+    server_begins_new_paths_with_a_challenge,
     server_sends_on_several_paths,
     server_sends_to_several_addresses,
     server_takes_a_new_connection_id_for_each_address,
+    server_validates_each_new_path,
 )
 
 PREFERRED = Address("193.167.100.100", 4443)
@@ -49,6 +50,7 @@ def moved(leg: Leg, port: int = 50001) -> Leg:
     return leg.behind(port, "193.167.0.7")
 
 
+LATER = moved(asks(ACK)).after(2)
 REBOUND = trace(
     *SHAKEN,
     says(DATA),
@@ -76,7 +78,7 @@ SECRET = trace(*SHAKEN, says(ONE).secret(), asks(REPLY).secret())
 
 VALIDATION = (
     server_sends_on_several_paths,
-    server_challenges_each_new_path,
+    server_validates_each_new_path,
     client_answers_path_challenges,
     server_answers_path_challenges,
     path_responses_answer_one_challenge_each,
@@ -93,11 +95,14 @@ BOTH_CIDS = (
 STORIES = (
     *(holds(one, "behind a NAT", REBOUND) for one in VALIDATION),
     *(holds(one, "to a preferred address", MIGRATED) for one in (*VALIDATION, *BOTH_CIDS)),
-    *(doubtful(one, "the captures are cut off", CUT, "cut off") for one in VALIDATION),
+    *(
+        doubtful(one, "the captures are cut off", CUT, "cut off")
+        for one in (*VALIDATION, server_begins_new_paths_with_a_challenge)
+    ),
     *(doubtful(one, "the captures are cut off", CUT, "cut off") for one in BOTH_CIDS),
     *(
         doubtful(one, "there are no keys", SECRET, "could not be decrypted")
-        for one in (*VALIDATION[2:], *BOTH_CIDS)
+        for one in (*VALIDATION[1:], *BOTH_CIDS)
     ),
     breaks(
         server_sends_on_several_paths,
@@ -123,29 +128,71 @@ STORIES = (
         side=None,
     ),
     doubtful(server_sends_to_several_addresses, "the captures are cut off", CUT, "cut off"),
+    holds(server_begins_new_paths_with_a_challenge, "behind a NAT", REBOUND),
     breaks(
-        server_challenges_each_new_path,
-        "it trusts the new address",
-        trace(*SHAKEN, moved(asks(ACK)), moved(says(DATA)), moved(says(ONE)), moved(says(DATA))),
-        "there was no PATH_CHALLENGE on 193.167.0.7:50001 - 193.167.100.100:443 before",
+        server_begins_new_paths_with_a_challenge,
+        "it acknowledges first",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(ACK)), moved(says(ONE)), moved(says(DATA))),
+        "it is the first on 193.167.0.7:50001 - 193.167.100.100:443",
         "right 5",
         side=Side.SERVER,
     ),
-    holds(
-        server_challenges_each_new_path,
-        "the connection is closing while the NAT rebinds",
-        trace(*SHAKEN, says(DATA), asks(CLOSE), moved(asks(CLOSE)), moved(says(CLOSE))),
-    ),
-    holds(
-        server_challenges_each_new_path,
-        "its answer is its own close",
-        trace(*SHAKEN, says(DATA), moved(asks(ACK)), moved(says(CLOSE))),
+    breaks(
+        server_begins_new_paths_with_a_challenge,
+        "it answers a probe",
+        MIGRATED,
+        "it is the first on 193.167.0.100:50000 - 193.167.100.100:4443",
+        "right 6",
+        side=Side.SERVER,
     ),
     doubtful(
-        server_challenges_each_new_path,
+        server_begins_new_paths_with_a_challenge,
         "it cannot be read",
         trace(*SHAKEN, moved(asks(ACK)), moved(says(ONE)).secret()),
         "1-RTT (frame 5 right) could not be read",
+    ),
+    holds(
+        server_validates_each_new_path,
+        "it acknowledges first",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(ACK)), moved(says(ONE)), LATER),
+    ),
+    breaks(
+        server_validates_each_new_path,
+        "it trusts the new address",
+        trace(*SHAKEN, moved(asks(ACK)), says(ONE), moved(says(DATA)), LATER),
+        "there is no PATH_CHALLENGE on 193.167.0.7:50001 - 193.167.100.100:443",
+        "right 6",
+        "right 4",
+        side=Side.SERVER,
+    ),
+    holds(
+        server_validates_each_new_path,
+        "a probe is no migration",
+        trace(*SHAKEN, moved(asks(TWO)), moved(says(REPLY_2)), moved(asks(ONE)).after(2)),
+    ),
+    holds(
+        server_validates_each_new_path,
+        "the connection is closing while the NAT rebinds",
+        trace(
+            *(*SHAKEN, says(DATA), moved(asks(CLOSE)), moved(says(CLOSE))),
+            moved(asks(CLOSE)).after(2),
+        ),
+    ),
+    holds(
+        server_validates_each_new_path,
+        "only one packet comes through",
+        trace(*SHAKEN, says(DATA), moved(asks(ACK)), moved(says(DATA)), says(DATA).after(2)),
+    ),
+    holds(
+        server_validates_each_new_path,
+        "it does not go there",
+        trace(*SHAKEN, moved(asks(ACK)), says(DATA), LATER),
+    ),
+    doubtful(
+        server_validates_each_new_path,
+        "the challenge may be in a packet that cannot be read",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(DATA)), moved(says(ONE)).secret(), LATER),
+        "could not be decrypted",
     ),
     breaks(
         client_answers_path_challenges,
