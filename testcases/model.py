@@ -140,5 +140,9 @@ class TestCase:
     """What the network does, in quic-network-simulator's words."""
     server_name: str = "server4"
     """The host in the URLs, which selects the address family."""
+    certificates: int = 1
+    """Length of the server's chain: the leaf and its intermediates, without the root."""
+    filler_names: int = 0
+    """How many random names of 250 characters make the leaf larger than it needs to be."""
     timeout_s: float = 60.0
     """Seconds that the client may take, from its start."""

@@ -155,7 +155,9 @@ async def _perform(
     folders.certs.mkdir()
     record = replace(record, www=fill_www(folders.www, job.test, job.seed))
     now = dt.datetime.fromtimestamp(record.started_at, dt.UTC)
-    pki.issue(now).write(folders.certs)
+    filler = pki.filler_names(job.test.filler_names, job.seed)
+    credentials = pki.issue(now, certificates=job.test.certificates, further_names=filler)
+    credentials.write(folders.certs)
     async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
         record = await _converse(job, stage, record, sandbox, bundle=bundle, folder=folder)
         record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)

@@ -38,9 +38,9 @@ def job_environment(role: Side, job: Job, names: Sequence[str]) -> dict[str, str
     Args:
         role: Which side.
         job: What is run.
-        names: The files to request, in order.
+        names: The files to request, in order; if there are none, the URL has an empty path.
     """
     if role is Side.SERVER:
         return environment(role, job.test.server)
-    urls = [f"https://{job.test.server_name}:443/{name}" for name in names]
+    urls = [f"https://{job.test.server_name}:443/{name}" for name in names or ("",)]
     return environment(role, job.test.client, urls)

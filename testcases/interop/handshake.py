@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from runner.trace.model import PacketType, Side, Trace
-from testcases.model import KIB, Level, TestCase, Violation, requirement
+from testcases.model import KIB, TestCase
 from testcases.shared.handshakes import one_handshake
+from testcases.shared.retries import server_sends_no_retry
 from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import never, sent
-
-
-@requirement(Level.TEST, "interop suite", compat=True)
-def server_sends_no_retry(trace: Trace) -> Iterator[Violation]:
-    """The server sends no Retry packet."""
-    retries = sent(trace, Side.SERVER, PacketType.RETRY)
-    yield from never((Violation("there is a Retry packet", retry) for retry in retries), retries)
-
 
 HANDSHAKE = TestCase(
     name="handshake",

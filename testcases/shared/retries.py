@@ -7,10 +7,19 @@ change (RFC 9000, 17.2.5.2); and if it does, the token still tells.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.trace.model import Packet, PacketType, Path, Side, Trace
-from testcases.shared.view import View, arrived, sent
+from testcases.model import Level, Violation, requirement
+from testcases.shared.view import View, arrived, never, sent
+
+
+@requirement(Level.TEST, "interop suite", compat=True)
+def server_sends_no_retry(trace: Trace) -> Iterator[Violation]:
+    """The server sends no Retry packet."""
+    retries = sent(trace, Side.SERVER, PacketType.RETRY)
+    yield from never((Violation("there is a Retry packet", retry) for retry in retries), retries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,15 @@ from runner import select
 from runner.errors import UserError
 from runner.execute.run import RunOptions, execute
 from runner.implementations import load
-from runner.judge import judge_bundle
+from runner.judge import decode, judge_bundle
 from runner.model import Implementation, Job, Outcome
 from runner.sandbox.label import Label, Runner, attach, labelled_processes, scratch_folder
 from runner.sandbox.netns import NetnsBackend
 from runner.store import JobResult, RunResult
 from runner.trace import tshark
-from runner.trace.model import VERSION_1, VERSION_2, Side
+from runner.trace.model import VERSION_1, VERSION_2, Ack, Datagram, PacketType, Side
+from testcases.model import MIB, TestCase
+from testcases.shared.fates import fate
 
 pytestmark = [pytest.mark.netns, pytest.mark.tshark]
 
@@ -46,6 +48,8 @@ class Expected:
     """Which requirement it breaks; empty if it is no matter of requirements."""
     reason: str = ""
     timeout_s: float = 20.0
+    files: tuple[int, ...] = ()
+    """Sizes, if the test case's would take too long."""
 
 
 C, S = Side.CLIENT, Side.SERVER
@@ -62,6 +66,24 @@ EXPECTED = (
         "server_allows_2000_streams",
         *(S, "multiplexing", FAILED, "server_allows_at_most_1000_streams"),
     ),
+    Expected(
+        "server_amplifies_fivefold",
+        *(S, "amplificationlimit", FAILED, "server_keeps_to_the_amplification_limit"),
+    ),
+    Expected(
+        "server_trusts_new_paths",
+        *(S, "rebind-port", FAILED, "server_validates_each_new_path"),
+        files=(3 * MIB,),
+    ),
+    Expected(
+        "client_ignores_path_challenges",
+        *(C, "rebind-addr", TIMEOUT, "client_answers_path_challenges"),
+        timeout_s=5.0,
+        files=(2 * MIB,),
+    ),
+    Expected(
+        "client_connects_once", C, "handshakecorruption", FAILED, "fifty_handshakes", timeout_s=60.0
+    ),
     Expected("server_flips_a_bit", S, "handshake", FAILED, "files_arrive", "but other bytes"),
     Expected("client_adds_a_file", C, "handshake", FAILED, "files_arrive", "nobody asked for"),
     Expected("client_litters_downloads", C, "handshake", FAILED, "files_arrive"),
@@ -72,7 +94,17 @@ EXPECTED = (
     Expected("hangs", C, "handshake", TIMEOUT, reason="not done after 2 s", timeout_s=2.0),
     Expected("hangs", S, "handshake", TIMEOUT, reason="Version Negotiation probe"),
 )
-HEALTHY = ("handshake", "v2", "ipv6")
+HEALTHY = {
+    "handshake": (),
+    "v2": (),
+    "ipv6": (),
+    "amplificationlimit": (),
+    "transferloss": (),
+    "transfercorruption": (),
+    "rebind-port": (2 * MIB,),
+    "rebind-addr": (2 * MIB,),
+}
+"""What the reference does right, with files that are smaller if need be."""
 
 
 class Silent:
@@ -96,9 +128,18 @@ def job(expected: Expected) -> Job:
     return Job(
         client=one if expected.role is C else REFERENCE,
         server=one if expected.role is S else REFERENCE,
-        test=replace(CASES[expected.test], timeout_s=expected.timeout_s),
+        test=replace(case(expected.test, expected.files), timeout_s=expected.timeout_s),
         seed=SEED,
     )
+
+
+def healthy(test: str) -> Job:
+    return Job(REFERENCE, REFERENCE, case(test, HEALTHY[test]), SEED)
+
+
+def case(name: str, files: tuple[int, ...]) -> TestCase:
+    found = CASES[name]
+    return replace(found, files=files) if files else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +157,7 @@ class Run:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("whole-chain") / "run"
-    healthy = (Job(REFERENCE, REFERENCE, CASES[name], SEED) for name in HEALTHY)
-    jobs = (*map(job, EXPECTED), *healthy)
+    jobs = (*map(job, EXPECTED), *map(healthy, HEALTHY))
     backend = NetnsBackend()
     try:
         backend.check()
@@ -151,9 +191,44 @@ def test_a_mutant_is_caught_by_name(run: Run, expected: Expected) -> None:
 
 @pytest.mark.parametrize("test", HEALTHY)
 def test_beside_them_the_reference_passes(run: Run, test: str) -> None:
-    verdict = run.of(Job(REFERENCE, REFERENCE, CASES[test], SEED)).verdict
+    verdict = run.of(healthy(test)).verdict
     assert verdict.outcome is Outcome.PASSED, verdict
     assert verdict.version == (VERSION_2 if test == "v2" else VERSION_1)
+
+
+def test_damaged_datagrams_arrive_and_are_dropped(run: Run) -> None:
+    seen = asyncio.run(decode(run.folder / run.of(healthy("transfercorruption")).folder))
+    for sender in Side:
+        near, far = seen.near(sender), seen.near(sender.peer)
+        harmed = [one for one in far.datagrams if one.sender is sender and is_damaged(one)]
+        assert harmed
+        frame_numbers = {one.frame_number for one in harmed}
+        first = {packet.datagram.frame_number: packet for packet in reversed(far.packets)}
+        assert not any(first[number].decrypted for number in frame_numbers if number in first)
+        # The receiver never acknowledges what had been in it.
+        lost = {
+            packet.number
+            for packet in near.packets
+            if packet.sender is sender
+            and packet.type is PacketType.ONE_RTT
+            and is_damaged(packet.datagram)
+        }
+        acknowledged = {
+            number
+            for packet in far.packets
+            if packet.sender is sender.peer and packet.type is PacketType.ONE_RTT
+            for frame in packet.frames
+            if isinstance(frame, Ack)
+            for low, high in frame.ranges
+            for number in lost
+            if number is not None and min(low, high) <= number <= max(low, high)
+        }
+        assert lost
+        assert acknowledged == set()
+
+
+def is_damaged(datagram: Datagram) -> bool:
+    return fate(datagram).is_damaged
 
 
 def test_judging_again_gives_the_same_verdicts(run: Run) -> None:

@@ -19,6 +19,10 @@ def test_the_client_is_told_its_test_and_the_urls() -> None:
     assert variables["CLIENT_PARAMS"] == ""
 
 
+def test_without_files_the_url_has_an_empty_path() -> None:
+    assert job_environment(Side.CLIENT, JOB, [])["REQUESTS"] == "https://server6:443/"
+
+
 def test_the_server_is_told_its_own_test_and_no_urls() -> None:
     variables = job_environment(Side.SERVER, JOB, ["one"])
     assert (variables["ROLE"], variables["TESTCASE"]) == ("server", "transfer")

@@ -55,6 +55,13 @@ class Leg:
     path: Path
     dropped: bool = False
     garbage: bool = False
+    size: int = 1200
+    ecn: Ecn = Ecn.NOT_ECT
+    fate: str = ""
+    time: float | None = None
+    """Seconds; None for a moment after the last one."""
+    outside: Path | None = None
+    """The path at the server's side of a NAT, if it is another one there."""
 
     def lost(self) -> Leg:
         """The link drops it: only the capture next to its sender has it."""
@@ -63,6 +70,30 @@ class Leg:
     def secret(self) -> Leg:
         """The keys are missing."""
         return self.but(decrypted=False, number=None, key_phase=None, frames=(), tls=())
+
+    def sized(self, size: int) -> Leg:
+        """The datagram has so many bytes."""
+        return replace(self, size=size)
+
+    def marked(self, ecn: Ecn = Ecn.ECT_0) -> Leg:
+        """The IP header has this mark."""
+        return replace(self, ecn=ecn)
+
+    def told(self, fate: str) -> Leg:
+        """What the middlebox says of it; it is lost if that is that."""
+        return replace(self, fate=fate, dropped="dropped: " in fate)
+
+    def after(self, seconds: float) -> Leg:
+        """It is sent at this time."""
+        return replace(self, time=seconds)
+
+    def on(self, server: Address) -> Leg:
+        """It goes to or comes from another address of the server."""
+        return replace(self, path=replace(self.path, server=server))
+
+    def behind(self, port: int, host: str = "193.167.0.100") -> Leg:
+        """A NAT shows the client's address to the server as this one."""
+        return replace(self, outside=replace(self.path, client=Address(host, port)))
 
     def but(self, **changes: object) -> Leg:
         """The same packets, with other fields."""
@@ -171,7 +202,16 @@ def _number(legs: Sequence[Leg]) -> list[Leg]:
 def _capture(side: Side, legs: Sequence[Leg], damage: str) -> Capture:
     seen = [leg for leg in legs if leg.sender is side or not leg.dropped]
     datagrams = tuple(
-        Datagram(side, place, place / 1000, leg.sender, leg.path, Ecn.NOT_ECT, 1200)
+        Datagram(
+            capture=side,
+            frame_number=place,
+            time=place / 1000 if leg.time is None else leg.time,
+            sender=leg.sender,
+            path=leg.outside if leg.outside and side is Side.SERVER else leg.path,
+            ecn=leg.ecn,
+            size=leg.size,
+            fate=leg.fate,
+        )
         for place, leg in enumerate(seen, start=1)
     )
     packets = tuple(

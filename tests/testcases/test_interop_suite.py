@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from story import Story
 
+from runner.network.scenario import parse_scenario
 from testcases.interop import TESTCASES
 from testcases.model import KIB, MIB, Level, Requirement, TestCase
 
@@ -18,6 +19,11 @@ REQUIREMENTS = {
 }
 
 COMMON = {"one_handshake", "server_initials_are_version_1"}
+PATHS = {
+    "server_sends_on_several_paths",
+    "server_begins_new_paths_with_a_challenge",
+    "client_answers_path_challenges",
+}
 COMPAT = {
     "handshake": COMMON | {"server_sends_no_retry"},
     "transfer": COMMON,
@@ -43,7 +49,27 @@ COMPAT = {
         "client_sends_little_1_rtt_data",
     },
     "http3": COMMON,
+    "blackhole": COMMON,
     "keyupdate": COMMON | {"client_updates_its_keys", "server_updates_its_keys"},
+    "ecn": COMMON
+    | {
+        "server_sends_no_retry",
+        "client_marks_packets",
+        "server_marks_packets",
+        "no_side_marks_congestion",
+        "client_reports_ecn_counts",
+        "server_reports_ecn_counts",
+    },
+    "amplificationlimit": COMMON
+    | {"server_sends_the_whole_chain", "server_stays_below_fourfold_amplification"},
+    "handshakeloss": {"fifty_handshakes", "server_initials_are_version_1"},
+    "transferloss": COMMON,
+    "handshakecorruption": {"fifty_handshakes", "server_initials_are_version_1"},
+    "transfercorruption": COMMON,
+    "rebind-port": COMMON | PATHS,
+    "rebind-addr": COMMON | PATHS | {"server_sends_to_several_addresses"},
+    "connectionmigration": COMMON | PATHS | {"client_takes_a_new_connection_id_for_each_path"},
+    "versionnegotiation": {"client_receives_version_negotiation"},
     "v2": {
         "client_starts_in_version_1",
         "server_answers_in_version_2",
@@ -63,16 +89,50 @@ JOBS = {
     "resumption": ("R", "resumption", "resumption", (5 * KIB, 10 * KIB)),
     "zerortt": ("Z", "zerortt", "zerortt", (32,) * 40),
     "http3": ("3", "http3", "http3", (5 * KIB, 10 * KIB, 500 * KIB)),
+    "blackhole": ("B", "transfer", "transfer", (10 * MIB,)),
     "keyupdate": ("U", "keyupdate", "transfer", (3 * MIB,)),
-    "v2": ("V2", "v2", "v2", (KIB,)),
+    "ecn": ("E", "ecn", "ecn", (100 * KIB,)),
+    "amplificationlimit": ("A", "transfer", "transfer", (5 * KIB,)),
+    "handshakeloss": ("L1", "multiconnect", "multiconnect", (KIB,) * 50),
+    "transferloss": ("L2", "transfer", "transfer", (2 * MIB,)),
+    "handshakecorruption": ("C1", "multiconnect", "multiconnect", (KIB,) * 50),
+    "transfercorruption": ("C2", "transfer", "transfer", (2 * MIB,)),
     "ipv6": ("6", "transfer", "transfer", (5 * KIB, 10 * KIB)),
+    "v2": ("V2", "v2", "v2", (KIB,)),
+    "rebind-port": ("BP", "transfer", "transfer", (10 * MIB,)),
+    "rebind-addr": ("BA", "transfer", "transfer", (10 * MIB,)),
+    "connectionmigration": ("CM", "transfer", "connectionmigration", (2 * MIB,)),
+    "versionnegotiation": ("V", "versionnegotiation", "versionnegotiation", ()),
 }
 """Letter, TESTCASE of the client and of the server, and files, in the usual order."""
+
+LINK = "--delay=15ms --bandwidth=10Mbps --queue=25"
+REBIND = f"rebind {LINK} --first-rebind=1s --rebind-freq=5s"
+
+
+def rates(scenario: str, percent: int) -> str:
+    """A scenario with the same rate both ways."""
+    given = f"--rate_to_server={percent} --rate_to_client={percent}"
+    return f"{scenario} {LINK} {given} --burst_to_server=3 --burst_to_client=3"
+
 
 SETTINGS: dict[str, dict[str, object]] = {
     "longrtt": {"scenario": "simple-p2p --delay=750ms --bandwidth=10Mbps --queue=25"},
     "zerortt": {"file_name_length": 250},
+    "blackhole": {"scenario": f"blackhole {LINK} --on=5s --off=2s"},
+    "amplificationlimit": {
+        "scenario": f"droplist {LINK} --drops_to_server=2,3,4,5,6,7",
+        "certificates": 9,
+        "filler_names": 20,
+    },
+    "handshakeloss": {"scenario": rates("drop-rate", 30), "timeout_s": 300},
+    "transferloss": {"scenario": rates("drop-rate", 2)},
+    "handshakecorruption": {"scenario": rates("corrupt-rate", 30), "timeout_s": 300},
+    "transfercorruption": {"scenario": rates("corrupt-rate", 2)},
     "ipv6": {"server_name": "server6"},
+    "rebind-port": {"scenario": REBIND},
+    "rebind-addr": {"scenario": f"{REBIND} --rebind-addr"},
+    "connectionmigration": {"server_name": "server46"},
 }
 """What else is not as usual."""
 
@@ -92,7 +152,8 @@ def test_what_runs() -> None:
     for case in TESTCASES:
         assert JOBS[case.name] == (case.letter, case.client, case.server, case.files)
         usual = TestCase("", "", "", "", "", ())
-        for setting in ("scenario", "file_name_length", "server_name", "timeout_s"):
+        settings = ("scenario", "file_name_length", "server_name", "timeout_s")
+        for setting in (*settings, "certificates", "filler_names"):
             expected = SETTINGS.get(case.name, {}).get(setting, getattr(usual, setting))
             assert getattr(case, setting) == expected, (case.name, setting)
 
@@ -109,8 +170,14 @@ def test_names_and_letters_are_unique() -> None:
 
 def test_a_case_lives_in_a_file_of_its_name() -> None:
     for case in TESTCASES:
-        module = importlib.import_module(f"testcases.interop.{case.name}")
-        assert getattr(module, case.name.upper()) is case
+        name = case.name.replace("-", "_")
+        module = importlib.import_module(f"testcases.interop.{name}")
+        assert getattr(module, name.upper()) is case
+
+
+def test_the_network_knows_each_scenario() -> None:
+    for case in TESTCASES:
+        assert parse_scenario(case.scenario)
 
 
 @pytest.mark.parametrize("case", TESTCASES, ids=lambda case: case.name)

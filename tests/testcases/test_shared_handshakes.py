@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from story import (
+    Leg,
     Story,
     breaks,
     client,
@@ -17,6 +20,7 @@ from story import (
 from runner.trace.model import Side
 from testcases.model import Inconclusive
 from testcases.shared.handshakes import (
+    fifty_handshakes,
     handshakes,
     one_handshake,
     second_handshake,
@@ -25,6 +29,19 @@ from testcases.shared.handshakes import (
 
 FIRST = (client.initial(), together(server.initial(), server.handshake()), server.initial())
 SECOND = (client_2.initial(), server_2.initial())
+
+
+def attempt(number: int) -> tuple[Leg, ...]:
+    """A connection that the server answers."""
+    mine = replace(client, scid=b"c%d" % number, dcid=b"o%d" % number, connection=number)
+    theirs = replace(server, scid=b"s%d" % number, dcid=b"c%d" % number, connection=number)
+    return mine.initial(), theirs.initial(), theirs.initial().lost()
+
+
+def attempts(count: int) -> list[Leg]:
+    """So many of them."""
+    return [leg for number in range(count) for leg in attempt(number)]
+
 
 STORIES = (
     holds(one_handshake, "one", trace(*FIRST)),
@@ -126,6 +143,34 @@ STORIES = (
         two_handshakes,
         "the capture is cut off after one",
         trace(*FIRST, right_damage="cut off"),
+        "cut off",
+    ),
+    holds(fifty_handshakes, "fifty", trace(*attempts(50))),
+    breaks(
+        fifty_handshakes,
+        "the client gives up on one",
+        trace(*attempts(49)),
+        "there are 49 instead of 50",
+        *(f"right {3 * number + 2}" for number in range(49)),
+        side=Side.CLIENT,
+    ),
+    breaks(
+        fifty_handshakes,
+        "the server answers one attempt twice, while a damaged Initial looks like another",
+        trace(
+            *attempts(50),
+            client.initial(connection=None, scid=b"damaged").secret(),
+            server.initial(scid=b"another"),
+        ),
+        "there are 51 instead of 50",
+        *(f"right {3 * number + 2}" for number in range(50)),
+        "right 152",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        fifty_handshakes,
+        "the capture is cut off",
+        trace(*attempts(49), right_damage="cut off"),
         "cut off",
     ),
 )

@@ -1,10 +1,28 @@
 from __future__ import annotations
 
 import pytest
-from story import Leg, client, client_2, server, trace
+from story import Leg, Story, breaks, client, client_2, doubtful, holds, server, trace
 
 from runner.trace.model import Side
-from testcases.shared.retries import exchanges
+from testcases.shared.retries import exchanges, server_sends_no_retry
+
+STORIES = (
+    holds(server_sends_no_retry, "it does not", trace(client.initial(), server.initial())),
+    breaks(
+        server_sends_no_retry,
+        "it does, even if it is lost",
+        trace(client.initial(), server.retry().lost(), client.initial(), server.initial()),
+        "there is a Retry packet",
+        "right 2",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        server_sends_no_retry,
+        "the capture is cut off",
+        trace(client.initial(), right_damage="cut off"),
+        "cut off",
+    ),
+)
 
 
 def test_an_initial_on_its_way_when_the_retry_arrives_counts_as_before() -> None:
@@ -75,3 +93,8 @@ def test_a_retry_and_its_initials_share_a_path() -> None:
 def test_what_is_hidden_of_either_side_is_a_gap(hidden: Leg) -> None:
     assert exchanges(trace(client.initial(), server.retry()), Side.CLIENT).gap == ""
     assert exchanges(trace(client.initial(), server.retry(), hidden), Side.CLIENT).gap
+
+
+@pytest.mark.parametrize("story", STORIES, ids=str)
+def test_requirements(story: Story) -> None:
+    story.check()

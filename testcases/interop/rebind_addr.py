@@ -1,0 +1,48 @@
+"""rebind-addr: a NAT gives the client another address and port, again and again."""
+
+from __future__ import annotations
+
+from testcases.model import MIB, TestCase
+from testcases.shared.amplification import server_keeps_to_the_amplification_limit
+from testcases.shared.handshakes import one_handshake
+from testcases.shared.paths import (
+    client_answers_path_challenges,
+    path_challenges_are_expanded,
+    path_challenges_are_told_apart,
+    path_responses_answer_one_challenge_each,
+    path_responses_are_expanded,
+    path_responses_stay_on_the_path,
+    server_begins_new_paths_with_a_challenge,
+    server_sends_on_several_paths,
+    server_sends_to_several_addresses,
+    server_validates_each_new_path,
+)
+from testcases.shared.versions import server_initials_are_version_1
+
+REBIND_ADDR = TestCase(
+    name="rebind-addr",
+    letter="BA",
+    summary="A transfer completes although a NAT keeps changing the client's address and port.",
+    client="transfer",
+    server="transfer",
+    scenario=(
+        "rebind --delay=15ms --bandwidth=10Mbps --queue=25 --first-rebind=1s --rebind-freq=5s "
+        "--rebind-addr"
+    ),
+    files=(10 * MIB,),
+    requirements=(
+        one_handshake,
+        server_initials_are_version_1,
+        server_sends_on_several_paths,
+        server_sends_to_several_addresses,
+        server_begins_new_paths_with_a_challenge,
+        server_validates_each_new_path,
+        client_answers_path_challenges,
+        path_challenges_are_expanded,
+        path_challenges_are_told_apart,
+        path_responses_answer_one_challenge_each,
+        path_responses_stay_on_the_path,
+        path_responses_are_expanded,
+        server_keeps_to_the_amplification_limit,
+    ),
+)

@@ -1,0 +1,144 @@
+"""versionnegotiation: the client asks for a version that the server does not have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from runner.trace.model import VERSION_1, Packet, PacketType, Path, Side, Trace
+from testcases.model import Level, TestCase, Violation, requirement
+from testcases.shared.datagrams import PATIENCE_S, with_packets
+from testcases.shared.versions import name
+from testcases.shared.view import View, arrived, complete, exists, never, sent
+
+
+@requirement(Level.TEST, "interop suite", compat=True)
+def client_receives_version_negotiation(trace: Trace) -> Iterator[Violation]:
+    """A Version Negotiation packet answers the client's first packet, whose DCID is its SCID."""
+    asked = _asked(sent(trace, Side.CLIENT))
+    answers = arrived(trace, Side.CLIENT, PacketType.VERSION_NEGOTIATION)
+    first = asked.items[:1]
+    if not first:
+        complete(asked)
+    yield from exists(
+        (one for one in answers if first and one.scid == first[0].dcid),
+        Violation(
+            "no Version Negotiation packet answers it" if first else "the client sends nothing",
+            *first,
+            side=Side.SERVER if first else Side.CLIENT,
+        ),
+        asked,
+        answers,
+    )
+
+
+@requirement(Level.MUST, "RFC 9000, 17.2.1")
+def version_negotiation_swaps_the_connection_ids(trace: Trace) -> Iterator[Violation]:
+    """A Version Negotiation packet has the connection IDs of the packet it answers, swapped."""
+    asked = _asked(arrived(trace, Side.SERVER))
+    answers = sent(trace, Side.SERVER, PacketType.VERSION_NEGOTIATION)
+
+    def breaches() -> Iterator[Violation]:
+        for answer in answers:
+            ids = {(one.scid, one.dcid) for one in asked if _place(one) < _place(answer)}
+            if (answer.dcid, answer.scid) not in ids:
+                complete(asked)
+                yield Violation("no packet of the client had these connection IDs", answer)
+
+    yield from never(breaches(), answers)
+
+
+@requirement(Level.TEST, "interop suite")
+def version_negotiation_offers_version_1(trace: Trace) -> Iterator[Violation]:
+    """A Version Negotiation packet lists version 1, and not the version that it refuses."""
+    asked = _asked(arrived(trace, Side.SERVER))
+    answers = sent(trace, Side.SERVER, PacketType.VERSION_NEGOTIATION)
+
+    def breaches() -> Iterator[Violation]:
+        for answer in answers:
+            listed = answer.supported_versions
+            if VERSION_1 not in listed:
+                yield Violation(f"it lists {', '.join(map(name, listed)) or 'none'}", answer)
+            for one in _answered(answer, asked):
+                if one.version in listed:
+                    yield Violation(f"it lists {name(one.version)}", answer, one)
+
+    yield from never(breaches(), asked, answers)
+
+
+@requirement(Level.MUST, "RFC 9000, 6.1")
+def server_sends_one_version_negotiation_for_one_datagram(trace: Trace) -> Iterator[Violation]:
+    """The server sends no more than one Version Negotiation packet in response to a datagram."""
+
+    def breaches() -> Iterator[Violation]:
+        asked: Counter[Path] = Counter()
+        answers: Counter[Path] = Counter()
+        for datagram, packets in with_packets(trace.near(Side.SERVER)):
+            path = datagram.path
+            asked[path] += datagram.sender is Side.CLIENT
+            for packet in packets:
+                if packet.type is PacketType.VERSION_NEGOTIATION and packet.sender is Side.SERVER:
+                    answers[path] += 1
+                    if answers[path] > asked[path]:
+                        yield Violation(
+                            f"it is number {answers[path]} after {asked[path]} datagrams", packet
+                        )
+
+    yield from never(breaches(), sent(trace, Side.SERVER))
+
+
+@requirement(Level.MUST, "RFC 9000, 6.2")
+def client_abandons_the_attempt(trace: Trace) -> Iterator[Violation]:
+    """The client does not go on with the version that was refused."""
+    asked = _asked(sent(trace, Side.CLIENT))
+    answers = arrived(trace, Side.CLIENT, PacketType.VERSION_NEGOTIATION)
+
+    def breaches() -> Iterator[Violation]:
+        for answer in answers.items[:1]:
+            refused = {
+                (one.version, one.scid)
+                for one in _answered(answer, asked)
+                if one.version not in answer.supported_versions
+            }
+            for one in asked:
+                if (one.version, one.scid) in refused and one.time > answer.time + PATIENCE_S:
+                    yield Violation(
+                        f"its version is {name(one.version)} still, "
+                        f"{one.time - answer.time:.1f} s after the refusal",
+                        one,
+                        answer,
+                    )
+
+    yield from never(breaches(), asked, answers)
+
+
+def _asked(packets: View[Packet]) -> View[Packet]:
+    """The client's packets that name a version."""
+    return View(tuple(one for one in packets if one.version), packets.gap)
+
+
+def _answered(answer: Packet, asked: View[Packet]) -> Iterator[Packet]:
+    """The packets that a Version Negotiation may be meant for."""
+    for one in asked:
+        if (one.scid, one.dcid) == (answer.dcid, answer.scid) and _place(one) < _place(answer):
+            yield one
+
+
+def _place(packet: Packet) -> int:
+    return packet.datagram.frame_number
+
+
+VERSIONNEGOTIATION = TestCase(
+    name="versionnegotiation",
+    letter="V",
+    summary="The server answers a version it does not have with a Version Negotiation packet.",
+    client="versionnegotiation",
+    server="versionnegotiation",
+    requirements=(
+        client_receives_version_negotiation,
+        version_negotiation_swaps_the_connection_ids,
+        version_negotiation_offers_version_1,
+        server_sends_one_version_negotiation_for_one_datagram,
+        client_abandons_the_attempt,
+    ),
+)
