@@ -25,7 +25,8 @@ from aioquic.quic.retry import QuicRetryTokenHandler
 
 from endpoint.transport.connection import Connection
 from endpoint.transport.driver import Application, Driver
-from endpoint.transport.udp import Address
+from endpoint.transport.stateless_reset import ResetKey
+from endpoint.transport.udp import Address, Send
 
 RETRY_CONNECTION_ID_BYTES = 8
 _LONG_HEADER = 0x80
@@ -43,6 +44,7 @@ class Origin:
 
 
 Accept = Callable[[Origin], tuple[Connection, Application]]
+Preferred = Callable[[Address], tuple[tuple[str, int] | None, tuple[str, int] | None]]
 
 
 class Listener:
@@ -51,26 +53,31 @@ class Listener:
     Args:
         configuration: The server's; its versions and the length of its connection IDs count.
         accept: Makes a connection and its application.
-        send: Sends a datagram.
+        send: Sends datagrams.
         retry: Checks addresses before any state is kept; None: no Retry is sent.
+        preferred: Gives, for the path that a client came by, the IPv4 and the IPv6 address that
+            it is asked to move to; None: it may stay.
     """
 
     def __init__(
         self,
         configuration: QuicConfiguration,
         accept: Accept,
-        send: Callable[[bytes, Address], None],
+        send: Send,
         retry: QuicRetryTokenHandler | None = None,
+        preferred: Preferred | None = None,
     ) -> None:
         self._configuration = configuration
         self._accept = accept
         self._send = send
         self._retry = retry
+        self._preferred = preferred
+        self._reset_key = ResetKey()
         self._drivers: dict[bytes, Driver] = {}
         self._touched: dict[Driver, None] = {}
 
-    def received(self, data: bytes, address: Address) -> None:
-        """Take in a datagram; :meth:`drained` must follow."""
+    def received(self, data: bytes, address: Address, codepoint: int = 0) -> None:
+        """Take in a datagram and its ECN field; :meth:`drained` must follow."""
         if self._is_of_unknown_version(data):
             self._negotiate_version(data, address)
             return
@@ -82,9 +89,9 @@ class Listener:
             return
         driver = self._drivers.get(header.destination_cid)
         if driver is None:
-            self._received_by_nobody(data, header, address)
+            self._received_by_nobody(data, header, address, codepoint)
         else:
-            driver.received(data, address)
+            driver.received(data, address, codepoint)
             self._touched[driver] = None
 
     def drained(self) -> None:
@@ -99,13 +106,20 @@ class Listener:
             driver.close(error_code)
             driver.stop()
 
-    def _received_by_nobody(self, data: bytes, header: QuicHeader, address: Address) -> None:
-        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE or header.version is None:
+    def _received_by_nobody(
+        self, data: bytes, header: QuicHeader, address: Address, codepoint: int
+    ) -> None:
+        if header.version is None:
+            reset = self._reset_key.reset_for(len(data), header.destination_cid)
+            if reset is not None:
+                self._send([(reset, address)], 0)
+            return
+        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE:
             return
         if header.packet_type == QuicPacketType.INITIAL:
             origin = self._origin(header, header.version, address)
             if origin is not None:
-                self._open(data, header, address, origin)
+                self._open(data, header, address, codepoint, origin)
 
     def _is_of_unknown_version(self, data: bytes) -> bool:
         if len(data) < _LONG_HEADER_BYTES or not data[0] & _LONG_HEADER:
@@ -128,7 +142,7 @@ class Listener:
             destination_cid=source_cid,
             supported_versions=self._configuration.supported_versions,
         )
-        self._send(answer, address)
+        self._send([(answer, address)], 0)
 
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
         """How the client came here; None if it has been told to come again."""
@@ -150,7 +164,7 @@ class Listener:
                 original_destination_cid=header.destination_cid,
                 retry_token=token,
             )
-            self._send(answer, address)
+            self._send([(answer, address)], 0)
             return None
         try:
             original = self._retry.validate_token(
@@ -165,15 +179,20 @@ class Listener:
                 source_cid=header.destination_cid,
                 destination_cid=header.source_cid,
             )
-            self._send(answer, address)
+            self._send([(answer, address)], 0)
             return None
         return Origin(original, header.destination_cid)
 
-    def _open(self, data: bytes, header: QuicHeader, address: Address, origin: Origin) -> None:
+    def _open(
+        self, data: bytes, header: QuicHeader, address: Address, codepoint: int, origin: Origin
+    ) -> None:
         connection, application = self._accept(origin)
+        connection.use_reset_key(self._reset_key)
+        if self._preferred is not None:
+            connection.prefer(*self._preferred(address))
         entries = _Entries(self._drivers)
         driver = Driver(connection, application, self._send, entries)
-        driver.received(data, address)
+        driver.received(data, address, codepoint)
         if not connection.is_started:
             connection.end_trace()  # not one packet could be decrypted: a corrupted datagram
             return

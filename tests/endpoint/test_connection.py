@@ -35,7 +35,9 @@ from quic_pair import (
     server_configuration,
 )
 
-from endpoint.transport.connection import ACK_DELAY, MAX_STREAMS, Connection
+from endpoint.transport.acknowledgements import ACK_DELAY
+from endpoint.transport.connection import Connection
+from endpoint.transport.flow_control import MAX_STREAMS
 from endpoint.transport.windows import INITIAL_WINDOW
 
 V1, V2 = 0x00000001, 0x6B3343CF
