@@ -116,10 +116,9 @@ class Driver:
         self._deliver_events()
         if not self.connection.is_ending:
             self._application.pump()
-        codepoint = self.connection.codepoint_to_send
         datagrams = self.connection.datagrams_to_send(now=self._loop.time())
         if datagrams:
-            self._send(datagrams, codepoint)
+            self._send(datagrams, self.connection.codepoint_to_send)
         self._deliver_events()  # sending issues connection IDs
 
     def _fail(self, error: Exception) -> None:

@@ -27,6 +27,8 @@ from aioquic.quic.rangeset import RangeSet
 from aioquic.quic.recovery import QuicPacketSpace
 
 COUNTS_CAPACITY = 3 * UINT_VAR_MAX_SIZE
+PATIENT_PACKETS = 16
+"""Marked packets without any answer that are more than a first flight: the same suspicion."""
 PATIENT_PROBES = 3
 """Probe timeouts in a row after which marks may be what the path drops (RFC 9000, 13.4.2)."""
 
@@ -70,10 +72,11 @@ class Ecn(QuicConnection):
         self._marked = range(1 << 62)
         """Numbers of packets that were, or will be, sent with a mark on this path."""
         self._marked_packets = 0
+        self._unanswered = 0
 
     @property
     def codepoint_to_send(self) -> Codepoint:
-        """The mark for what :meth:`datagrams_to_send` just returned, or is about to."""
+        """The mark for what :meth:`datagrams_to_send` has just returned."""
         return Codepoint.NOT_ECT if self.ecn_state is EcnState.FAILED else Codepoint.ECT_0
 
     def handle_timer(self, now: float) -> None:
@@ -86,6 +89,7 @@ class Ecn(QuicConnection):
         """Validate anew: the path is another one."""
         self.ecn_state = EcnState.TESTING
         self._marked = range(self._packet_number, 1 << 62)
+        self._unanswered = 0
 
     def _stop_marking(self) -> None:
         self.ecn_state = EcnState.FAILED
@@ -163,6 +167,9 @@ class Ecn(QuicConnection):
         datagrams = super()._flush_builder(builder, network_path, peer_cid, now)
         if self.ecn_state is not EcnState.FAILED:
             self._marked_packets += self._packet_number - first
+            self._unanswered += self._packet_number - first
+            if self.ecn_state is EcnState.TESTING and self._unanswered > PATIENT_PACKETS:
+                self._stop_marking()
         return datagrams
 
     def _handle_ack_frame(self, context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
@@ -179,6 +186,7 @@ class Ecn(QuicConnection):
         is_new = ranges.bounds().stop - 1 > space.largest_acked_packet
         packets = _sent_packets(space, ranges) if is_new else []
         super()._handle_ack_frame(context, frame_type, buf)
+        self._unanswered = 0
         if packets and self.ecn_state is not EcnState.FAILED:
             self._validate(context, packets, counts)
 

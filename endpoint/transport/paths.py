@@ -7,11 +7,15 @@ for an address, compares it, and hands it back, so a path knows its local addres
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 
+from aioquic import tls
 from aioquic._buffer import Buffer
+from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE
 from aioquic.quic.congestion.base import create_congestion_control
 from aioquic.quic.connection import (
+    END_STATES,
     NetworkAddress,
     QuicConnection,
     QuicConnectionId,
@@ -19,10 +23,12 @@ from aioquic.quic.connection import (
 )
 from aioquic.quic.events import ConnectionIdIssued
 from aioquic.quic.packet import (
+    QuicPacketType,
     QuicPreferredAddress,
     pull_quic_transport_parameters,
     push_quic_transport_parameters,
 )
+from aioquic.quic.packet_builder import QuicPacketBuilder, QuicPacketBuilderStop
 
 TRANSPORT_PARAMETERS_CAPACITY = 4096
 UNLIMITED = 1 << 62
@@ -92,22 +98,74 @@ class Paths(QuicConnection):
             before, self._address_in_use = self._address_in_use, address
             if before is not None:
                 self._path_changed(before[0] != address[0])
-        return super().datagrams_to_send(now)
+        return self._challenge(now) + super().datagrams_to_send(now)
+
+    def _challenge(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
+        """The PATH_CHALLENGE that a new path begins with (RFC 9000, 9.3).
+
+        In aioquic it comes after an ACK, which may leave it no room, and congestion control may
+        hold it back.
+        """
+        path = self._network_paths[0]
+        if (
+            path.is_validated
+            or path.local_challenge_sent
+            or not self._handshake_complete
+            or self._close_pending
+            or self._state in END_STATES
+        ):
+            return []
+        assert self._version is not None
+        builder = QuicPacketBuilder(
+            host_cid=self.host_cid,
+            is_client=self._is_client,
+            max_datagram_size=SMALLEST_MAX_DATAGRAM_SIZE,
+            packet_number=self._packet_number,
+            peer_cid=self._peer_cid.cid,
+            quic_logger=self._quic_logger,
+            spin_bit=self._spin_bit,
+            version=self._version,
+        )
+        builder.max_total_bytes = 3 * path.bytes_received - path.bytes_sent
+        with suppress(QuicPacketBuilderStop):
+            builder.start_packet(QuicPacketType.ONE_RTT, self._cryptos[tls.Epoch.ONE_RTT])
+            self._write_path_challenge_frame(builder=builder, network_path=path)
+            if path.validation_deadline is None:
+                # RFC 9000, 8.2.4
+                probe_timeout = max(
+                    self._loss.get_probe_timeout(), 2 * self._configuration.initial_rtt
+                )
+                path.validation_deadline = now + 3 * probe_timeout
+        return self._flush_builder(
+            builder=builder, network_path=path, peer_cid=self._peer_cid.cid, now=now
+        )
+
+    def _send_probing_frames(
+        self, network_path: QuicNetworkPath, now: float
+    ) -> list[tuple[bytes, NetworkAddress]]:
+        # Probes are padded to the whole size of a datagram, which is not known of a new path.
+        size, self._max_datagram_size = self._max_datagram_size, SMALLEST_MAX_DATAGRAM_SIZE
+        try:
+            return super()._send_probing_frames(network_path, now)
+        finally:
+            self._max_datagram_size = size
 
     def _path_changed(self, is_other_host: bool) -> None:
         """Forget what was learned of the old path (RFC 9000, 9.4), which aioquic keeps.
 
         A change of the port alone is most often a NAT's, and the path is the same otherwise.
+        Packets that are in flight on the old path count for nothing on the new one.
         """
         if not is_other_host:
             return
         loss = self._loss
-        in_flight = loss.bytes_in_flight
+        for space in loss.spaces:
+            for packet in space.sent_packets.values():
+                packet.in_flight = False
         loss._cc = create_congestion_control(  # noqa: SLF001
             self._configuration.congestion_control_algorithm,
             max_datagram_size=self._max_datagram_size,
         )
-        loss._cc.bytes_in_flight = in_flight  # noqa: SLF001
         loss._rtt_initialized = False  # noqa: SLF001
         loss._pto_count = 0  # noqa: SLF001
         loss._rtt_min = float("inf")  # noqa: SLF001

@@ -20,6 +20,7 @@ from aioquic.tls import SessionTicket
 
 from endpoint.tickets import TicketStore
 from endpoint.transport.connection import Connection
+from endpoint.transport.udp import LocalAddress, PathAddress
 
 CLIENT_ADDRESS = ("193.167.0.100", 50000)
 SERVER_ADDRESS = ("193.167.100.100", 443)
@@ -139,7 +140,7 @@ class Pair:
         self._server_type = server_type
         self._client_end = End(CLIENT_ADDRESS, to_server or Link())
         self._server_end = End(SERVER_ADDRESS, to_client or Link())
-        self._arrivals: list[tuple[float, int, bool, bytes, tuple[str, int], int]] = []
+        self._arrivals: list[tuple[float, int, bool, bytes, tuple[Any, ...], int]] = []
         self._order = itertools.count()
         self.client_app: Application = Idle()
         self.server_app: Application = Idle()
@@ -157,6 +158,10 @@ class Pair:
     @property
     def to_server(self) -> Link:
         return self._client_end.link
+
+    @to_server.setter
+    def to_server(self, link: Link) -> None:
+        self._client_end.link = link
 
     @property
     def to_client(self) -> Link:
@@ -197,13 +202,17 @@ class Pair:
         if not connection.is_ending:
             application.pump()
         source = self.client_address if to_server else SERVER_ADDRESS
+        datagrams = connection.datagrams_to_send(now=self.now)
         codepoint = connection.codepoint_to_send
-        for datagram, destination in connection.datagrams_to_send(now=self.now):
+        for datagram, destination in datagrams:
             arrival = link.carry(datagram, self.now)
             if arrival is None or (not to_server and destination != self.client_address):
                 continue
             mark = link.remark(len(link.sent), codepoint)
-            entry = (arrival, next(self._order), to_server, datagram, source, mark)
+            if not to_server and isinstance(destination, PathAddress):
+                source = SERVER_ADDRESS[0], destination.local.port
+            path = PathAddress(source, LocalAddress(destination[1]))
+            entry = (arrival, next(self._order), to_server, datagram, path, mark)
             heapq.heappush(self._arrivals, entry)
         for event in events(connection):
             application.event_received(event)
