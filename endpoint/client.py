@@ -86,6 +86,8 @@ class Client:
         self._connection_type = connection_type
         self._stack = stack
         self._downloads = Downloads(contract.downloads)
+        self._tokens: list[bytes] = []
+        """Of NEW_TOKEN frames; each is used once (RFC 9000, 8.1.3)."""
         self._family, self._server = _resolve(contract.requests[0])
 
     async def run(self) -> None:
@@ -152,8 +154,13 @@ class Client:
         """
         tickets: list[SessionTicket] = []
         connection = self._connection_type(
-            configuration=dataclasses.replace(self._settings, session_ticket=ticket),
+            configuration=dataclasses.replace(
+                self._settings,
+                session_ticket=ticket,
+                token=self._tokens.pop() if self._tokens else b"",
+            ),
             session_ticket_handler=tickets.append if wants_ticket else None,
+            token_handler=self._tokens.append,
         )
         connection.keep_alive_after = KEEP_ALIVE_S
         side = self._side(connection)

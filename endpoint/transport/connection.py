@@ -18,6 +18,7 @@ from aioquic.quic.connection import (
 from aioquic.quic.events import ConnectionTerminated
 
 from endpoint.transport.acknowledgements import Acknowledgements
+from endpoint.transport.address_tokens import NewToken
 from endpoint.transport.flow_control import FlowControl
 from endpoint.transport.handshake import Handshake
 from endpoint.transport.keys import UpdatingCryptoPair
@@ -31,7 +32,9 @@ PATIENT_PROBES = 2
 Datagrams = list[tuple[bytes, NetworkAddress]]
 
 
-class Connection(Acknowledgements, PathMtu, FlowControl, Handshake, Paths, StatelessReset):
+class Connection(
+    Acknowledgements, PathMtu, NewToken, FlowControl, Handshake, Paths, StatelessReset
+):
     """A connection; arguments are those of the base class."""
 
     keep_alive_after: float | None = None

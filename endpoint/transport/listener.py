@@ -23,6 +23,7 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from endpoint.transport.address_tokens import AddressTokens
 from endpoint.transport.connection import Connection
 from endpoint.transport.driver import Application, Driver
 from endpoint.transport.stateless_reset import ResetKey
@@ -41,6 +42,8 @@ class Origin:
     original_destination: bytes
     retry_source: bytes | None
     """None if it was not sent a Retry."""
+    is_validated: bool = False
+    """Whether it came with a token of an earlier connection (RFC 9000, 8.1.3)."""
 
 
 Accept = Callable[[Origin], tuple[Connection, Application]]
@@ -73,6 +76,7 @@ class Listener:
         self._retry = retry
         self._preferred = preferred
         self._reset_key = ResetKey()
+        self._tokens = AddressTokens()
         self._drivers: dict[bytes, Driver] = {}
         self._touched: dict[Driver, None] = {}
 
@@ -146,9 +150,11 @@ class Listener:
 
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
         """How the client came here; None if it has been told to come again."""
+        now = asyncio.get_running_loop().time()
+        if self._tokens.holds(header.token, address[0], now):
+            return Origin(header.destination_cid, None, is_validated=True)
         if self._retry is None:
             return Origin(header.destination_cid, None)
-        now = asyncio.get_running_loop().time()
         if not header.token:
             source = os.urandom(RETRY_CONNECTION_ID_BYTES)
             token = self._retry.create_token(
@@ -188,6 +194,8 @@ class Listener:
     ) -> None:
         connection, application = self._accept(origin)
         connection.use_reset_key(self._reset_key)
+        now = asyncio.get_running_loop().time()
+        connection.give_token(self._tokens.make(address[0], now))
         if self._preferred is not None:
             connection.prefer(*self._preferred(address))
         entries = _Entries(self._drivers)
@@ -196,6 +204,8 @@ class Listener:
         if not connection.is_started:
             connection.end_trace()  # not one packet could be decrypted: a corrupted datagram
             return
+        if origin.is_validated:
+            connection.trust_address()
         entries.driver = driver
         entries.issued(header.destination_cid)
         entries.issued(connection.host_cid)
