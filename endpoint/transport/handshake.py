@@ -105,6 +105,7 @@ class Handshake(QuicConnection):
         super()._parse_transport_parameters(data, from_session_ticket)
         if from_session_ticket:
             return
+        _refuse_duplicates(data)
         parameters = pull_quic_transport_parameters(Buffer(data=data))
         if parameters.ack_delay_exponent is not None:
             # aioquic assigns its own attribute to itself.
@@ -184,3 +185,19 @@ class Handshake(QuicConnection):
         assert self._version is not None
         if self._is_client and not self._spaces[tls.Epoch.INITIAL].discarded:
             self._cryptos[tls.Epoch.INITIAL] = self._cryptos_initial[self._version]
+
+
+def _refuse_duplicates(data: bytes) -> None:
+    """No transport parameter may be there twice (RFC 9000, 7.4); aioquic takes the last."""
+    buf = Buffer(data=data)
+    seen = set()
+    while not buf.eof():
+        parameter = buf.pull_uint_var()
+        buf.pull_bytes(buf.pull_uint_var())
+        if parameter in seen:
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.TRANSPORT_PARAMETER_ERROR,
+                frame_type=QuicFrameType.CRYPTO,
+                reason_phrase=f"transport parameter {parameter:#x} is there twice",
+            )
+        seen.add(parameter)

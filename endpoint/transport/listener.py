@@ -30,6 +30,8 @@ from endpoint.transport.stateless_reset import ResetKey
 from endpoint.transport.udp import Address, Send
 
 RETRY_CONNECTION_ID_BYTES = 8
+LEAST_CONNECTION_ID_BYTES = 8
+"""Of what a client chooses for its first Initial (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
 _LONG_HEADER_BYTES = 7
 """RFC 8999, 5.1: the least that a long header has."""
@@ -120,7 +122,10 @@ class Listener:
             return
         if len(data) < SMALLEST_MAX_DATAGRAM_SIZE:
             return
-        if header.packet_type == QuicPacketType.INITIAL:
+        if (
+            header.packet_type == QuicPacketType.INITIAL
+            and len(header.destination_cid) >= LEAST_CONNECTION_ID_BYTES
+        ):
             origin = self._origin(header, header.version, address)
             if origin is not None:
                 self._open(data, header, address, codepoint, origin)

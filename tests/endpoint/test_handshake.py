@@ -88,3 +88,15 @@ def test_initials_of_the_negotiated_version_have_its_keys(certs: Path) -> None:
     assert initials, "the ACK of the server's Initial"
     assert pair.client._cryptos[Epoch.INITIAL] is pair.client._cryptos_initial[V2]
     pair.run_until(lambda: not pair.server._spaces[Epoch.INITIAL].sent_packets, limit_s=0.1)
+
+
+def test_a_transport_parameter_that_is_there_twice_is_refused(certs: Path) -> None:
+    class Twice(Connection):
+        def _serialize_transport_parameters(self) -> bytes:
+            return super()._serialize_transport_parameters() + b"\x0a\x01\x03"
+
+    pair = Pair(client_configuration(certs), server_configuration(certs), client_type=Twice)
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_ending)
+    assert pair.client.ending is not None
+    assert pair.client.ending.error_code == QuicErrorCode.TRANSPORT_PARAMETER_ERROR

@@ -114,6 +114,17 @@ def test_a_client_is_accepted_once(certs: Path) -> None:
     assert sent
 
 
+def test_a_first_connection_id_of_less_than_8_bytes_is_not_taken(certs: Path) -> None:
+    target, sent, accepted = listener(certs)
+    client = Connection(configuration=client_configuration(certs))
+    client._peer_cid.cid = b"7 bytes"
+    client.connect(SERVER_ADDRESS, now=0.0)
+    ((datagram, _),) = client.datagrams_to_send(now=0.0)
+    receive(target, datagram)
+    assert not accepted
+    assert not sent
+
+
 def test_a_corrupted_first_datagram_leaves_nothing(certs: Path) -> None:
     target, sent, accepted = listener(certs)
     _, datagram = first_flight(certs)
