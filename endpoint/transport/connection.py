@@ -28,6 +28,10 @@ from endpoint.transport.stateless_reset import StatelessReset
 
 PATIENT_PROBES = 2
 """Unanswered probes in a row after which any packet of the peer brings on the next one."""
+SHORT_PACKET_BYTES = 19
+"""First byte, packet number and tag of a 1-RTT packet, as aioquic writes them."""
+DATAGRAM_HEADER_BYTES = 3
+"""Type and length."""
 
 Datagrams = list[tuple[bytes, NetworkAddress]]
 
@@ -119,6 +123,23 @@ class Connection(
             return False
         sender = stream.sender
         return sender._reset_error_code is None and sender._buffer_fin is None  # noqa: SLF001
+
+    @property
+    def largest_datagram_frame(self) -> int:
+        """Bytes that a DATAGRAM frame may carry now (RFC 9221, 3); 0 if the peer takes none."""
+        announced = self._remote_max_datagram_frame_size or 0
+        room = self._max_datagram_size - len(self._peer_cid.cid) - SHORT_PACKET_BYTES
+        return max(min(announced, room) - DATAGRAM_HEADER_BYTES, 0)
+
+    def send_datagram_frame(self, data: bytes) -> None:
+        """Send a DATAGRAM frame; in aioquic one that fits no packet holds up all others for ever.
+
+        Raises:
+            ValueError: It is larger than :attr:`largest_datagram_frame`.
+        """
+        if len(data) > self.largest_datagram_frame:
+            raise ValueError(f"{len(data)} bytes, but {self.largest_datagram_frame} at most")
+        super().send_datagram_frame(data)
 
     def end_trace(self) -> None:
         """Log nothing any more: whatever happens from now on is of no interest."""

@@ -8,6 +8,7 @@ from aioquic._buffer import Buffer
 from aioquic.quic.connection import QuicConnectionState
 from aioquic.quic.events import (
     ConnectionTerminated,
+    DatagramFrameReceived,
     HandshakeCompleted,
     PingAcknowledged,
     StreamDataReceived,
@@ -462,3 +463,26 @@ def test_a_connection_knows_what_it_is(certs: Path) -> None:
     pair.run_for(5.0)
     assert list(events(pair.client)) == []
     assert pair.client._state is QuicConnectionState.TERMINATED
+
+
+def test_a_datagram_frame_has_to_fit(certs: Path) -> None:
+    """RFC 9221, 3: what the peer announced holds, and what a packet can carry."""
+    for announced, largest in ((None, 0), (500, 497), (65535, 1170)):
+        pair = Pair(
+            client_configuration(certs, max_datagram_frame_size=65535),
+            server_configuration(certs, max_datagram_frame_size=announced),
+        )
+        pair.new_server_app = lambda _: Idle()
+        pair.connect()
+        pair.run_until(lambda pair=pair: pair.client.is_confirmed)  # type: ignore[misc]
+        client = pair.client
+        assert client.largest_datagram_frame == largest
+        with pytest.raises(ValueError, match="at most"):
+            client.send_datagram_frame(bytes(largest + 1))
+        if largest:
+            client.send_datagram_frame(bytes(largest))
+            pair.drive_client()
+            pair.run_for(0.1)
+            assert isinstance(pair.server_app, Idle)
+            received = [e for e in pair.server_app.events if isinstance(e, DatagramFrameReceived)]
+            assert [len(event.data) for event in received] == [largest]

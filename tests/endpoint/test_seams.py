@@ -123,6 +123,7 @@ CONNECTION_ATTRIBUTES = [
     "_probe_pending",
     "_quic_logger",
     "_remote_ack_delay_exponent",
+    "_remote_max_datagram_frame_size",
     "_remote_max_stream_data_bidi_remote",
     "_remote_max_stream_data_uni",
     "_remote_max_streams_bidi",
