@@ -2,7 +2,8 @@
 
 Most download all files over one connection at the same time. ``multiconnect`` takes a connection
 for each file, ``resumption`` and ``zerortt`` take a second one for all but the first file, and
-``keyupdate`` updates the keys as soon as it may.
+``keyupdate`` updates the keys as soon as it may. ``versionnegotiation`` downloads nothing: it is
+done when the server has said which versions it speaks.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ KEEP_ALIVE_S = 0.3
 """Silence after which a client that waits for data shows the server where it is."""
 PATIENCE_S = 5.0
 """How long to wait, with all files there, for a session ticket or the handshake's confirmation."""
+NEGOTIATION_PATIENCE_S = 20.0
+"""How long to go on sending Initials of an unknown version."""
 FAILURES_NAMED = 3
 
 
@@ -83,6 +86,8 @@ class Client:
         self._connection_type = connection_type
         self._stack = stack
         self._downloads = Downloads(contract.downloads)
+        self._tokens: list[bytes] = []
+        """Of NEW_TOKEN frames; each is used once (RFC 9000, 8.1.3)."""
         self._family, self._server = _resolve(contract.requests[0])
 
     async def run(self) -> None:
@@ -107,8 +112,29 @@ class Client:
                 await self.fetch(requests[1:], ticket)
             case TestCase.KEYUPDATE:
                 await self.fetch(requests, updates_keys=True)
+            case TestCase.VERSIONNEGOTIATION:
+                await self.negotiate_version()
             case _:
                 await self.fetch(requests)
+
+    async def negotiate_version(self) -> None:
+        """Begin in a version that nobody speaks, and see what the server speaks instead.
+
+        Raises:
+            EndpointError: No Version Negotiation came that fits what was sent.
+        """
+        connection = self._connection_type(configuration=self._settings)
+        fetch = Fetch(connection, HqClient(connection), (), self._downloads)
+        driver = self._connect(connection, fetch)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NEGOTIATION_PATIENCE_S):
+                    await driver.wait_until(lambda: bool(connection.versions_offered))
+        finally:
+            driver.close(HqClient.no_error)
+            connection.end_trace()
+        if not connection.versions_offered:
+            raise EndpointError("the server sent no Version Negotiation packet")
 
     async def fetch(
         self,
@@ -128,8 +154,13 @@ class Client:
         """
         tickets: list[SessionTicket] = []
         connection = self._connection_type(
-            configuration=dataclasses.replace(self._settings, session_ticket=ticket),
+            configuration=dataclasses.replace(
+                self._settings,
+                session_ticket=ticket,
+                token=self._tokens.pop() if self._tokens else b"",
+            ),
             session_ticket_handler=tickets.append if wants_ticket else None,
+            token_handler=self._tokens.append,
         )
         connection.keep_alive_after = KEEP_ALIVE_S
         side = self._side(connection)
@@ -166,7 +197,7 @@ class Client:
         After its end the connection keeps the socket for the closing period, if the client lives
         that long: late packets are answered, and a lost CONNECTION_CLOSE is repeated.
         """
-        udp = UdpSocket(client_socket(self._family))
+        udp = UdpSocket(client_socket(self._family), knows_host=False)
         driver = Driver(connection, fetch, udp.send, _AtTheEnd(udp.close))
         self._stack.callback(udp.close)
         self._stack.callback(driver.stop)

@@ -55,6 +55,9 @@ class TestCase(StrEnum):
     HTTP3 = "http3"
     MULTICONNECT = "multiconnect"
     V2 = "v2"
+    VERSIONNEGOTIATION = "versionnegotiation"
+    ECN = "ecn"
+    CONNECTIONMIGRATION = "connectionmigration"
 
 
 class ContractError(Exception):
@@ -75,7 +78,7 @@ class Request:
     path: str
     """The path with its query, beginning with a slash."""
     file_name: str
-    """The path's last component: the file in /downloads."""
+    """The path's last component: the file in /downloads. Empty if nothing is to be downloaded."""
 
     @property
     def authority(self) -> str:
@@ -119,7 +122,9 @@ def read_contract(environment: Mapping[str, str], parameters: Sequence[str] = ()
     return Contract(
         role=role,
         testcase=testcase,
-        requests=_requests(environment.get("REQUESTS", "")) if role is Role.CLIENT else (),
+        requests=(
+            _requests(environment.get("REQUESTS", ""), testcase) if role is Role.CLIENT else ()
+        ),
         key_log=_optional_path(environment.get("SSLKEYLOGFILE", "")),
         qlog_folder=_optional_path(environment.get("QLOGDIR", "")),
         www=Path(given.get("www", "/www")),
@@ -168,8 +173,9 @@ def _optional_path(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _requests(text: str) -> tuple[Request, ...]:
-    requests = tuple(_request(url) for url in text.split())
+def _requests(text: str, testcase: TestCase) -> tuple[Request, ...]:
+    needs_file = testcase is not TestCase.VERSIONNEGOTIATION
+    requests = tuple(_request(url, needs_file=needs_file) for url in text.split())
     if not requests:
         raise ContractError("REQUESTS is empty, but a client needs at least one URL")
     first = requests[0]
@@ -183,7 +189,7 @@ def _requests(text: str) -> tuple[Request, ...]:
     return requests
 
 
-def _request(url: str) -> Request:
+def _request(url: str, *, needs_file: bool) -> Request:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -192,7 +198,12 @@ def _request(url: str) -> Request:
     if parts.scheme != "https" or not host:
         raise ContractError(f"REQUESTS: {url!r} is no https URL with a host")
     name = parts.path.rpartition("/")[2]
-    if name in ("", ".", "..") or "\0" in name or len(name.encode()) > LONGEST_FILE_NAME:
+    if needs_file and not _is_file_name(name):
         raise ContractError(f"REQUESTS: {url!r} does not end in the name of a file")
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Request(host, DEFAULT_PORT if port is None else port, path, name)
+
+
+def _is_file_name(name: str) -> bool:
+    fits = len(name.encode()) <= LONGEST_FILE_NAME
+    return fits and name not in ("", ".", "..") and "\0" not in name

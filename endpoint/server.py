@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import socket
 from collections.abc import Callable
@@ -19,8 +20,11 @@ from endpoint.serve import Serve
 from endpoint.settings import server_settings
 from endpoint.tickets import TicketStore
 from endpoint.transport.connection import Connection
+from endpoint.transport.interfaces import both_families
 from endpoint.transport.listener import Listener, Origin
-from endpoint.transport.udp import UdpSocket, bound_socket
+from endpoint.transport.udp import Address, PathAddress, UdpSocket, UdpSockets, bound_socket
+
+PREFERRED_PORT_OFFSET = 4000
 
 
 async def run_server(contract: Contract, connection_type: type[Connection]) -> None:
@@ -49,15 +53,21 @@ async def run_server(contract: Contract, connection_type: type[Connection]) -> N
             )
             return connection, Serve(connection, new_side(connection), root)
 
-        udp = UdpSocket(_listening_socket(contract))
+        udp = UdpSocket(_listening_socket(contract, contract.port))
+        sockets = UdpSockets([udp])
+        preferred = None
+        if contract.testcase is TestCase.CONNECTIONMIGRATION:
+            other = UdpSocket(_listening_socket(contract, preferred_port(contract.port)))
+            sockets.add(other)
+            preferred = functools.partial(_preferred_addresses, port=other.port)
         retry = QuicRetryTokenHandler() if contract.testcase is TestCase.RETRY else None
-        listener = Listener(settings, accept, udp.send, retry)
+        listener = Listener(settings, accept, sockets.send, retry, preferred)
         try:
-            udp.start(listener.received, listener.drained)
+            sockets.start(listener.received, listener.drained)
             await stopped.wait()
             listener.close(no_error)
         finally:
-            udp.close()
+            sockets.close()
 
 
 def _side(testcase: TestCase) -> tuple[Callable[[Connection], ServerSide], int]:
@@ -68,9 +78,24 @@ def _side(testcase: TestCase) -> tuple[Callable[[Connection], ServerSide], int]:
     return HqServer, HqServer.no_error
 
 
-def _listening_socket(contract: Contract) -> socket.socket:
+def preferred_port(port: int) -> int:
+    """The port that clients are asked to move to: 4443 for 443."""
+    return port + PREFERRED_PORT_OFFSET if port + PREFERRED_PORT_OFFSET < 1 << 16 else port - 1
+
+
+def _preferred_addresses(
+    address: Address, *, port: int
+) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
+    """The addresses of the interface that a client came by, at another port."""
+    if not isinstance(address, PathAddress) or not address.local.host:
+        return None, None
+    ipv4, ipv6 = both_families(address.local.host)
+    return (ipv4, port) if ipv4 else None, (ipv6, port) if ipv6 else None
+
+
+def _listening_socket(contract: Contract, port: int) -> socket.socket:
     try:
-        return bound_socket(contract.host, contract.port)
+        return bound_socket(contract.host, port)
     except OSError as error:
-        where = f"host={contract.host} port={contract.port}"
+        where = f"host={contract.host} port={port}"
         raise EndpointError(f"cannot listen on {where}: {error.strerror}") from None

@@ -15,6 +15,8 @@ from endpoint.logs import Logs
 from endpoint.transport.windows import INITIAL_WINDOW
 
 IDLE_TIMEOUT_S = 30.0
+RESERVED_VERSION = 0x1A2A3A4A
+"""RFC 9000, 15: of the form 0x?a?a?a?a, which no server speaks."""
 
 
 def client_settings(contract: Contract, logs: Logs) -> QuicConfiguration:
@@ -32,6 +34,8 @@ def client_settings(contract: Contract, logs: Logs) -> QuicConfiguration:
     if contract.testcase is TestCase.V2:
         # RFC 9368, 2.3: begin in version 1, which every server knows, and say what we prefer.
         settings.original_version = QuicProtocolVersion.VERSION_1
+    if contract.testcase is TestCase.VERSIONNEGOTIATION:
+        settings.supported_versions = [RESERVED_VERSION]
     return settings
 
 

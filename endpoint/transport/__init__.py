@@ -1,12 +1,21 @@
 """QUIC itself, under the applications.
 
-connection  our subclass of aioquic's connection: what aioquic leaves undone or does wrong
-keys        1-RTT keys that survive a key update in either direction
-windows     flow-control windows that follow the reader
-udp         one UDP socket in the event loop
-driver      one connection, its application, its timer and its socket
-listener    the server's side of a socket: which datagram belongs to which connection
-qlog        traces that are on disk while they are made
+connection        our subclass of aioquic's connection, put together from the next eight
+acknowledgements  when to acknowledge
+address_tokens    NEW_TOKEN, which spares a client its address validation
+ecn               marks, counts and their validation
+flow_control      limits that follow the reader
+handshake         Retry, versions, early data, long certificate chains
+path_mtu          how large packets may be
+paths             preferred addresses, migration, and what a new path resets
+stateless_reset   the end of a connection that one side has forgotten
+keys              1-RTT keys that survive a key update in either direction
+windows           flow-control windows that follow the reader
+udp               UDP sockets in the event loop, with ECN, local addresses and segmentation
+interfaces        the addresses of our network interfaces
+driver            one connection, its application, its timer and its socket
+listener          the server's side of a socket: which datagram belongs to which connection
+qlog              traces that are on disk while they are made
 
 Private parts of aioquic are used, which is why it is pinned to one minor version;
 ``tests/endpoint/test_seams.py`` names each of them and fails when one changes.

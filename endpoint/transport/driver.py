@@ -21,7 +21,7 @@ from aioquic.quic.events import (
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
 from endpoint.transport.connection import Connection
-from endpoint.transport.udp import Address
+from endpoint.transport.udp import Address, Send
 
 
 class Application(Protocol):
@@ -53,7 +53,7 @@ class Driver:
     Args:
         connection: What is driven.
         application: What uses it.
-        send: Sends a datagram.
+        send: Sends datagrams.
         observer: Who is told of its connection IDs and its end; may be nobody.
     """
 
@@ -61,7 +61,7 @@ class Driver:
         self,
         connection: Connection,
         application: Application,
-        send: Callable[[bytes, Address], None],
+        send: Send,
         observer: Observer | None = None,
     ) -> None:
         self.connection = connection
@@ -74,9 +74,10 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
-    def received(self, data: bytes, address: Address) -> None:
-        """Take in a datagram; :meth:`drive` must follow."""
+    def received(self, data: bytes, address: Address, codepoint: int = 0) -> None:
+        """Take in a datagram and its ECN field; :meth:`drive` must follow."""
         try:
+            self.connection.codepoint_received = codepoint
             self.connection.receive_datagram(data, address, now=self._loop.time())
         except Exception as error:  # noqa: BLE001 - see the module's docstring
             self._fail(error)
@@ -115,8 +116,9 @@ class Driver:
         self._deliver_events()
         if not self.connection.is_ending:
             self._application.pump()
-        for datagram, address in self.connection.datagrams_to_send(now=self._loop.time()):
-            self._send(datagram, address)
+        datagrams = self.connection.datagrams_to_send(now=self._loop.time())
+        if datagrams:
+            self._send(datagrams, self.connection.codepoint_to_send)
         self._deliver_events()  # sending issues connection IDs
 
     def _fail(self, error: Exception) -> None:

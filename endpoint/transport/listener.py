@@ -23,11 +23,15 @@ from aioquic.quic.packet import (
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
+from endpoint.transport.address_tokens import AddressTokens
 from endpoint.transport.connection import Connection
 from endpoint.transport.driver import Application, Driver
-from endpoint.transport.udp import Address
+from endpoint.transport.stateless_reset import ResetKey
+from endpoint.transport.udp import Address, Send
 
 RETRY_CONNECTION_ID_BYTES = 8
+LEAST_CONNECTION_ID_BYTES = 8
+"""Of what a client chooses for its first Initial (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
 _LONG_HEADER_BYTES = 7
 """RFC 8999, 5.1: the least that a long header has."""
@@ -40,9 +44,12 @@ class Origin:
     original_destination: bytes
     retry_source: bytes | None
     """None if it was not sent a Retry."""
+    is_validated: bool = False
+    """Whether it came with a token of an earlier connection (RFC 9000, 8.1.3)."""
 
 
 Accept = Callable[[Origin], tuple[Connection, Application]]
+Preferred = Callable[[Address], tuple[tuple[str, int] | None, tuple[str, int] | None]]
 
 
 class Listener:
@@ -51,26 +58,32 @@ class Listener:
     Args:
         configuration: The server's; its versions and the length of its connection IDs count.
         accept: Makes a connection and its application.
-        send: Sends a datagram.
+        send: Sends datagrams.
         retry: Checks addresses before any state is kept; None: no Retry is sent.
+        preferred: Gives, for the path that a client came by, the IPv4 and the IPv6 address that
+            it is asked to move to; None: it may stay.
     """
 
     def __init__(
         self,
         configuration: QuicConfiguration,
         accept: Accept,
-        send: Callable[[bytes, Address], None],
+        send: Send,
         retry: QuicRetryTokenHandler | None = None,
+        preferred: Preferred | None = None,
     ) -> None:
         self._configuration = configuration
         self._accept = accept
         self._send = send
         self._retry = retry
+        self._preferred = preferred
+        self._reset_key = ResetKey()
+        self._tokens = AddressTokens()
         self._drivers: dict[bytes, Driver] = {}
         self._touched: dict[Driver, None] = {}
 
-    def received(self, data: bytes, address: Address) -> None:
-        """Take in a datagram; :meth:`drained` must follow."""
+    def received(self, data: bytes, address: Address, codepoint: int = 0) -> None:
+        """Take in a datagram and its ECN field; :meth:`drained` must follow."""
         if self._is_of_unknown_version(data):
             self._negotiate_version(data, address)
             return
@@ -82,9 +95,9 @@ class Listener:
             return
         driver = self._drivers.get(header.destination_cid)
         if driver is None:
-            self._received_by_nobody(data, header, address)
+            self._received_by_nobody(data, header, address, codepoint)
         else:
-            driver.received(data, address)
+            driver.received(data, address, codepoint)
             self._touched[driver] = None
 
     def drained(self) -> None:
@@ -99,13 +112,23 @@ class Listener:
             driver.close(error_code)
             driver.stop()
 
-    def _received_by_nobody(self, data: bytes, header: QuicHeader, address: Address) -> None:
-        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE or header.version is None:
+    def _received_by_nobody(
+        self, data: bytes, header: QuicHeader, address: Address, codepoint: int
+    ) -> None:
+        if header.version is None:
+            reset = self._reset_key.reset_for(len(data), header.destination_cid)
+            if reset is not None:
+                self._send([(reset, address)], 0)
             return
-        if header.packet_type == QuicPacketType.INITIAL:
+        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE:
+            return
+        if (
+            header.packet_type == QuicPacketType.INITIAL
+            and len(header.destination_cid) >= LEAST_CONNECTION_ID_BYTES
+        ):
             origin = self._origin(header, header.version, address)
             if origin is not None:
-                self._open(data, header, address, origin)
+                self._open(data, header, address, codepoint, origin)
 
     def _is_of_unknown_version(self, data: bytes) -> bool:
         if len(data) < _LONG_HEADER_BYTES or not data[0] & _LONG_HEADER:
@@ -128,13 +151,15 @@ class Listener:
             destination_cid=source_cid,
             supported_versions=self._configuration.supported_versions,
         )
-        self._send(answer, address)
+        self._send([(answer, address)], 0)
 
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
         """How the client came here; None if it has been told to come again."""
+        now = asyncio.get_running_loop().time()
+        if self._tokens.holds(header.token, address[0], now):
+            return Origin(header.destination_cid, None, is_validated=True)
         if self._retry is None:
             return Origin(header.destination_cid, None)
-        now = asyncio.get_running_loop().time()
         if not header.token:
             source = os.urandom(RETRY_CONNECTION_ID_BYTES)
             token = self._retry.create_token(
@@ -150,7 +175,7 @@ class Listener:
                 original_destination_cid=header.destination_cid,
                 retry_token=token,
             )
-            self._send(answer, address)
+            self._send([(answer, address)], 0)
             return None
         try:
             original = self._retry.validate_token(
@@ -165,18 +190,27 @@ class Listener:
                 source_cid=header.destination_cid,
                 destination_cid=header.source_cid,
             )
-            self._send(answer, address)
+            self._send([(answer, address)], 0)
             return None
         return Origin(original, header.destination_cid)
 
-    def _open(self, data: bytes, header: QuicHeader, address: Address, origin: Origin) -> None:
+    def _open(
+        self, data: bytes, header: QuicHeader, address: Address, codepoint: int, origin: Origin
+    ) -> None:
         connection, application = self._accept(origin)
+        connection.use_reset_key(self._reset_key)
+        now = asyncio.get_running_loop().time()
+        connection.give_token(self._tokens.make(address[0], now))
+        if self._preferred is not None:
+            connection.prefer(*self._preferred(address))
         entries = _Entries(self._drivers)
         driver = Driver(connection, application, self._send, entries)
-        driver.received(data, address)
+        driver.received(data, address, codepoint)
         if not connection.is_started:
             connection.end_trace()  # not one packet could be decrypted: a corrupted datagram
             return
+        if origin.is_validated:
+            connection.trust_address()
         entries.driver = driver
         entries.issued(header.destination_cid)
         entries.issued(connection.host_cid)

@@ -20,6 +20,7 @@ from aioquic.tls import SessionTicket
 
 from endpoint.tickets import TicketStore
 from endpoint.transport.connection import Connection
+from endpoint.transport.udp import LocalAddress, PathAddress
 
 CLIENT_ADDRESS = ("193.167.0.100", 50000)
 SERVER_ADDRESS = ("193.167.100.100", 443)
@@ -48,6 +49,10 @@ def no_loss(_number: int, _datagram: bytes) -> bool:
     return False
 
 
+def no_remark(_number: int, codepoint: int) -> int:
+    return codepoint
+
+
 def random_loss(rate: float, seed: int, burst: int = 3) -> Callable[[int, bytes], bool]:
     """Drops that share of the datagrams, but never more than ``burst`` in a row."""
     source = random.Random(seed)
@@ -70,6 +75,9 @@ class Link:
     queue: int = 25
     drops: Callable[[int, bytes], bool] = no_loss
     """Of the n-th datagram, from 1, and its bytes: whether it is lost."""
+    remark: Callable[[int, int], int] = no_remark
+    """Of the n-th datagram and its ECN field: the ECN field that it arrives with."""
+    mtu: int = 1500
     sent: list[tuple[float, bytes]] = field(default_factory=list)
     """All datagrams that entered, with when."""
     dropped: int = 0
@@ -80,7 +88,9 @@ class Link:
         """When the datagram arrives; None if it does not."""
         self.sent.append((now, datagram))
         self._departures = [at for at in self._departures if at > now]
-        if len(self._departures) > self.queue or self.drops(len(self.sent), datagram):
+        fits = len(datagram) + 28 <= self.mtu
+        is_full = len(self._departures) > self.queue
+        if is_full or not fits or self.drops(len(self.sent), datagram):
             self.dropped += 1
             return None
         wire_bytes = len(datagram) + 28 + 14  # UDP, IPv4, Ethernet
@@ -130,7 +140,7 @@ class Pair:
         self._server_type = server_type
         self._client_end = End(CLIENT_ADDRESS, to_server or Link())
         self._server_end = End(SERVER_ADDRESS, to_client or Link())
-        self._arrivals: list[tuple[float, int, bool, bytes, tuple[str, int]]] = []
+        self._arrivals: list[tuple[float, int, bool, bytes, tuple[Any, ...], int]] = []
         self._order = itertools.count()
         self.client_app: Application = Idle()
         self.server_app: Application = Idle()
@@ -148,6 +158,10 @@ class Pair:
     @property
     def to_server(self) -> Link:
         return self._client_end.link
+
+    @to_server.setter
+    def to_server(self, link: Link) -> None:
+        self._client_end.link = link
 
     @property
     def to_client(self) -> Link:
@@ -188,11 +202,17 @@ class Pair:
         if not connection.is_ending:
             application.pump()
         source = self.client_address if to_server else SERVER_ADDRESS
-        for datagram, destination in connection.datagrams_to_send(now=self.now):
+        datagrams = connection.datagrams_to_send(now=self.now)
+        codepoint = connection.codepoint_to_send
+        for datagram, destination in datagrams:
             arrival = link.carry(datagram, self.now)
             if arrival is None or (not to_server and destination != self.client_address):
                 continue
-            entry = (arrival, next(self._order), to_server, datagram, source)
+            mark = link.remark(len(link.sent), codepoint)
+            if not to_server and isinstance(destination, PathAddress):
+                source = SERVER_ADDRESS[0], destination.local.port
+            path = PathAddress(source, LocalAddress(destination[1]))
+            entry = (arrival, next(self._order), to_server, datagram, path, mark)
             heapq.heappush(self._arrivals, entry)
         for event in events(connection):
             application.event_received(event)
@@ -223,8 +243,9 @@ class Pair:
         return True
 
     def _arrive(self) -> None:
-        _, _, to_server, datagram, source = heapq.heappop(self._arrivals)
+        _, _, to_server, datagram, source, mark = heapq.heappop(self._arrivals)
         if not to_server:
+            self.client.codepoint_received = mark
             self.client.receive_datagram(datagram, source, now=self.now)
             self.drive_client()
             return
@@ -236,6 +257,7 @@ class Pair:
                 session_ticket_handler=self.tickets.add,
             )
             self.server_app = self.new_server_app(self._server)
+        self._server.codepoint_received = mark
         self._server.receive_datagram(datagram, source, now=self.now)
         self.drive_server()
 

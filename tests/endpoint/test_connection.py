@@ -8,6 +8,7 @@ from aioquic._buffer import Buffer
 from aioquic.quic.connection import QuicConnectionState
 from aioquic.quic.events import (
     ConnectionTerminated,
+    DatagramFrameReceived,
     HandshakeCompleted,
     PingAcknowledged,
     StreamDataReceived,
@@ -34,8 +35,11 @@ from quic_pair import (
     random_loss,
     server_configuration,
 )
+from transfer import download
 
-from endpoint.transport.connection import ACK_DELAY, MAX_STREAMS, Connection
+from endpoint.transport.acknowledgements import ACK_DELAY
+from endpoint.transport.connection import Connection
+from endpoint.transport.flow_control import MAX_STREAMS
 from endpoint.transport.windows import INITIAL_WINDOW
 
 V1, V2 = 0x00000001, 0x6B3343CF
@@ -54,47 +58,6 @@ def connected(certs: Path) -> Pair:
     pair.run_until(lambda: pair.client.is_confirmed)
     pair.run_for(1.0)
     return pair
-
-
-class Source:
-    """A server application that sends so many bytes on the first stream it sees."""
-
-    def __init__(self, connection: Connection, size: int) -> None:
-        self.connection = connection
-        self.size = size
-
-    def event_received(self, event: object) -> None:
-        if isinstance(event, StreamDataReceived) and self.size:
-            size, self.size = self.size, 0
-            self.connection.send_stream_data(event.stream_id, bytes(size), end_stream=True)
-
-    def pump(self) -> None:
-        pass
-
-
-class Sink(Idle):
-    """A client application that counts what it reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.received = 0
-        self.is_finished = False
-
-    def event_received(self, event: object) -> None:
-        if isinstance(event, StreamDataReceived):
-            self.received += len(event.data)
-            self.is_finished = event.end_stream
-
-
-def download(pair: Pair, size: int) -> Sink:
-    """Ask for so many bytes, as soon as that is possible."""
-    pair.client_app = sink = Sink()
-    pair.new_server_app = lambda connection: Source(connection, size)
-    pair.connect()
-    pair.run_until(lambda: pair.client.can_open_stream)
-    pair.client.send_stream_data(0, b"x", end_stream=True)
-    pair.drive_client()
-    return sink
 
 
 # --- Handshake ---------------------------------------------------------------------------------
@@ -500,3 +463,26 @@ def test_a_connection_knows_what_it_is(certs: Path) -> None:
     pair.run_for(5.0)
     assert list(events(pair.client)) == []
     assert pair.client._state is QuicConnectionState.TERMINATED
+
+
+def test_a_datagram_frame_has_to_fit(certs: Path) -> None:
+    """RFC 9221, 3: what the peer announced holds, and what a packet can carry."""
+    for announced, largest in ((None, 0), (500, 497), (65535, 1170)):
+        pair = Pair(
+            client_configuration(certs, max_datagram_frame_size=65535),
+            server_configuration(certs, max_datagram_frame_size=announced),
+        )
+        pair.new_server_app = lambda _: Idle()
+        pair.connect()
+        pair.run_until(lambda pair=pair: pair.client.is_confirmed)  # type: ignore[misc]
+        client = pair.client
+        assert client.largest_datagram_frame == largest
+        with pytest.raises(ValueError, match="at most"):
+            client.send_datagram_frame(bytes(largest + 1))
+        if largest:
+            client.send_datagram_frame(bytes(largest))
+            pair.drive_client()
+            pair.run_for(0.1)
+            assert isinstance(pair.server_app, Idle)
+            received = [e for e in pair.server_app.events if isinstance(e, DatagramFrameReceived)]
+            assert [len(event.data) for event in received] == [largest]

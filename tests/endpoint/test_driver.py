@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def test_a_bug_ends_the_connection_with_a_traceback(
     connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def story() -> None:
-        sent: list[bytes] = []
-        driver = Driver(connection, Broken(), lambda datagram, _: sent.append(datagram))
+        sent: list[object] = []
+        driver = Driver(connection, Broken(), lambda datagrams, _: sent.extend(datagrams))
         connection.connect(SERVER_ADDRESS, now=asyncio.get_running_loop().time())
         async with asyncio.timeout(5):
             waiting = asyncio.ensure_future(driver.wait_until(lambda: False))
@@ -61,8 +62,8 @@ def test_the_timer_brings_time_to_the_connection(connection: Connection) -> None
         resent = asyncio.Event()
         sent: list[bytes] = []
 
-        def send(datagram: bytes, _: object) -> None:
-            sent.append(datagram)
+        def send(datagrams: Sequence[tuple[bytes, object]], _: int) -> None:
+            sent.extend(datagram for datagram, _ in datagrams)
             if len(sent) == 2:
                 resent.set()
 

@@ -98,7 +98,7 @@ def test_what_is_wrong_is_named(environment: dict[str, str], message: str) -> No
     assert not isinstance(raised.value, UnsupportedTestCase)
 
 
-@pytest.mark.parametrize("testcase", ["", "Handshake", "ecn", "blackhole", "rqzpt"])
+@pytest.mark.parametrize("testcase", ["", "Handshake", "ecn2", "blackhole", "rqzpt"])
 def test_an_unknown_test_case_is_unsupported_whatever_else_is_wrong(testcase: str) -> None:
     with pytest.raises(UnsupportedTestCase):
         read_contract({"ROLE": "client", "TESTCASE": testcase})

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from certificates import write_certificates
@@ -26,6 +27,8 @@ CASES = {
     "http3": ((5_000, 10_000, 500_000), 1),
     "multiconnect": ((1024,) * 5, 5),
     "v2": ((1024,), 1),
+    "ecn": ((100_000,), 1),
+    "connectionmigration": ((300_000,), 1),
 }
 """Sizes of the files, and how many connections it takes."""
 
@@ -85,6 +88,68 @@ def test_all_files_arrive(machine: Machine, testcase: str) -> None:
     assert len({line.split()[1] for line in client_secrets}) == connections
     assert len(records(machine.logs("client") / "qlog")) == connections
     assert len(records(machine.logs("server") / "qlog")) == connections
+
+
+def sent_and_received(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Every packet of the one connection in a qlog folder, with its direction."""
+    (trace,) = records(folder)
+    packets: list[tuple[str, dict[str, Any]]] = []
+    for record in trace:
+        name, _, event = str(record.get("name")).partition(":")
+        if name == "transport" and event in ("packet_sent", "packet_received"):
+            data = record["data"]
+            assert isinstance(data, dict)
+            packets.append((event.removeprefix("packet_"), data))
+    return packets
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_ecn_counts_cross_both_ways(machine: Machine, host: str) -> None:
+    machine.host = host
+    name = machine.serve_file("file", 300_000)
+    with machine.server("ecn") as server:
+        assert machine.run_client("ecn", [name]).returncode == 0
+        stop(server)
+    for role, least in (("client", 100), ("server", 1)):
+        counts = [
+            frame["ect0"]
+            for direction, packet in sent_and_received(machine.logs(role) / "qlog")
+            for frame in packet["frames"]
+            if direction == "sent" and "ect0" in frame
+        ]
+        assert max(counts) >= least
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_a_client_moves_to_the_preferred_address(machine: Machine, host: str) -> None:
+    machine.host = host
+    name = machine.serve_file("file", 2_000_000)
+    with machine.server("connectionmigration") as server:
+        client = machine.run_client("transfer", [name])
+        assert (client.returncode, client.stderr) == (0, "")
+        stop(server)
+    assert machine.has([name])
+    packets = [
+        packet
+        for direction, packet in sent_and_received(machine.logs("client") / "qlog")
+        if direction == "sent" and packet["header"]["packet_type"] == "1RTT"
+    ]
+    challenge = next(
+        number
+        for number, packet in enumerate(packets)
+        if any(frame["frame_type"] == "path_challenge" for frame in packet["frames"])
+    )
+    before = {packet["header"]["dcid"] for packet in packets[:challenge]}
+    after = packets[challenge]["header"]["dcid"]
+    assert after not in before
+    assert packets[-1]["header"]["dcid"] == after
+
+
+def test_a_client_learns_the_versions_and_leaves(machine: Machine) -> None:
+    with machine.server("versionnegotiation"):
+        client = machine.run_client("versionnegotiation", [""])
+    assert (client.returncode, client.stderr) == (0, "")
+    assert list(machine.downloads.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])

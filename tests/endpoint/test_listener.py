@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from quic_pair import server_configuration as configuration
 
 from endpoint.transport.connection import Connection
 from endpoint.transport.listener import Listener, Origin
+from endpoint.transport.udp import Address
 
 V2 = 0x6B3343CF
 Make = Callable[..., tuple[Listener, list[bytes], list[Origin]]]
@@ -41,7 +42,10 @@ def listener(
         )
         return connection, Idle()
 
-    return Listener(settings, accept, lambda data, _: sent.append(data), retry), sent, accepted
+    def send(datagrams: Sequence[tuple[bytes, Address]], _: int) -> None:
+        sent.extend(datagram for datagram, _ in datagrams)
+
+    return Listener(settings, accept, send, retry), sent, accepted
 
 
 def first_flight(certs: Path) -> tuple[Connection, bytes]:
@@ -81,7 +85,7 @@ def test_an_unknown_version_is_negotiated_whatever_follows_the_invariants(certs:
         probe(1199),
         probe(version=0),
         probe(version=1),
-        b"\x40" + bytes(1199),
+        b"\x40" + bytes(20),
         b"",
         b"\xc0",
         bytes(1200),
@@ -93,6 +97,14 @@ def test_what_is_for_nobody_is_not_answered(certs: Path, datagram: bytes) -> Non
     assert not sent
 
 
+def test_a_packet_of_a_forgotten_connection_is_answered_with_a_smaller_reset(certs: Path) -> None:
+    target, sent, _ = listener(certs)
+    receive(target, b"\x40" + b"eightcid" + bytes(1191), b"\x40" + b"eightcid" + bytes(20))
+    assert [len(reset) for reset in sent] == [43, 28]
+    assert {reset[0] & 0xC0 for reset in sent} == {0x40}, "it looks like a short header"
+    assert len({reset[-16:] for reset in sent}) == 1, "the token is the connection ID's"
+
+
 def test_a_client_is_accepted_once(certs: Path) -> None:
     target, sent, accepted = listener(certs)
     client, datagram = first_flight(certs)
@@ -100,6 +112,17 @@ def test_a_client_is_accepted_once(certs: Path) -> None:
     original = client.original_destination_connection_id
     assert accepted == [Origin(original, None)]
     assert sent
+
+
+def test_a_first_connection_id_of_less_than_8_bytes_is_not_taken(certs: Path) -> None:
+    target, sent, accepted = listener(certs)
+    client = Connection(configuration=client_configuration(certs))
+    client._peer_cid.cid = b"7 bytes"
+    client.connect(SERVER_ADDRESS, now=0.0)
+    ((datagram, _),) = client.datagrams_to_send(now=0.0)
+    receive(target, datagram)
+    assert not accepted
+    assert not sent
 
 
 def test_a_corrupted_first_datagram_leaves_nothing(certs: Path) -> None:

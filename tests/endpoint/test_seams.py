@@ -14,10 +14,13 @@ from aioquic._buffer import Buffer
 from aioquic._crypto import CryptoError
 from aioquic.asyncio.server import _encode_invalid_token_close
 from aioquic.quic import connection as aioquic_connection
+from aioquic.quic.congestion.base import QuicCongestionControl, create_congestion_control
 from aioquic.quic.connection import END_STATES, Limit, QuicConnection, QuicReceiveContext
 from aioquic.quic.crypto import CryptoContext, CryptoPair
 from aioquic.quic.logger import QuicLogger, QuicLoggerTrace
-from aioquic.quic.recovery import QuicPacketRecovery, QuicPacketSpace
+from aioquic.quic.packet import pull_ack_frame, push_ack_frame
+from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketPacer, QuicPacketRecovery, QuicPacketSpace
 from aioquic.quic.retry import QuicRetryTokenHandler
 from aioquic.quic.stream import QuicStream, QuicStreamReceiver, QuicStreamSender
 from aioquic.tls import Context, Epoch
@@ -38,6 +41,27 @@ METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicConnection._write_ack_frame, "self, builder, space, now"),
     (QuicConnection._write_connection_limits, "self, builder, space"),
     (QuicConnection._write_stream_limits, "self, builder, space, stream"),
+    (QuicConnection._flush_builder, "self, builder, network_path, peer_cid, now"),
+    (QuicConnection._handle_ack_frame, "self, context, frame_type, buf"),
+    (QuicConnection._receive_version_negotiation_packet, "self, header, now"),
+    (QuicConnection._replenish_connection_ids, "self"),
+    (QuicConnection._send_probing_frames, "self, network_path, now"),
+    (QuicConnection._serialize_transport_parameters, "self"),
+    (QuicConnection._update_traffic_key, "self, direction, epoch, cipher_suite, secret"),
+    (QuicConnection._write_path_challenge_frame, "self, builder, network_path"),
+    (QuicConnection._write_ping_frame, "self, builder, uids, comment"),
+    (QuicConnection._on_ack_delivery, "self, delivery, space, highest_acked"),
+    (QuicConnection._close_begin, "self, is_initiator, now"),
+    (QuicConnection._close_end, "self"),
+    (QuicConnection.change_connection_id, "self"),
+    (QuicCongestionControl.on_packets_lost, "self, now, packets"),
+    (QuicCongestionControl.on_packets_expired, "self, packets"),
+    (QuicPacketPacer.update_rate, "self, congestion_window, smoothed_rtt"),
+    (create_congestion_control, "name, max_datagram_size"),
+    (pull_ack_frame, "buf"),
+    (push_ack_frame, "buf, rangeset, delay, capacity"),
+    (QuicPacketBuilder.start_packet, "self, packet_type, crypto"),
+    (QuicPacketBuilder.start_frame, "self, frame_type, capacity, handler, handler_args"),
     (QuicConnection._on_connection_limit_delivery, "self, delivery, limit"),
     (QuicConnection._on_max_stream_data_delivery, "self, delivery, stream"),
     (QuicPacketRecovery.get_probe_timeout, "self, include_max_ack_delay"),
@@ -69,6 +93,14 @@ METHODS: list[tuple[Callable[..., object], str]] = [
 
 CONNECTION_ATTRIBUTES = [
     "_ack_delay",
+    "_cryptos_initial",
+    "_host_cid_seq",
+    "_host_cids",
+    "_local_ack_delay_exponent",
+    "_max_datagram_size",
+    "_packet_number",
+    "_peer_cid_available",
+    "_spin_bit",
     "_close_at",
     "_close_event",
     "_close_pending",
@@ -91,6 +123,7 @@ CONNECTION_ATTRIBUTES = [
     "_probe_pending",
     "_quic_logger",
     "_remote_ack_delay_exponent",
+    "_remote_max_datagram_frame_size",
     "_remote_max_stream_data_bidi_remote",
     "_remote_max_stream_data_uni",
     "_remote_max_streams_bidi",
@@ -137,13 +170,34 @@ def test_parts_of_a_connection_have_their_attributes(connected: Pair) -> None:
     assert isinstance(space, QuicPacketSpace)
     wanted = "ack_at is_application_data largest_acked_packet largest_received_packet sent_packets"
     assert set(wanted.split()) <= set(vars(space))
-    assert {"_pto_count", "_rtt_smoothed"} <= set(vars(connection._loss))
+    wanted = "_cc _pacer _pto_count _rtt_initialized _rtt_min _rtt_smoothed spaces"
+    assert set(wanted.split()) <= set(vars(connection._loss))
+    path = connection._network_paths[0]
+    wanted = "addr bytes_received bytes_sent is_validated local_challenge_sent peer_cid"
+    assert set(wanted.split()) <= set(vars(path))
+    assert "validation_deadline" in vars(path)
+    assert "_max_datagram_size" in vars(connection._loss._pacer)
+    assert "bytes_in_flight" in dir(connection._loss._cc)
+    assert "stateless_reset_token" in vars(connection._peer_cid)
     assert isinstance(connection.tls, Context)
     assert connection.tls.early_data_accepted is False
     assert {"aead", "cipher_suite", "hp", "secret", "version", "key_phase"} <= set(
         vars(CryptoContext())
     )
     assert {"_setup_cb", "_teardown_cb"} <= set(vars(CryptoContext()))
+
+
+@pytest.mark.parametrize("algorithm", ["reno", "cubic"])
+def test_congestion_control_knows_the_size_of_datagrams(algorithm: str) -> None:
+    control = create_congestion_control(algorithm, max_datagram_size=1200)
+    assert vars(control)["_max_datagram_size"] == 1200
+
+
+def test_a_builder_pads_when_told() -> None:
+    builder = QuicPacketBuilder(
+        host_cid=b"", peer_cid=b"", version=1, is_client=True, max_datagram_size=1200
+    )
+    assert builder._datagram_needs_padding is False
 
 
 def test_streams_have_their_attributes() -> None:

@@ -1,0 +1,94 @@
+"""NEW_TOKEN (RFC 9000, 8.1.3): a client that was here before need not prove its address again.
+
+aioquic's client passes tokens on; its server neither makes nor takes any but a Retry's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import struct
+from typing import Any
+
+from aioquic.buffer import size_uint_var
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.packet import QuicFrameType
+from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketSpace
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+LIFETIME_S = 24 * 3600.0
+_NONCE_BYTES = 12
+_TIME = struct.Struct("!d")
+_CONTEXT = b"NEW_TOKEN"
+
+
+class AddressTokens:
+    """Makes and checks a server's tokens; the key lives as long as the object."""
+
+    def __init__(self) -> None:
+        self._aead = AESGCM(AESGCM.generate_key(bit_length=128))
+
+    def make(self, host: str, now: float) -> bytes:
+        """A token for a client at an address; no two are alike."""
+        nonce = os.urandom(_NONCE_BYTES)
+        content = _TIME.pack(now) + _packed(host)
+        return nonce + self._aead.encrypt(nonce, content, _CONTEXT)
+
+    def holds(self, token: bytes, host: str, now: float) -> bool:
+        """Whether a token is ours, for this address, and not too old."""
+        if len(token) <= _NONCE_BYTES:
+            return False
+        try:
+            content = self._aead.decrypt(token[:_NONCE_BYTES], token[_NONCE_BYTES:], _CONTEXT)
+        except InvalidTag:
+            return False
+        (made_at,) = _TIME.unpack_from(content)
+        return content[_TIME.size :] == _packed(host) and 0 <= now - made_at <= LIFETIME_S
+
+
+class NewToken(QuicConnection):
+    """A connection that gives a token to its client."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
+        super().__init__(**arguments)
+        self._token_to_give = b""
+
+    def give_token(self, token: bytes) -> None:
+        """Server: send this token once the handshake is complete, until it has arrived."""
+        self._token_to_give = token
+
+    def trust_address(self) -> None:
+        """Server: the client came with a token, so its address needs no other proof."""
+        for path in self._network_paths:
+            path.is_validated = True
+
+    def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
+        # Called once for each 1-RTT packet.
+        super()._write_connection_limits(builder, space)
+        token = self._token_to_give
+        if not token or not self._handshake_confirmed:
+            return
+        frame = builder.start_frame(
+            QuicFrameType.NEW_TOKEN,
+            capacity=1 + size_uint_var(len(token)) + len(token),
+            handler=self._on_token_delivery,
+            handler_args=(token,),
+        )
+        frame.push_uint_var(len(token))
+        frame.push_bytes(token)
+        self._token_to_give = b""
+        if self._quic_logger is not None and builder.quic_logger_frames is not None:
+            builder.quic_logger_frames.append(self._quic_logger.encode_new_token_frame(token))
+
+    def _on_token_delivery(self, delivery: QuicDeliveryState, token: bytes) -> None:
+        if delivery is not QuicDeliveryState.ACKED:
+            self._token_to_give = token
+
+
+def _packed(host: str) -> bytes:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.packed
+    return address.packed

@@ -1,0 +1,203 @@
+"""The handshake: Retry, version negotiation, early data and long flights, as the RFCs have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aioquic import tls
+from aioquic._buffer import Buffer
+from aioquic.quic.connection import (
+    QuicConnection,
+    QuicConnectionError,
+    QuicConnectionState,
+    QuicReceiveContext,
+)
+from aioquic.quic.events import ConnectionTerminated
+from aioquic.quic.packet import (
+    QuicErrorCode,
+    QuicFrameType,
+    QuicHeader,
+    QuicPacketType,
+    QuicProtocolVersion,
+    QuicTransportParameters,
+    pull_quic_transport_parameters,
+)
+
+from endpoint.transport.keys import UpdatingCryptoPair
+
+FLIGHT_CAPACITY = 256 * 1024
+"""Bytes of handshake messages that one flight may have: certificate chains can be long."""
+
+
+class Handshake(QuicConnection):
+    """A connection with our handshake."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
+        super().__init__(**arguments)
+        self._client_hello = b""
+        self.versions_offered: tuple[int, ...] = ()
+        """What the server's Version Negotiation packet listed, once there was one."""
+
+    def _connect(self, now: float) -> None:
+        """Begin the handshake: the first time, and after a Retry or a Version Negotiation.
+
+        After a Retry the client sends the same cryptographic handshake message (RFC 9000,
+        17.2.5.3); aioquic makes up a new one. It also forgets what it has sent in 0-RTT.
+        """
+        for space in self._loss.spaces:
+            self._loss._on_packets_lost(  # noqa: SLF001
+                congestion_event=False,
+                now=now,
+                packets=list(space.sent_packets.values()),
+                space=space,
+            )
+        if self._client_hello and self._retry_count:
+            context, early = self.tls, self._cryptos[tls.Epoch.ZERO_RTT]
+            self._close_at = now + self._idle_timeout()
+            self._initialize(self._peer_cid.cid)
+            self.tls, self._cryptos[tls.Epoch.ZERO_RTT] = context, early
+            self._crypto_streams[tls.Epoch.INITIAL].sender.write(self._client_hello)
+        else:
+            super()._connect(now)
+            sender = self._crypto_streams[tls.Epoch.INITIAL].sender
+            self._client_hello = bytes(sender._buffer)  # noqa: SLF001
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        if not self._is_client:
+            # A chain of 16 kB would overflow aioquic's CRYPTO_BUFFER_SIZE.
+            self._crypto_buffers[tls.Epoch.HANDSHAKE] = Buffer(capacity=FLIGHT_CAPACITY)
+        self._cryptos[tls.Epoch.ONE_RTT] = UpdatingCryptoPair(self._cryptos[tls.Epoch.ONE_RTT])
+
+    def _handle_crypto_frame(
+        self, context: QuicReceiveContext, frame_type: int, buf: Buffer
+    ) -> None:
+        was_complete = self._handshake_complete
+        super()._handle_crypto_frame(context, frame_type, buf)
+        if self._is_client and self._handshake_complete and not was_complete:
+            self._resend_rejected_early_data(context.time)
+
+    def _resend_rejected_early_data(self, now: float) -> None:
+        """Send at once, in 1-RTT, what the server ignored; aioquic waits until it seems lost.
+
+        Limits remembered from the first connection no longer hold (RFC 9001, 4.6.2).
+        """
+        space = self._spaces[tls.Epoch.ONE_RTT]
+        rejected = [
+            packet
+            for packet in space.sent_packets.values()
+            if packet.packet_type is QuicPacketType.ZERO_RTT
+        ]
+        if self.tls.early_data_accepted or not rejected:
+            return
+        for stream in self._streams.values():
+            stream.max_stream_data_remote = (
+                self._remote_max_stream_data_uni
+                if stream.stream_id is not None and stream.stream_id & 2
+                else self._remote_max_stream_data_bidi_remote
+            )
+        self._loss._on_packets_lost(  # noqa: SLF001
+            congestion_event=False, now=now, packets=rejected, space=space
+        )
+
+    def _parse_transport_parameters(self, data: bytes, from_session_ticket: bool = False) -> None:
+        super()._parse_transport_parameters(data, from_session_ticket)
+        if from_session_ticket:
+            return
+        _refuse_duplicates(data)
+        parameters = pull_quic_transport_parameters(Buffer(data=data))
+        if parameters.ack_delay_exponent is not None:
+            # aioquic assigns its own attribute to itself.
+            self._remote_ack_delay_exponent = parameters.ack_delay_exponent
+        if self._is_client:
+            self._refuse_downgrade(parameters)
+        else:
+            self._prefer_own_versions()
+
+    def _refuse_downgrade(self, parameters: QuicTransportParameters) -> None:
+        """After Version Negotiation, check that it was the server's (RFC 9368, 4).
+
+        A server of version 1 need not send version_information (RFC 9368, 8).
+        """
+        if not self._version_negotiated_incompatible:
+            return
+        information = parameters.version_information
+        available: Iterable[int] = (
+            (QuicProtocolVersion.VERSION_1,)
+            if information is None
+            else information.available_versions
+        )
+        own = self._configuration.supported_versions
+        if next((version for version in own if version in available), None) != self._version:
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.VERSION_NEGOTIATION_ERROR,
+                frame_type=QuicFrameType.CRYPTO,
+                reason_phrase="the server's versions contradict its Version Negotiation packet",
+            )
+
+    def _prefer_own_versions(self) -> None:
+        """Put the client's versions in our order: aioquic's server picks the first it knows."""
+        information = self._remote_version_information
+        if information is not None:
+            own = self._configuration.supported_versions
+            information.available_versions.sort(
+                key=lambda version: own.index(version) if version in own else len(own)
+            )
+
+    def _receive_version_negotiation_packet(self, header: QuicHeader, now: float) -> None:
+        """Take note of what the server speaks, if the packet answers ours (RFC 9000, 17.2.1).
+
+        aioquic does not look at the Source Connection ID, and takes anybody's.
+        """
+        offered = header.supported_versions
+        if header.source_cid != self._peer_cid.cid or self._version in offered:
+            return
+        if not self._is_client or self._state is not QuicConnectionState.FIRSTFLIGHT:
+            return
+        if self._version_negotiated_incompatible:
+            return
+        self.versions_offered = tuple(offered)
+        if set(self._configuration.supported_versions).isdisjoint(offered):
+            # RFC 9000, 6.2: give up. An outcome for the caller, and for aioquic an error to log.
+            self._close_event = ConnectionTerminated(
+                error_code=QuicErrorCode.VERSION_NEGOTIATION_ERROR,
+                frame_type=QuicFrameType.PADDING,
+                reason_phrase="no version in common",
+            )
+            self._close_end()
+            return
+        super()._receive_version_negotiation_packet(header, now)
+
+    def _update_traffic_key(
+        self,
+        direction: tls.Direction,
+        epoch: tls.Epoch,
+        cipher_suite: tls.CipherSuite,
+        secret: bytes,
+    ) -> None:
+        """Use new keys, and from then on the Initial keys of the version that they are for.
+
+        aioquic's client writes the negotiated version into its Initial packets and protects them
+        with the keys of the original one: nobody can read them (RFC 9369, 4.1).
+        """
+        super()._update_traffic_key(direction, epoch, cipher_suite, secret)
+        assert self._version is not None
+        if self._is_client and not self._spaces[tls.Epoch.INITIAL].discarded:
+            self._cryptos[tls.Epoch.INITIAL] = self._cryptos_initial[self._version]
+
+
+def _refuse_duplicates(data: bytes) -> None:
+    """No transport parameter may be there twice (RFC 9000, 7.4); aioquic takes the last."""
+    buf = Buffer(data=data)
+    seen = set()
+    while not buf.eof():
+        parameter = buf.pull_uint_var()
+        buf.pull_bytes(buf.pull_uint_var())
+        if parameter in seen:
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.TRANSPORT_PARAMETER_ERROR,
+                frame_type=QuicFrameType.CRYPTO,
+                reason_phrase=f"transport parameter {parameter:#x} is there twice",
+            )
+        seen.add(parameter)
