@@ -58,6 +58,12 @@ EXPECTED = (
     Expected("client_forgets_retry_token", C, "retry", FAILED, "client_repeats_the_token"),
     Expected("client_alters_retry_token", C, "retry", FAILED, "client_repeats_the_token"),
     Expected("server_sends_no_retry", S, "retry", FAILED, "server_sends_a_retry_with_a_token"),
+    Expected("client_reports_no_ecn", C, "ecn", FAILED, "client_reports_ecn_counts"),
+    Expected(
+        "client_ignores_version_negotiation",
+        *(C, "versionnegotiation", FAILED, "client_abandons_the_attempt"),
+        timeout_s=30.0,
+    ),
     Expected("client_never_updates_keys", C, "keyupdate", FAILED, "client_updates_its_keys"),
     Expected("client_skips_early_data", C, "zerortt", FAILED, "client_sends_0_rtt_data"),
     Expected("client_offers_every_cipher", C, "chacha20", FAILED, "client_offers_only_chacha20"),
