@@ -10,9 +10,11 @@ names, which the runner listens on (:mod:`runner.network.control` is its side). 
     With ``--probe-server`` only: the server has answered on IPv4 or IPv6, or has not in time.
 ``{"event": "finished", "forwarded": {"to_client": 812, "to_server": 95}, "dropped": 3,
 "lateness_ms": {"count": 907, "mean": 0.06, "p50": 0.06, "p99": 0.2, "worst": 1.1},
-"kernel_drops": 0, "truncated": ""}``
-    Everything in flight is delivered and both captures are closed. ``kernel_drops`` counts frames
-    that came too fast to be read; ``truncated`` says why a capture is incomplete.
+"kernel_drops": 0, "truncated": "", "cross_traffic": null}``
+    Everything in flight is delivered and all files are closed. ``kernel_drops`` counts frames
+    that came too fast to be read; ``truncated`` says why a file is incomplete; ``cross_traffic``
+    is ``{"began_at": 1767225600.5, "duration_s": 2.25, "received_bytes": 1250000,
+    "bytes_per_second": [400000, 600000, 250000]}`` if a TCP flow shared the link.
 ``{"event": "failed", "reason": "..."}``
     Instead of any of these: it crashed. The traceback is on standard error, and the exit code 1.
 
@@ -20,7 +22,8 @@ It is over on SIGTERM, on SIGINT, and when standard input ends, or, with ``--con
 runner sends anything or is gone. The exit code is then 0; it is 2 for wrong arguments.
 
 The captures are raw: ``left.raw.pcapng`` and ``right.raw.pcapng`` in ``--capture-dir``. See
-:func:`runner.network.capture.finish` for what makes the final ones of them.
+:func:`runner.network.capture.finish` for what makes the final ones of them. Beside them is
+``link.jsonl``, which :mod:`runner.network.link_log` describes and reads.
 """
 
 from __future__ import annotations
@@ -107,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--capture-dir", required=True, type=Path)
-    parser.add_argument("--capture-limit", required=True, type=int, help="bytes, of each capture")
+    parser.add_argument("--capture-limit", required=True, type=int, help="bytes, of each file")
     parser.add_argument("--control", type=Path, help="Unix socket to report to and listen on")
     parser.add_argument("--client-mac", default=CLIENT.mac)
     parser.add_argument("--server-mac", default=SERVER.mac)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import msgspec
 
+from runner.network.cross_traffic import CrossTraffic
 from runner.network.lateness import LatenessSummary
 from runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
 
@@ -75,7 +76,9 @@ class Summary(msgspec.Struct, frozen=True, tag_field="event", tag="finished"):
     kernel_drops: int
     """Frames that the kernel lost before the middlebox could read them: the captures miss them."""
     truncated: str
-    """Why a capture ends before the traffic did; empty if none does."""
+    """Why a capture or the link log ends before the traffic did; empty if none does."""
+    cross_traffic: CrossTraffic | None = None
+    """What the TCP flow got through; None if there was none, or it never started."""
 
 
 Event = Capturing | ServerReady | ServerSilent | Failed | Summary
@@ -100,7 +103,7 @@ def command(
     Args:
         scenario: A scenario string.
         seed: Of all its randomness.
-        capture_dir: Where it puts its raw captures; must exist.
+        capture_dir: Where it puts its raw captures and the link log; must exist.
         capture_limit: Bytes that each of them may have.
         control: The path that the channel listens on.
         left: The interface on the client's side.

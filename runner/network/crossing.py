@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runner.network.fate import Direction, Dropped, Passed
-from runner.network.frame import ETHERNET_HEADER, UDP, Headers
+from runner.network.fate import Direction, Dropped, Fate, Passed
+from runner.network.frame import UDP, Headers
 from runner.network.impairment import Arrival
 from runner.network.scenario import Scenario
 
@@ -22,8 +22,8 @@ class Delivery(NamedTuple):
     """Something to be sent on the far side."""
 
     due_ns: int
-    packet: bytes | None
-    """The IP packet; None: as it arrived."""
+    frame: bytes | None
+    """None: the one that arrived."""
     change: str = ""
 
 
@@ -32,6 +32,8 @@ class Crossing(NamedTuple):
 
     number: int | None
     """It is the n-th UDP datagram of its direction, from 1; None if it is no UDP datagram."""
+    waiting: int
+    """How many packets it found waiting in the link's queue."""
     fate: Dropped | tuple[Delivery, ...]
 
 
@@ -49,26 +51,30 @@ class Network:
         if self._began_ns is None:
             self._began_ns = now_ns
         number = self._next_number(direction) if found.protocol == UDP else None
+        link = self._links[direction]
+        waiting = link.waiting(now_ns)
         if found.ip_length > MTU:
-            return Crossing(number, TOO_LARGE)
-        due_ns = self._links[direction].offer(now_ns, found.ip_length)
+            return Crossing(number, waiting, TOO_LARGE)
+        due_ns = link.offer(now_ns, found.ip_length)
         if isinstance(due_ns, Dropped):
-            return Crossing(number, due_ns)
+            return Crossing(number, waiting, due_ns)
         if self._impairment is None:
-            return Crossing(number, (Delivery(due_ns, None),))
-        packet = frame[ETHERNET_HEADER : ETHERNET_HEADER + found.ip_length]
-        fate = self._impairment.fate(Arrival(direction, number, due_ns - self._began_ns, packet))
-        match fate:
-            case Dropped():
-                return Crossing(number, fate)
-            case Passed():
-                return Crossing(number, (Delivery(due_ns, None),))
-            case _:
-                copies = fate.copies
-        return Crossing(
-            number, tuple(Delivery(due_ns + one.delay_ns, one.packet, one.change) for one in copies)
-        )
+            return Crossing(number, waiting, (Delivery(due_ns, None),))
+        arrival = Arrival(direction, number, due_ns - self._began_ns, frame, found)
+        return Crossing(number, waiting, _deliveries(due_ns, self._impairment.fate(arrival)))
 
     def _next_number(self, direction: Direction) -> int:
         self._counts[direction] += 1
         return self._counts[direction]
+
+
+def _deliveries(due_ns: int, fate: Fate) -> Dropped | tuple[Delivery, ...]:
+    match fate:
+        case Dropped():
+            return fate
+        case Passed():
+            return (Delivery(due_ns, None),)
+        case _:
+            return tuple(
+                Delivery(due_ns + one.delay_ns, one.frame, one.change) for one in fate.copies
+            )

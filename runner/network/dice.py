@@ -7,6 +7,8 @@ luck in every repetition, whatever the endpoints did before.
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from runner.network.fate import Direction
 
 _MASK = (1 << 64) - 1
@@ -14,8 +16,29 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _STREAM = {Direction.TO_CLIENT: 1, Direction.TO_SERVER: 2}
 
 
-def roll(seed: int, direction: Direction, index: int, sides: int, purpose: int = 0) -> int:
-    """A number in 0..sides-1; different purposes give independent rolls for one datagram."""
+class Purpose(IntEnum):
+    """What a roll decides; rolls for different purposes are independent of each other."""
+
+    CHOICE = 0
+    """Whether anything happens to the datagram."""
+    OFFSET = 1
+    """Which of its bytes is damaged."""
+    VALUE = 2
+    """What that byte becomes."""
+    PORT = 3
+    """Which port a NAT gives to a flow."""
+    ADDRESS = 4
+    """Which address a NAT has."""
+
+
+def roll(
+    seed: int,
+    direction: Direction,
+    index: int,
+    sides: int,
+    purpose: Purpose = Purpose.CHOICE,
+) -> int:
+    """A number in 0..sides-1."""
     key = _mix(_mix(seed + _GOLDEN) + _STREAM[direction] + (purpose << 8))
     return _mix(key + index * _GOLDEN) * sides >> 64
 

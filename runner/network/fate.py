@@ -28,9 +28,10 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One IP packet that goes on in place of the one that came."""
+    """One frame that goes on in place of the one that came."""
 
-    packet: bytes
+    frame: bytes | None
+    """None: the one that came."""
     change: str = ""
     """What was done to it, as the capture shows it, e.g. ``byte 17 changed``."""
     delay_ns: int = 0

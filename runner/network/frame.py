@@ -18,6 +18,11 @@ _ETHERTYPE_IPV6 = b"\x86\xdd"
 _SKIPPED_EXTENSIONS = frozenset({0, 43, 60})
 """Hop-by-hop options, routing, destination options (RFC 8200, 4)."""
 _CHECKSUM_OFFSET = {UDP: 6, TCP: 16}
+_SOURCE_AT = {4: ETHERNET_HEADER + 12, 16: ETHERNET_HEADER + 8}
+"""Where the source address is in a frame, by the size of addresses; the destination follows it."""
+
+Endpoint = tuple[bytes, int]
+"""An address of 4 or 16 bytes, and a UDP port."""
 
 
 class Headers(NamedTuple):
@@ -76,7 +81,7 @@ def with_checksum(frame: bytes, found: Headers) -> bytes:
         return frame
     at = found.transport_at + offset
     size = len(found.destination)
-    addresses_at = ETHERNET_HEADER + (12 if size == 4 else 8)
+    addresses_at = _SOURCE_AT[size]
     pseudo_header = (
         frame[addresses_at : addresses_at + 2 * size]
         + (end - found.transport_at).to_bytes(4)
@@ -87,6 +92,49 @@ def with_checksum(frame: bytes, found: Headers) -> bytes:
     if checksum == 0 and found.protocol == UDP:
         checksum = 0xFFFF  # RFC 768: zero on the wire means that there is no checksum
     return frame[:at] + checksum.to_bytes(2) + frame[at + 2 :]
+
+
+def udp_payload(found: Headers) -> tuple[int, int]:
+    """Where the payload of a UDP datagram begins and ends in the frame."""
+    return found.transport_at + 8, ETHERNET_HEADER + found.ip_length
+
+
+def source(frame: bytes, found: Headers) -> Endpoint:
+    """Where a UDP datagram comes from."""
+    size = len(found.destination)
+    at, port_at = _SOURCE_AT[size], found.transport_at
+    return frame[at : at + size], frame[port_at] << 8 | frame[port_at + 1]
+
+
+def destination(frame: bytes, found: Headers) -> Endpoint:
+    """Where a UDP datagram goes to."""
+    port_at = found.transport_at + 2
+    return found.destination, frame[port_at] << 8 | frame[port_at + 1]
+
+
+def with_source(frame: bytes, found: Headers, endpoint: Endpoint) -> bytes:
+    """The frame of a UDP datagram that comes from elsewhere, with the right checksums."""
+    return _moved(frame, found, _SOURCE_AT[len(found.destination)], found.transport_at, endpoint)
+
+
+def with_destination(frame: bytes, found: Headers, endpoint: Endpoint) -> bytes:
+    """The frame of a UDP datagram that goes elsewhere, with the right checksums."""
+    size = len(found.destination)
+    return _moved(frame, found, _SOURCE_AT[size] + size, found.transport_at + 2, endpoint)
+
+
+def _moved(
+    frame: bytes, found: Headers, address_at: int, port_at: int, endpoint: Endpoint
+) -> bytes:
+    address, port = endpoint
+    changed = bytearray(frame)
+    changed[address_at : address_at + len(address)] = address
+    changed[port_at : port_at + 2] = port.to_bytes(2)
+    if len(address) == 4:
+        changed[24:26] = b"\0\0"
+        header_end = ETHERNET_HEADER + (changed[14] & 0x0F) * 4
+        changed[24:26] = internet_checksum(bytes(changed[14:header_end])).to_bytes(2)
+    return with_checksum(bytes(changed), found)
 
 
 def _ipv4(frame: bytes) -> Headers | None:

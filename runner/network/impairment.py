@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.network.dice import roll
+from runner.network.chance import Chance
 from runner.network.fate import PASSED, Direction, Dropped, Fate
+from runner.network.frame import Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Arrival:
     """It is the n-th UDP datagram that was sent in this direction, from 1; None if it is no UDP."""
     time_ns: int
     """When it leaves the link, counted from when the attempt's first packet entered it."""
-    packet: bytes
-    """From its IP header on."""
+    frame: bytes
+    headers: Headers
 
 
 class Impairment(Protocol):
@@ -42,31 +43,14 @@ class Impairment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DropRate:
-    """Random loss of UDP datagrams, with a limit to how many are lost in a row."""
+    """Random loss of UDP datagrams."""
 
-    percent: Mapping[Direction, int]
-    burst: Mapping[Direction, int | None]
-    """After so many drops in a row the next datagram passes; None: no limit."""
-    seed: int
+    chance: Chance
 
     def fate(self, arrival: Arrival) -> Fate:
-        """Dropped if chance says so, unless the burst's limit is reached."""
-        if arrival.index is None or not self._unlucky(arrival.direction, arrival.index):
-            return PASSED
-        limit = self.burst[arrival.direction]
-        if limit is None or self._unlucky_run(arrival.direction, arrival.index) % (limit + 1):
-            return Dropped("random loss")
-        return PASSED
-
-    def _unlucky(self, direction: Direction, index: int) -> bool:
-        return roll(self.seed, direction, index, 100) < self.percent[direction]
-
-    def _unlucky_run(self, direction: Direction, index: int) -> int:
-        """How many datagrams in a row, up to this one, chance alone would have dropped."""
-        first = index
-        while first > 1 and self._unlucky(direction, first - 1):
-            first -= 1
-        return index - first + 1
+        """Dropped if chance says so."""
+        strikes = self.chance.strikes(arrival.direction, arrival.index)
+        return Dropped("random loss") if strikes else PASSED
 
 
 @dataclass(frozen=True, slots=True)

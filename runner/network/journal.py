@@ -1,24 +1,32 @@
-"""Every fate, told once: here captures are written and packets counted.
+"""Every fate, told once: here captures and the link log are written and packets counted.
 
 Both captures of a datagram carry the same comment. The near one, of the sender's side, has all that
-was sent; the far one has what came out.
+was sent; the far one has what came out. Of TCP segments, which are there to load the link, the
+captures have just the headers.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from runner.network.capture import CaptureWriter
-from runner.network.fate import Direction
+from runner.network.fate import Direction, Dropped
+from runner.network.frame import TCP, Headers
 from runner.network.lateness import Lateness
+from runner.network.link_log import Delivered, LinkEntry, LinkLogWriter
 
 LEFT_CAPTURE = "left.raw.pcapng"
 """The client's side."""
 RIGHT_CAPTURE = "right.raw.pcapng"
 """The server's side."""
+LINK_LOG = "link.jsonl"
+
+_TCP_BYTES = 134
+"""Of a frame with TCP: Ethernet's header and the longest that IPv4 and TCP can have (60 each)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +40,60 @@ class Sent:
     """When it arrived, on the monotonic clock."""
     frame: bytes
     original_length: int
+    headers: Headers
+    waiting: int
+    """How many packets it found in the link's queue."""
 
 
 class Journal:
-    """Owns both captures, and the counts."""
+    """Owns both captures, the link log and the counts."""
 
-    def __init__(self, folder: Path, comment: str, limit_bytes: int, epoch_ns: int) -> None:
-        """Open the captures.
+    def __init__(
+        self,
+        folder: Path,
+        scenario: str,
+        seed: int,
+        *,
+        limit_bytes: int,
+        epoch_ns: int,
+        began_ns: int,
+    ) -> None:
+        """Open all files.
 
         Args:
             folder: Where to put them.
-            comment: What both say about themselves.
+            scenario: What they say about themselves.
+            seed: The same.
             limit_bytes: How large each may become.
             epoch_ns: What the wall clock shows when the monotonic clock is 0.
+            began_ns: Now, on the monotonic clock; the link log counts from here.
         """
         self._epoch_ns = epoch_ns
-        self._left = CaptureWriter(folder / LEFT_CAPTURE, "left", comment, limit_bytes)
-        try:
-            self._right = CaptureWriter(folder / RIGHT_CAPTURE, "right", comment, limit_bytes)
-        except BaseException:
-            self._left.close()
-            raise
+        self._began_ns = began_ns
+        comment = f"scenario: {scenario}\nseed: {seed}"
+        with ExitStack() as stack:
+            self._left, self._right = (
+                stack.enter_context(CaptureWriter(folder / file, side, comment, limit_bytes))
+                for file, side in ((LEFT_CAPTURE, "left"), (RIGHT_CAPTURE, "right"))
+            )
+            self._log = stack.enter_context(
+                LinkLogWriter(folder / LINK_LOG, scenario, seed, epoch_ns + began_ns, limit_bytes)
+            )
+            self._files = stack.pop_all()
         self.forwarded = dict.fromkeys(Direction, 0)
         self.dropped = 0
         self.lateness = Lateness()
 
     @property
     def truncated(self) -> str:
-        """Why a capture ends before the traffic did; empty if none does."""
-        for name, capture in (("left", self._left), ("right", self._right)):
-            if capture.truncated:
-                return f"{name} capture: {capture.truncated}"
+        """Why a file ends before the traffic did; empty if none does."""
+        for name, file in (
+            ("left capture", self._left),
+            ("right capture", self._right),
+            ("link log", self._log),
+        ):
+            if file.truncated:
+                return f"{name}: {file.truncated}"
         return ""
 
     def delivered(
@@ -77,15 +108,21 @@ class Journal:
         comment = _numbered(sent, f"again {comment}" if again else comment)
         near, far = self._captures(sent.direction)
         if not again:
-            near.write(self._epoch_ns + sent.time_ns, sent.frame, comment)
-        far.write(self._epoch_ns + now_ns, frame, comment)
+            self._capture_sent(near, sent, comment)
+        far.write(self._epoch_ns + now_ns, _kept(sent, frame), comment, len(frame))
+        times = (due_ns - self._began_ns, now_ns - self._began_ns)
+        self._log.write(self._entry(sent, Delivered(*times, change, again)))
 
-    def not_delivered(self, sent: Sent, reason: str) -> None:
+    def not_delivered(self, sent: Sent, fate: Dropped) -> None:
         """A packet will not come out on the far side."""
         self.dropped += 1
         near, _ = self._captures(sent.direction)
-        comment = _numbered(sent, f"dropped: {reason}")
-        near.write(self._epoch_ns + sent.time_ns, sent.frame, comment, sent.original_length)
+        self._capture_sent(near, sent, _numbered(sent, f"dropped: {fate.reason}"))
+        self._log.write(self._entry(sent, fate))
+
+    def close(self) -> None:
+        """Close all files."""
+        self._files.close()
 
     def _captures(self, direction: Direction) -> tuple[CaptureWriter, CaptureWriter]:
         """The near and the far one."""
@@ -93,10 +130,20 @@ class Journal:
             return self._left, self._right
         return self._right, self._left
 
-    def close(self) -> None:
-        """Close both captures."""
-        self._left.close()
-        self._right.close()
+    def _capture_sent(self, near: CaptureWriter, sent: Sent, comment: str) -> None:
+        time_ns = self._epoch_ns + sent.time_ns
+        near.write(time_ns, _kept(sent, sent.frame), comment, sent.original_length)
+
+    def _entry(self, sent: Sent, fate: Delivered | Dropped) -> LinkEntry:
+        return LinkEntry(
+            sent.direction,
+            sent.number,
+            sent.headers.protocol,
+            sent.time_ns - self._began_ns,
+            sent.waiting,
+            sent.headers.ip_length,
+            fate,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -112,3 +159,7 @@ class Journal:
 
 def _numbered(sent: Sent, text: str) -> str:
     return text if sent.number is None else f"#{sent.number} {text}"
+
+
+def _kept(sent: Sent, frame: bytes) -> bytes:
+    return frame[:_TCP_BYTES] if sent.headers.protocol == TCP else frame

@@ -36,18 +36,23 @@ class Link:
         self._starts: deque[int] = deque()
         """When the transmission of each waiting packet will start, first one first."""
 
+    def waiting(self, now_ns: int) -> int:
+        """How many packets wait behind the one that is being transmitted."""
+        starts = self._starts
+        while starts and starts[0] <= now_ns:
+            starts.popleft()
+        return len(starts)
+
     def offer(self, now_ns: int, ip_length: int) -> int | Dropped:
         """Put a packet on the link.
 
         Returns:
             When it comes out at the other end, or that it does not.
         """
-        starts = self._starts
-        while starts and starts[0] <= now_ns:
-            starts.popleft()
+        starts, waiting = self._starts, self.waiting(now_ns)
         if self._free_at <= now_ns:
             start = now_ns
-        elif len(starts) < self._places:
+        elif waiting < self._places:
             start = self._free_at
             starts.append(start)
         else:

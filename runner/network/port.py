@@ -32,13 +32,14 @@ _ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size) + socket.CMSG_SPACE(_AUXDATA.size
 _BUFFER_BYTES = 32 * 1024 * 1024
 """About 14,000 full-sized packets: a second at more than 100 Mbps."""
 _LARGEST_FRAME = 2048
-_BATCH = 16
+BATCH = 16
 """Frames read at once, so that deliveries on the other side do not have to wait for long."""
 
 _REFUSALS = {
     errno.EMSGSIZE: "larger than the MTU",
     errno.ENETDOWN: "interface down",
     errno.ENXIO: "interface gone",
+    errno.EIO: "interface down",
     errno.ENOBUFS: "no buffer",
     errno.EAGAIN: "no buffer",
 }
@@ -68,16 +69,15 @@ class Port:
         except BaseException:
             self._socket.close()
             raise
-        self._own_mac: bytes = self._socket.getsockname()[4]
-        self._macs = peer_mac + self._own_mac
-        self._last_ns = 0
+        self.own_mac: bytes = self._socket.getsockname()[4]
+        self._macs = peer_mac + self.own_mac
         self._dropped = 0
 
     def fileno(self) -> int:
         """For select()."""
         return self._socket.fileno()
 
-    def receive(self, limit: int = _BATCH) -> Iterator[Received]:
+    def receive(self, limit: int = BATCH) -> Iterator[Received]:
         """The IP packets among the next frames, as far as they are for this interface.
 
         The kernel stamps them with the wall clock. What counts is how long ago that was, so a
@@ -90,7 +90,7 @@ class Port:
                 frame, ancillary, _, _ = self._socket.recvmsg(_LARGEST_FRAME, _ANCILLARY)
             except BlockingIOError:
                 return
-            if frame[:6] != self._own_mac:
+            if frame[:6] != self.own_mac:
                 continue
             stamp_ns, status, length = _parse(ancillary)
             found = headers(frame.ljust(length, b"\0"))
@@ -99,9 +99,7 @@ class Port:
             if status & _TP_STATUS_CSUMNOTREADY and length <= len(frame):
                 # The sender left the checksum to an interface that does not compute any.
                 frame = with_checksum(frame, found)
-            time_ns = max(self._last_ns, stamp_ns + monotonic)
-            self._last_ns = time_ns
-            yield Received(time_ns, frame, found, length)
+            yield Received(stamp_ns + monotonic, frame, found, length)
 
     def readdressed(self, frame: bytes) -> bytes:
         """The frame as it goes out here: from this interface to the host on its wire."""
@@ -112,9 +110,7 @@ class Port:
         try:
             self._socket.send(frame)
         except OSError as error:
-            if error.errno not in _REFUSALS:
-                raise
-            return _REFUSALS[error.errno]
+            return refusal(error)
         return ""
 
     def dropped(self) -> int:
@@ -149,6 +145,17 @@ class Port:
             self._socket.setsockopt(socket.SOL_SOCKET, limited, _BUFFER_BYTES)
             with contextlib.suppress(PermissionError):  # not root outside of its user namespace
                 self._socket.setsockopt(socket.SOL_SOCKET, force, _BUFFER_BYTES)
+
+
+def refusal(error: OSError) -> str:
+    """Why a frame could not be sent, as captures show it.
+
+    Raises:
+        OSError: The error itself, if it says nothing about the frame or the interface.
+    """
+    if error.errno not in _REFUSALS:
+        raise error
+    return _REFUSALS[error.errno]
 
 
 def _parse(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int, int]:

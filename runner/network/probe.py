@@ -11,6 +11,8 @@ import socket
 from types import TracebackType
 from typing import Self
 
+from runner.network.version_negotiation import is_version_negotiation
+
 PROBE = b"\xc0" + b"WAIT" + b"\0\0" + bytes(1200)
 INTERVAL_NS = 500_000_000
 INTERVAL_AFTER_REFUSAL_NS = 100_000_000
@@ -71,11 +73,6 @@ class Probe:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def is_version_negotiation(datagram: bytes) -> bool:
-    """RFC 9000, 17.2.1: a long header, version 0."""
-    return len(datagram) >= 7 and datagram[0] & 0x80 != 0 and datagram[1:5] == b"\0\0\0\0"
 
 
 def _connected(address: str, port: int) -> socket.socket | None:

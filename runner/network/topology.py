@@ -35,12 +35,17 @@ SIM_LEFT = Interface("eth0", "02:51:00:00:00:02", "193.167.0.2", "fd00:cafe:cafe
 SIM_RIGHT = Interface("eth1", "02:51:00:00:64:02", "193.167.100.2", "fd00:cafe:cafe:100::2")
 SERVER = Interface("eth0", "02:5e:00:00:64:64", "193.167.100.100", "fd00:cafe:cafe:100::100")
 
+TCP_RECEIVER = Interface("tun0", "02:c1:1e:00:00:5a", "193.167.0.90", "fd00:cafe:cafe::90")
+TCP_SENDER = Interface("tun0", "02:5e:00:00:64:6e", "193.167.100.110", "fd00:cafe:cafe:100::110")
+"""Hosts beside the client and the server, with tcp-cross-traffic only."""
+
 CLIENT_NETWORKS = ("193.167.0.0/24", "fd00:cafe:cafe::/64")
 SERVER_NETWORKS = ("193.167.100.0/24", "fd00:cafe:cafe:100::/64")
 ROUTED_NETWORKS = ("193.167.0.0/16", "fd00:cafe:cafe::/48")
 """What a host reaches through the middlebox's address on its own link; nothing else is routed."""
 
 SERVER_PORT = 443
+TCP_RECEIVER_PORT = 5001
 SIM_READY_PORT = 57832
 """TCP port that the sim opens once it captures; client images wait for it."""
 

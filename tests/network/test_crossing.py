@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import frames
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.network.catalogue import ScenarioKind
 from runner.network.crossing import Crossing, Delivery, Network
 from runner.network.fate import Copy, Direction, Dropped, Fate, Replaced
 from runner.network.frame import Headers, headers
 from runner.network.impairment import Arrival
-from runner.network.scenario import Kind, Parameter, Scenario, ScenarioKind, parse_scenario
+from runner.network.scenario import Scenario, parse_scenario
 
 TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
 MS = 1_000_000
@@ -44,23 +46,24 @@ def test_all_packets_of_a_direction_share_its_link_and_the_other_has_its_own() -
         for direction, frame in [(TO_SERVER, DATAGRAM), (TO_SERVER, PING), (TO_CLIENT, DATAGRAM)]
     ]
     assert crossings == [
-        Crossing(1, (Delivery(16 * MS, None),)),
-        Crossing(None, (Delivery(17 * MS, None),)),
-        Crossing(1, (Delivery(16 * MS, None),)),
+        Crossing(1, 0, (Delivery(16 * MS, None),)),
+        Crossing(None, 0, (Delivery(17 * MS, None),)),
+        Crossing(1, 0, (Delivery(16 * MS, None),)),
     ]
 
 
 def test_a_datagram_that_the_queue_refuses_keeps_its_number() -> None:
     network = Network(parse_scenario("simple-p2p --delay=15ms --bandwidth=10Mbps --queue=1"), 1)
     crossings = [cross(network, TO_SERVER, 0, DATAGRAM) for _ in range(4)]
-    assert crossings[3] == Crossing(4, Dropped("queue full"))
+    assert [one.waiting for one in crossings] == [0, 0, 1, 2]
+    assert crossings[3] == Crossing(4, 2, Dropped("queue full"))
     assert cross(network, TO_SERVER, 50 * MS, DATAGRAM).number == 5
 
 
 def test_a_dropped_datagram_has_taken_its_time_on_the_link() -> None:
     network = Network(parse_scenario(f"droplist {LINK} --drops_to_server=1"), 1)
-    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(1, Dropped("droplist"))
-    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(2, (Delivery(17 * MS, None),))
+    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(1, 0, Dropped("droplist"))
+    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(2, 0, (Delivery(17 * MS, None),))
 
 
 def test_the_impairments_clock_starts_with_the_first_packet() -> None:
@@ -68,13 +71,13 @@ def test_the_impairments_clock_starts_with_the_first_packet() -> None:
     began = 10**15
     assert cross(network, TO_CLIENT, began, PING).fate == (Delivery(began + 16 * MS, None),)
     late = cross(network, TO_SERVER, began + 5_000 * MS - 16 * MS, DATAGRAM)
-    assert late == Crossing(1, Dropped("blackhole"))
+    assert late == Crossing(1, 0, Dropped("blackhole"))
 
 
 def test_what_no_link_could_carry_is_dropped() -> None:
     network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
     huge = Headers(1501, b"", 17, 34)
-    assert network.cross(TO_SERVER, 0, b"", huge) == Crossing(1, Dropped("larger than the MTU"))
+    assert network.cross(TO_SERVER, 0, b"", huge) == Crossing(1, 0, Dropped("larger than the MTU"))
 
 
 class Duplicate:
@@ -85,37 +88,51 @@ class Duplicate:
 
     def fate(self, arrival: Arrival) -> Fate:
         self.seen.append(arrival)
-        return Replaced((Copy(arrival.packet), Copy(b"other", "replaced", 3 * MS)))
+        return Replaced((Copy(None), Copy(b"other", "replaced", 3 * MS)))
 
 
 def test_an_impairment_may_replace_a_packet_by_several() -> None:
     duplicate = Duplicate()
     link = parse_scenario(f"simple-p2p {LINK}")
-    kind = ScenarioKind(
-        "dup", "Doubles.", (Parameter("x", Kind.COUNT, ""),), lambda _v, _s: duplicate
-    )
+    kind = ScenarioKind("dup", "Doubles.", (), lambda _v, _s: duplicate)
     network = Network(Scenario(kind, link.values), 1)
-    packet = DATAGRAM[14:]
-    assert cross(network, TO_SERVER, 7, DATAGRAM + b"padding") == Crossing(
-        1, (Delivery(16 * MS + 7, packet), Delivery(19 * MS + 7, b"other", "replaced"))
+    assert cross(network, TO_SERVER, 7, DATAGRAM) == Crossing(
+        1, 0, (Delivery(16 * MS + 7, None), Delivery(19 * MS + 7, b"other", "replaced"))
     )
-    assert duplicate.seen == [Arrival(TO_SERVER, 1, 16 * MS, packet)]
+    found = headers(DATAGRAM)
+    assert found is not None
+    assert duplicate.seen == [Arrival(TO_SERVER, 1, 16 * MS, DATAGRAM, found)]
 
 
-@given(st.integers(), st.lists(st.tuples(st.booleans(), st.integers(0, 2 * MS)), max_size=80))
-def test_the_same_seed_gives_the_same_fates_however_the_directions_interleave(
-    seed: int, sends: list[tuple[bool, int]]
+IMPAIRED = (
+    "drop-rate {} --rate_to_client=30 --rate_to_server=30 --burst_to_client=3",
+    "corrupt-rate {} --rate_to_client=30 --rate_to_server=30 --burst_to_client=3",
+    "reorder {} --rate_to_client=30 --rate_to_server=30",
+    "duplicate {} --rate_to_client=30 --rate_to_server=30 --gap=1ms",
+)
+
+
+@pytest.mark.parametrize("scenario", IMPAIRED)
+@given(
+    st.integers(0, 1 << 64),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 2 * MS), st.binary(max_size=60)), max_size=50),
+)
+def test_the_same_seed_does_the_same_whatever_the_other_direction_and_the_time_do(
+    scenario: str, seed: int, sends: list[tuple[bool, int, bytes]]
 ) -> None:
-    scenario = parse_scenario(
-        "drop-rate --delay=1ms --bandwidth=10Gbps --queue=100"
-        " --rate_to_client=30 --rate_to_server=30 --burst_to_client=3"
-    )
-    alone = {way: Network(scenario, seed) for way in Direction}
-    together = Network(scenario, seed)
+    parsed = parse_scenario(scenario.format("--delay=1ms --bandwidth=10Gbps --queue=100"))
+    alone = {way: Network(parsed, seed) for way in Direction}
+    together = Network(parsed, seed)
     now_ns = 0
-    for to_client, pause_ns in sends:
+    for to_client, pause_ns, payload in sends:
         now_ns += pause_ns
-        direction = TO_CLIENT if to_client else TO_SERVER
-        expected = cross(alone[direction], direction, 0, DATAGRAM)
-        actual = cross(together, direction, now_ns, DATAGRAM)
-        assert isinstance(actual.fate, Dropped) == isinstance(expected.fate, Dropped)
+        direction, frame = (TO_CLIENT if to_client else TO_SERVER), frames.udp(payload)
+        expected = done(cross(alone[direction], direction, 0, frame))
+        assert done(cross(together, direction, now_ns, frame)) == expected
+
+
+def done(crossing: Crossing) -> object:
+    """What became of a packet, but for when."""
+    if isinstance(crossing.fate, Dropped):
+        return crossing.fate
+    return [(one.frame, one.change) for one in crossing.fate]

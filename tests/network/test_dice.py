@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from runner.network.dice import roll
+from runner.network.dice import Purpose, roll
 from runner.network.fate import Direction
 
 TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
@@ -25,12 +25,12 @@ def test_rolls_never_change() -> None:
 
 
 def test_seed_direction_index_and_purpose_all_matter() -> None:
-    def rolls(seed: int, direction: Direction, purpose: int = 0) -> list[int]:
+    def rolls(seed: int, direction: Direction, purpose: Purpose = Purpose.CHOICE) -> list[int]:
         return [roll(seed, direction, index, 1 << 32, purpose) for index in range(50)]
 
     base = rolls(1, TO_CLIENT)
     assert len(set(base)) == 50
-    for other in (rolls(2, TO_CLIENT), rolls(1, TO_SERVER), rolls(1, TO_CLIENT, 1)):
+    for other in (rolls(2, TO_CLIENT), rolls(1, TO_SERVER), rolls(1, TO_CLIENT, Purpose.OFFSET)):
         assert not set(other) & set(base)
 
 

@@ -13,11 +13,16 @@ from runner.network.frame import (
     TCP,
     UDP,
     Headers,
+    destination,
     headers,
     internet_checksum,
     mac_bytes,
     readdressed,
+    source,
+    udp_payload,
     with_checksum,
+    with_destination,
+    with_source,
 )
 from runner.network.topology import CLIENT, SERVER
 
@@ -150,3 +155,45 @@ def test_mac_addresses() -> None:
     for wrong in ("", "02:51", "02:51:00:00:64:0g", "02:51:00:00:64:02:03"):
         with pytest.raises(ValueError, match=r"not a MAC address|hexadecimal"):
             mac_bytes(wrong)
+
+
+FAMILIES = pytest.mark.parametrize(
+    ("client", "server", "other"),
+    [
+        (CLIENT.ipv4, SERVER.ipv4, "193.167.0.7"),
+        (CLIENT.ipv6, SERVER.ipv6, "fd00:cafe:cafe::7"),
+    ],
+)
+
+
+@FAMILIES
+def test_where_a_datagram_comes_from_and_goes_to(client: str, server: str, other: str) -> None:
+    frame = frames.udp(b"hello", client, server, (50_000, 443)) + bytes(3)
+    found = headers(frame)
+    assert found is not None
+    assert source(frame, found) == (ip_address(client).packed, 50_000)
+    assert destination(frame, found) == (ip_address(server).packed, 443)
+    start, end = udp_payload(found)
+    assert frame[start:end] == b"hello"
+
+
+@FAMILIES
+@given(payload=payloads, port=st.integers(0, 0xFFFF))
+def test_a_datagram_from_or_to_elsewhere_is_as_if_it_had_been_sent_like_that(
+    client: str, server: str, other: str, payload: bytes, port: int
+) -> None:
+    frame, endpoint = frames.udp(payload, client, server), (ip_address(other).packed, port)
+    found = headers(frame)
+    assert found is not None
+    assert with_source(frame, found, endpoint) == frames.udp(payload, other, server, (port, 443))
+    moved = with_destination(frame, found, endpoint)
+    assert moved == frames.udp(payload, client, other, (50_000, port))
+
+
+def test_the_checksum_of_an_ipv4_header_covers_its_options() -> None:
+    frame = frames.ipv4(frames.udp(b"")[34:], options=b"\x01" * 8)
+    found = headers(frame)
+    assert found is not None
+    moved = with_source(frame, found, (ip_address("193.167.0.7").packed, 9))
+    assert frames.ones_complement_sum(moved[14:42]) == 0xFFFF
+    assert moved[26:30] == ip_address("193.167.0.7").packed

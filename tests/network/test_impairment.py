@@ -1,74 +1,42 @@
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
+from runner.network.chance import Chance
 from runner.network.fate import PASSED, Direction, Dropped
+from runner.network.frame import Headers
 from runner.network.impairment import Arrival, Blackhole, Droplist, DropRate, Impairment
 
 TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
 S = 10**9
 
-seeds = st.integers(0, 1 << 64)
+FRAME, HEADERS = b"", Headers(0, b"", 17, 0)
+
+
+def arrival(direction: Direction, index: int | None, time_ns: int = 0) -> Arrival:
+    return Arrival(direction, index, time_ns, FRAME, HEADERS)
 
 
 def lost(
     impairment: Impairment, direction: Direction, index: int | None = 1, time_ns: int = 0
 ) -> bool:
-    fate = impairment.fate(Arrival(direction, index, time_ns, b""))
+    fate = impairment.fate(arrival(direction, index, time_ns))
     assert fate == PASSED or isinstance(fate, Dropped)
     return fate != PASSED
 
 
-def drop_rate(seed: int, percent: int, burst: int | None = None) -> DropRate:
-    return DropRate(dict.fromkeys(Direction, percent), dict.fromkeys(Direction, burst), seed)
-
-
-@given(seeds, st.integers(0, 99), st.integers(1, 5))
-def test_never_more_than_burst_in_a_row_are_lost(seed: int, percent: int, burst: int) -> None:
-    impairment = drop_rate(seed, percent, burst)
-    fates = "".join("x."[not lost(impairment, TO_CLIENT, index)] for index in range(1, 200))
-    assert "x" * (burst + 1) not in fates
-
-
-@given(seeds, st.integers(0, 99), st.none() | st.integers(1, 5))
-def test_without_a_burst_a_datagram_is_lost_exactly_when_the_dice_say_so(
-    seed: int, percent: int, burst: int | None
-) -> None:
-    limited, free = drop_rate(seed, percent, burst), drop_rate(seed, percent)
-    in_a_row = 0
-    for index in range(1, 100):
-        expected = lost(free, TO_SERVER, index) and in_a_row != burst
-        in_a_row = in_a_row + 1 if expected else 0
-        assert lost(limited, TO_SERVER, index) == expected
-
-
-@given(seeds, st.permutations(range(1, 60)))
-def test_a_datagrams_fate_does_not_depend_on_what_else_is_asked(
-    seed: int, order: list[int]
-) -> None:
-    impairment = drop_rate(seed, 30, 3)
-    in_order = {index: lost(impairment, TO_CLIENT, index) for index in range(1, 60)}
-    for index in order:
-        lost(impairment, TO_SERVER, index)
-        assert lost(drop_rate(seed, 30, 3), TO_CLIENT, index) == in_order[index]
-
-
-def test_as_many_are_lost_as_asked() -> None:
-    impairment = drop_rate(1, 30)
-    count = sum(lost(impairment, TO_CLIENT, index) for index in range(1, 20_001))
-    assert abs(count - 6000) < 4 * (20_000 * 0.3 * 0.7) ** 0.5
-
-
-def test_directions_have_their_own_rates() -> None:
-    impairment = DropRate({TO_CLIENT: 0, TO_SERVER: 99}, {TO_CLIENT: None, TO_SERVER: 1}, 5)
-    assert not any(lost(impairment, TO_CLIENT, index) for index in range(1, 100))
-    fates = [lost(impairment, TO_SERVER, index) for index in range(1, 7)]
-    assert fates == [True, False, True, False, True, False]
+def test_random_loss_is_chances_choice() -> None:
+    chance = Chance(dict.fromkeys(Direction, 30), dict.fromkeys(Direction, 2), 5)
+    for direction in Direction:
+        for index in range(1, 200):
+            expected = Dropped("random loss") if chance.strikes(direction, index) else PASSED
+            assert DropRate(chance).fate(arrival(direction, index)) == expected
 
 
 def test_random_loss_is_of_udp_datagrams_only() -> None:
-    assert not any(lost(drop_rate(seed, 99), TO_CLIENT, None) for seed in range(50))
+    certain = [
+        DropRate(Chance(dict.fromkeys(Direction, 99), dict.fromkeys(Direction, None), seed))
+        for seed in range(50)
+    ]
+    assert not any(lost(impairment, TO_CLIENT, None) for impairment in certain)
 
 
 def test_a_droplist_drops_just_what_it_lists() -> None:

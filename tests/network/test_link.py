@@ -113,3 +113,11 @@ class DeviceAndQueue:
         if self._device_queue:
             length = self._device_queue.popleft()
             self._transmitting_until = now_ns + (length + 2) * 8 * 10**9 // self._bandwidth
+
+
+def test_what_waits_can_be_counted_at_any_time() -> None:
+    link = Link(10_000_000, 0, 2)
+    for _ in range(5):
+        link.offer(0, 1248)
+    times = (0, 999_999, 1_000_000, 2_000_000, 3_000_000, 9_000_000)
+    assert [link.waiting(now_ns) for now_ns in times] == [3, 3, 2, 1, 0, 0]

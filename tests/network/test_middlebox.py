@@ -66,7 +66,7 @@ def test_datagrams_cross_both_ways_and_both_captures_tell(ipv6: bool) -> None:
             assert [one.frame[-4:] for one in left] == [b"ping", b"pong"]
             assert [one.frame[12:] for one in left] == [one.frame[12:] for one in right]
             assert [one.comment for one in left] == [one.comment for one in right]
-            assert all(one.comment.startswith("#1 delivered after 15.") for one in left)
+            assert all(one.comment.startswith("#1 delivered after ") for one in left)
             for sent, delivered in ((left[0], right[0]), (right[1], left[1])):
                 exact_ns = 15 * MS + ((52 if ipv6 else 32) + 2) * 800
                 late_ns = delivered.time_ns - sent.time_ns - exact_ns
@@ -190,7 +190,7 @@ def test_tcp_crosses_the_same_link_without_a_number() -> None:
             await end(box)
             told = comments(box, LEFT_CAPTURE)
             assert len(told) >= 4
-            assert all(one.startswith("delivered after 15.") for one in told)
+            assert all(one.startswith("delivered after ") for one in told)
 
     with three_hosts() as hosts:
         asyncio.run(story(hosts))
@@ -348,7 +348,7 @@ def test_wireshark_reads_what_was_captured(tmp_path: Path) -> None:
     *addresses, status, comment = shown.split("\t")
     assert addresses == [SIM_RIGHT.mac, SERVER.mac, SERVER.ipv4]
     assert status == "1"
-    assert comment.startswith("#1 delivered after 15.")
+    assert comment.startswith("#1 delivered after ")
 
 
 @pytest.mark.parametrize("ipv6", [False, True])

@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import UserError
-from runner.network.fate import Direction
-from runner.network.impairment import Blackhole, Droplist, DropRate
-from runner.network.scenario import SCENARIOS, parse_scenario
+from runner.network.scenario import parse_scenario
 
 LINK = "--delay=15ms --bandwidth=10Mbps --queue=25"
 
@@ -22,58 +20,40 @@ def test_the_default_scenario() -> None:
     assert scenario.link().offer(0, 1248) == 16_000_000
 
 
-@pytest.mark.parametrize(
-    ("word", "nanoseconds"),
-    [("15ms", 15_000_000), ("2s", 2 * 10**9), ("750us", 750_000), ("1.5ms", 1_500_000), ("0s", 0)],
-)
-def test_durations(word: str, nanoseconds: int) -> None:
-    scenario = parse_scenario(f"simple-p2p --delay={word} --bandwidth=10Mbps --queue=25")
-    assert scenario.delay_ns == nanoseconds
-
-
-@pytest.mark.parametrize(
-    ("word", "bps"),
-    [("800bps", 800), ("64kbps", 64_000), ("64Kbps", 64_000), ("2.5Gbps", 2_500_000_000)],
-)
-def test_bandwidths(word: str, bps: int) -> None:
-    scenario = parse_scenario(f"simple-p2p --delay=1ms --bandwidth={word} --queue=25")
-    assert scenario.bandwidth_bps == bps
-
-
 def test_values_may_stand_apart() -> None:
     apart = parse_scenario("simple-p2p --delay 15ms   --bandwidth 10Mbps --queue=25")
     assert apart == parse_scenario(f"simple-p2p {LINK}")
 
 
-def test_drop_rate() -> None:
-    scenario = parse_scenario(
-        f"drop-rate {LINK} --rate_to_client=30 --rate_to_server=0 --burst_to_client=3"
-    )
-    assert scenario.impairment(7) == DropRate(
-        {Direction.TO_CLIENT: 30, Direction.TO_SERVER: 0},
-        {Direction.TO_CLIENT: 3, Direction.TO_SERVER: None},
-        7,
-    )
+def test_a_flag_takes_no_other_word() -> None:
+    for words, moves in (
+        ("", False),
+        ("--rebind-addr", True),
+        ("--rebind-addr=true", True),
+        ("--rebind-addr=false", False),
+    ):
+        scenario = parse_scenario(f"rebind {words} {LINK} --first-rebind=1s")
+        assert scenario.values["rebind-addr"] is moves
+    with pytest.raises(UserError, match="'true' is no parameter"):
+        parse_scenario(f"rebind {LINK} --first-rebind=1s --rebind-addr true")
 
 
-def test_droplist() -> None:
-    scenario = parse_scenario(f"droplist {LINK} --drops_to_server=2,3,4,5,6,7")
-    assert scenario.impairment(7) == Droplist(
-        {Direction.TO_CLIENT: frozenset(), Direction.TO_SERVER: frozenset(range(2, 8))}
-    )
-
-
-def test_blackhole() -> None:
-    both = parse_scenario(f"blackhole {LINK} --on=5s --off=2s").impairment(7)
-    assert both == Blackhole(5 * 10**9, 2 * 10**9, 1, frozenset(Direction))
-    one = parse_scenario(f"blackhole {LINK} --on=5s --off=2s --repeat=3 --direction=toserver")
-    assert one.impairment(7) == Blackhole(5 * 10**9, 2 * 10**9, 3, frozenset({Direction.TO_SERVER}))
+def test_only_one_scenario_has_a_tcp_flow() -> None:
+    assert parse_scenario(f"tcp-cross-traffic {LINK}").tcp_flow
+    assert not parse_scenario(f"simple-p2p {LINK}").tcp_flow
 
 
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("", "unknown scenario ''", "Known scenarios: simple-p2p, drop-rate, droplist, blackhole."),
+        (
+            "",
+            "unknown scenario ''",
+            (
+                "Known scenarios: simple-p2p, drop-rate, corrupt-rate, droplist, blackhole,"
+                " rebind, tcp-cross-traffic, reorder, duplicate."
+            ),
+        ),
         (f"simple-p2 {LINK}", "unknown scenario 'simple-p2'", "Did you mean simple-p2p?"),
         (
             "simple-p2p --delay=15ms --queue=25",
@@ -106,42 +86,14 @@ def test_blackhole() -> None:
             "It is the link's one-way delay.",
         ),
         (
-            "simple-p2p --delay=15ms --bandwidth=0bps --queue=25",
-            "scenario simple-p2p: --bandwidth: '0bps' is not a bandwidth such as 10Mbps or 500kbps",
-            "It is the link's rate, per direction.",
+            f"simple-p2p {LINK} --queue=",
+            "scenario simple-p2p: --queue is there twice",
+            "Leave one of them out.",
         ),
         (
-            "simple-p2p --delay=1s --bandwidth=1Mps --queue=0",
-            "scenario simple-p2p: --bandwidth: '1Mps' is not a bandwidth such as 10Mbps or 500kbps",
-            "It is the link's rate, per direction.",
-        ),
-        (
-            "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=0",
-            "scenario simple-p2p: --queue: '0' is not a whole number from 1",
-            "It is how many packets the link's queue holds, per direction.",
-        ),
-        (
-            f"drop-rate {LINK} --rate_to_client=100 --rate_to_server=2",
-            "scenario drop-rate: --rate_to_client: '100' is not a whole number from 0 to 99",
-            "It is how many are lost on the way to the client.",
-        ),
-        (
-            f"droplist {LINK} --drops_to_client=1,,2",
-            (
-                "scenario droplist: --drops_to_client: '1,,2' is not a list of whole numbers"
-                " from 1 such as 2,3,5"
-            ),
-            "It is which datagrams towards the client are lost, counted from 1.",
-        ),
-        (
-            f"blackhole {LINK} --on=5s --off=0s",
-            "scenario blackhole: --off: '0s' is not a duration above zero such as 2s",
-            "It is how long an outage lasts.",
-        ),
-        (
-            f"blackhole {LINK} --on=5s --off=2s --direction=up",
-            "scenario blackhole: --direction: 'up' is not one of both, toclient, toserver",
-            "It is which direction suffers.",
+            f"rebind {LINK} --first-rebind=1s --rebind-addr=",
+            "scenario rebind: --rebind-addr has no value",
+            "It is whether the NAT's address changes as well.",
         ),
     ],
 )
@@ -154,6 +106,7 @@ def test_what_is_wrong_is_named(text: str, message: str, hint: str) -> None:
 words = st.sampled_from(
     [
         *("simple-p2p", "drop-rate", "blackhole", "droplist", "--", "=", "--=", "1e3ms"),
+        *("rebind", "--first-rebind=1s", "--rebind-addr", "--rebind-addr=yes", "reorder"),
         *("--delay=1ms", "--delay", "--bandwidth=1Mbps", "--queue=1", "--queue=-1"),
         *(
             "--on=0s",
@@ -172,13 +125,3 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
     except UserError:
         return
     assert scenario.kind.name == text.split(maxsplit=1)[0]
-
-
-def test_the_registry_can_be_listed() -> None:
-    for kind in SCENARIOS:
-        assert kind.summary.endswith(".")
-        names = [parameter.name for parameter in kind.parameters]
-        assert names[:3] == ["delay", "bandwidth", "queue"]
-        assert len(set(names)) == len(names)
-        assert all(parameter.meaning for parameter in kind.parameters)
-        assert not any(one.required and one.default for one in kind.parameters)
