@@ -48,7 +48,8 @@ class Arguments:
     jobs: int
     backend: str
     seed: int | None
-    repeat: int
+    repeat: int | None
+    retries: int
     compat: bool
     strict: bool
     log_dir: Path | None
@@ -73,7 +74,12 @@ class Plan:
 @click.command()
 @click.option("-c", "--clients", metavar="A,B", help="Clients: names, or name=command.  [all]")
 @click.option("-s", "--servers", metavar="A,B", help="Servers: names, or name=command.  [all]")
-@click.option("-t", "--tests", metavar="T,T", help="Tests: names or letters.  [all]")
+@click.option(
+    "-t",
+    "--tests",
+    metavar="T,T",
+    help="Tests: names or letters, onlyTests, onlyMeasurements.  [all]",
+)
 @click.option(
     "-i", "--must-include", metavar="NAME", help="Only pairs with this implementation in them."
 )
@@ -96,7 +102,7 @@ class Plan:
     metavar="N|auto",
     default="auto",
     callback=lambda _context, _option, word: _parallel(word),
-    help="How many jobs run side by side.  [one for each core]",
+    help="How many tests run side by side.  [two for each core]",
 )
 @click.option(
     "--backend",
@@ -109,7 +115,19 @@ class Plan:
     type=click.IntRange(min=0, max=2**63 - 1),
     help="Repeats the network's every drop and corruption.  [random]",
 )
-@click.option("--repeat", type=click.IntRange(min=1), default=1, help="Do each job so often.  [1]")
+@click.option(
+    "--repeat",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Do each job so often.  [1; measurements: 5]",
+)
+@click.option(
+    "--retries",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Attempt a job that does not pass so often again.  [0]",
+)
 @click.option("--compat", is_flag=True, help="Judge by quic-interop-runner's requirements alone.")
 @click.option("--strict", is_flag=True, help="Let SHOULD requirements decide too.")
 @click.option(
@@ -148,10 +166,14 @@ def command(context: click.Context, /, **options: object) -> int:
 def _parallel(word: str) -> int:
     """How many jobs run side by side."""
     if word == "auto":
-        return len(os.sched_getaffinity(0))
+        return 2 * _cores()
     if not (word.isascii() and word.isdigit() and int(word) >= 1):
         raise click.BadParameter(f"{word!r} is neither a number from 1 nor 'auto'")
     return int(word)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _run(arguments: Arguments, command_line: str) -> int:
@@ -252,7 +274,7 @@ async def _execute(
             run_id=run_id,
             seed=plan.seed,
             parallel=arguments.jobs,
-            repeat=arguments.repeat,
+            retries=arguments.retries,
             compat=arguments.compat,
             strict=arguments.strict,
             command_line=plan.command_line,
@@ -268,8 +290,9 @@ async def _execute(
 
 def _judgement(result: RunResult) -> ExitCode:
     from runner.matrix import needs_attention  # noqa: PLC0415 - there is a result now
+    from runner.store import settled  # noqa: PLC0415 - as above
 
-    failed = any(needs_attention(job.verdict.outcome) for job in result.jobs)
+    failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
 
 

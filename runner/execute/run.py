@@ -1,4 +1,9 @@
-"""A run: all jobs, as many side by side as asked, each result stored as soon as it is there."""
+"""A run: all jobs, as many side by side as asked, each result stored as soon as it is there.
+
+Tests come first, side by side, the longest at the beginning, so that nobody waits for a single one
+at the end. Measurements follow when the last test is over, one by one: beside anything else, be it
+another measurement, an endpoint gets less of the machine, and the figure would say so.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,8 @@ from typing import Protocol
 from runner import judge, store
 from runner.execute import unknown
 from runner.execute.attempt import Stage, attempt
-from runner.model import Implementation, Job, Outcome, Verdict
+from runner.matrix import needs_attention
+from runner.model import Implementation, Job, Outcome, Sample, Verdict
 from runner.network.control import MiddleboxError
 from runner.sandbox.model import Backend, Limits, SandboxError
 from runner.select import Selection
@@ -53,8 +59,9 @@ class RunOptions:
     run_id: str
     seed: int
     parallel: int = 1
-    """How many jobs run side by side."""
-    repeat: int = 1
+    """How many tests run side by side."""
+    retries: int = 0
+    """How often a job that does not pass is attempted again."""
     compat: bool = False
     strict: bool = False
     command_line: str = ""
@@ -84,9 +91,10 @@ async def execute(
         observer.note(f"left out: {message}")
     store.write(run.result, options.folder)
     try:
-        async with asyncio.TaskGroup() as group:
-            for job in jobs:
-                group.create_task(run.do(job))
+        tests = [job for job in jobs if not job.test.is_measurement]
+        measurements = [job for job in jobs if job.test.is_measurement]
+        await run.do_all(tests, options.parallel)
+        await run.do_all(measurements, 1)
         run.result = replace(run.result, complete=True)
     finally:
         run.result = replace(run.result, ended_at=time.time())
@@ -104,7 +112,18 @@ def repeat_command(job: Job, options: Sequence[str] = ()) -> str:
 
     client, server = word(Side.CLIENT, job.client), word(Side.SERVER, job.server)
     words = ["-c", client, "-s", server, "-t", job.test.name, "--seed", str(job.seed), *options]
+    words += ["--repeat", "1"] if job.test.repetitions > 1 else []
     return shlex.join(["quicmatrix", "run", *words])
+
+
+def _effort(job: Job) -> tuple[float, int]:
+    """How long a job may take, for comparing it to others: its time limit, then its bytes."""
+    return job.test.timeout_s, sum(job.test.files)
+
+
+def _worth_another(result: JobResult) -> bool:
+    """Whether another attempt may end otherwise: one that never got a bundle cannot."""
+    return bool(result.folder) and needs_attention(result.verdict.outcome)
 
 
 def tools() -> dict[str, str]:
@@ -130,7 +149,6 @@ class _Run:
         self._options = options
         self._observer = observer
         self._stage = Stage(backend, options.run_id, options.scratch, options.cwd, options.limits)
-        self._places = asyncio.Semaphore(options.parallel)
         self._answers: dict[tuple[str, Side], Verdict | None] = {}
         self._asking: dict[tuple[str, Side], asyncio.Lock] = {}
         self.result = RunResult(
@@ -142,7 +160,7 @@ class _Run:
             servers=tuple(one.name for one in selection.servers),
             urls={one.name: one.url for one in (*selection.clients, *selection.servers)},
             tests=tuple(
-                TestInfo(test.letter, test.name, test.summary, test.scenario)
+                TestInfo(test.letter, test.name, test.summary, test.scenario, test.is_measurement)
                 for test in selection.tests
             ),
             seed=options.seed,
@@ -153,15 +171,36 @@ class _Run:
             tools=tools() | dict(options.tools),
         )
 
-    async def do(self, job: Job) -> None:
-        async with self._places:
+    async def do_all(self, jobs: Sequence[Job], places: int) -> None:
+        """Do jobs, so many side by side, the longest first."""
+        free = asyncio.Semaphore(places)
+
+        async def do_when_free(job: Job) -> None:
+            async with free:
+                await self._do(job)
+
+        async with asyncio.TaskGroup() as group:
+            for job in sorted(jobs, key=_effort, reverse=True):
+                group.create_task(do_when_free(job))
+
+    async def _do(self, job: Job) -> None:
+        """Attempt a job until it passes, or there are no retries left."""
+        while True:
             self._observer.job_started(job)
-            result = await self._result(job)
-            self.result = replace(self.result, jobs=(*self.result.jobs, result))
+            result = await self._attempted(job)
+            again = _worth_another(result) and job.attempt <= self._options.retries
+            self.result = replace(
+                self.result,
+                jobs=(*self.result.jobs, result),
+                planned=self.result.planned + again,
+            )
             store.write(self.result, self._options.folder)
             self._observer.job_finished(result)
+            if not again:
+                return
+            job = job.again()
 
-    async def _result(self, job: Job) -> JobResult:
+    async def _attempted(self, job: Job) -> JobResult:
         started_at, started = time.time(), time.monotonic()
         bundle = self._options.folder / job.folder
         answers = await asyncio.gather(
@@ -169,10 +208,12 @@ class _Run:
         )
         verdict = answers[0] or answers[1]
         attempted = verdict is None
+        sample: Sample | None = None
         if verdict is None:
             record = await attempt(job, bundle, self._stage)
             trace = await judge.decode(bundle)
-            verdict = judge.judge(
+            verdict, sample = judge.judge_and_measure(
+                bundle,
                 record,
                 trace,
                 job.test,
@@ -191,6 +232,8 @@ class _Run:
             duration_s=time.monotonic() - started,
             folder=job.folder if attempted else "",
             command=repeat_command(job, self._options.repeat_with),
+            attempt=job.attempt,
+            sample=sample,
         )
 
     async def _answer(self, implementation: Implementation, role: Side) -> Verdict | None:

@@ -101,14 +101,28 @@ def test_a_run_leaves_results_and_reports_and_says_where(
 
 
 def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_path: Path) -> None:
-    words = [*RUN, "--seed", "7", "--repeat", "3", "-n", "5", "--compat", "--strict", "-l", "here"]
+    words = [
+        *RUN,
+        "--seed",
+        "7",
+        "--repeat",
+        "3",
+        "--retries",
+        "2",
+        "-n",
+        "5",
+        "--compat",
+        "--strict",
+        "-l",
+        "here",
+    ]
     assert main([*words, "-i", "reference", "-r", "reference=other:1"]) == 0
     assert stage.options is not None
     assert stage.selection is not None
     assert stage.options.folder == Path("here")
     assert stage.options.seed == 7
     assert stage.options.parallel == 5
-    assert stage.options.repeat == 3
+    assert stage.options.retries == 2
     assert stage.options.compat
     assert stage.options.strict
     assert stage.options.tools == {"tshark": "4.0.17"}
@@ -147,10 +161,10 @@ def test_without_a_seed_there_is_one_all_the_same(stage: Stage) -> None:
     assert stage.options.seed != first
 
 
-def test_auto_is_the_number_of_usable_cores(stage: Stage) -> None:
+def test_auto_is_two_tests_for_each_usable_core(stage: Stage) -> None:
     assert main([*RUN, "-n", "auto"]) == 0
     assert stage.options is not None
-    assert stage.options.parallel == len(os.sched_getaffinity(0))
+    assert stage.options.parallel == 2 * len(os.sched_getaffinity(0))
 
 
 def test_something_that_needs_attention_is_told_and_is_exit_code_1(

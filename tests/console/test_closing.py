@@ -90,7 +90,7 @@ def test_the_end_says_how_many_how_long_and_where_to_read_on() -> None:
     text = summarized(golden_run())
     assert (
         "✓ 6 passed, ? 1 unsupported, ≈ 1 inconclusive, ! 1 error, … 1 timeout, † 1 crashed, "
-        "✕ 2 failed in 12 min 34 s, seed 42" in text
+        "✕ 2 failed, 1 flaky in 12 min 34 s, seed 42" in text
     )
     assert "stopped early: 13 of 18 attempts were done" in text
     assert "attempts that passed breach 1 requirement that does not decide" in text

@@ -91,7 +91,6 @@ def do(
         run_id="id",
         seed=7,
         parallel=parallel,
-        repeat=repeat,
         command_line="quicmatrix run",
         cwd=tmp_path,
     )
