@@ -88,7 +88,7 @@ def select(
         for name in named[role] if words is not None else ():
             _require(known[name], role)
     if must_include is not None and must_include not in known:
-        raise _unknown("implementation", must_include, known)
+        raise unknown("implementation", must_include, known)
     return Selection(
         clients=tuple(known[name] for name in named[Side.CLIENT]),
         servers=tuple(known[name] for name in named[Side.SERVER]),
@@ -115,6 +115,15 @@ def jobs(selection: Selection, seed: int, repeat: int | None = None) -> tuple[Jo
     )
 
 
+def unknown(what: str, word: str, known: Iterable[str]) -> UserError:
+    """Nothing of that name is known; the hint has the nearest names."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    near = near or [name for name in names if name.lower() == word.lower()]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+    return UserError(f"there is no {what} called {word!r}", hint)
+
+
 def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]:
     if words is None:
         return tuple(cases)
@@ -126,7 +135,7 @@ def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]
     wanted: list[TestCase] = []
     for word in _split(words):
         if word not in by_word:
-            raise _unknown("test", word, by_word)
+            raise unknown("test", word, by_word)
         wanted += by_word[word]
     return _unique(wanted, key=lambda case: case.name)
 
@@ -136,7 +145,7 @@ def _define(word: str, role: Side, known: dict[str, Implementation], cwd: Path) 
     name, equals, line = word.partition("=")
     if not equals:
         if name not in known:
-            raise _unknown("implementation", name, known)
+            raise unknown("implementation", name, known)
         return name
     if not valid_name(name):
         raise UserError(
@@ -178,11 +187,3 @@ T = TypeVar("T")
 
 def _unique(items: Iterable[T], key: Callable[[T], object] = lambda item: item) -> tuple[T, ...]:
     return tuple({key(item): item for item in items}.values())
-
-
-def _unknown(what: str, word: str, known: Iterable[str]) -> UserError:
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
-    near = near or [name for name in names if name.lower() == word.lower()]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
-    return UserError(f"there is no {what} called {word!r}", hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -100,6 +100,7 @@ def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: boo
 
 
 async def _judge_all(folder: Path, result: RunResult) -> list[Judgement]:
+    from runner.cli.run_folder import bundle_in  # noqa: PLC0415 - as above
     from runner.judge import review  # noqa: PLC0415 - only judging needs it
     from runner.select import testcases  # noqa: PLC0415 - loads the suite
 
@@ -111,7 +112,7 @@ async def _judge_all(folder: Path, result: RunResult) -> list[Judgement]:
             return Judgement(job, job)
         async with places:
             _, verdict, sample = await review(
-                _inside(folder, job.folder), tests, compat=result.compat, strict=result.strict
+                bundle_in(folder, job.folder), tests, compat=result.compat, strict=result.strict
             )
         return Judgement(job, replace(job, verdict=verdict, sample=sample))
 
@@ -177,11 +178,3 @@ def _said(verdict: Verdict) -> str:
     count = len(verdict.violations)
     violations = "violation" if count == 1 else "violations"
     return f"{verdict.outcome} ({count} {violations})" if count else str(verdict.outcome)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """A bundle of a run; a result.json made by somebody else must not lead anywhere else."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        raise UserError(f"{folder}: result.json names a bundle outside of it: {name}")
-    return folder / path

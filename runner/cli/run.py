@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ import click
 
 from runner.cli import ExitCode
 from runner.cli.backends import BACKENDS, backend
-from runner.cli.run_folder import RUNS, point_latest, unused_folder
+from runner.cli.run_folder import RUNS, new_folder, point_latest
 from runner.cli.signals import Interrupted, until_signalled
 from runner.errors import UserError
 from runner.printable import printable
@@ -176,6 +177,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _measuring_cores() -> tuple[int, ...]:
+    """The cores that measurements can have to themselves; none if nothing can be bound to one."""
+    return tuple(sorted(os.sched_getaffinity(0))) if shutil.which("taskset") else ()
+
+
 def _run(arguments: Arguments, command_line: str) -> int:
     from runner import select  # noqa: PLC0415 - loads the suite
     from runner.cli.report_files import check_writable  # noqa: PLC0415 - imports the result's types
@@ -228,11 +234,7 @@ def _perform(plan: Plan) -> int:
 
     arguments = plan.arguments
     now = datetime.now(UTC)
-    folder = arguments.log_dir or unused_folder(RUNS, now)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder.parent}: {error.strerror}", "--log-dir names another") from error
+    folder = _folder(arguments.log_dir, now)
     # Markdown is for redirecting, so it gets the standard output for itself.
     console = Console(stderr=arguments.markdown, highlight=False)
     signalled = 0
@@ -259,6 +261,24 @@ def _perform(plan: Plan) -> int:
     return ExitCode.SIGNALLED + signalled if signalled else _judgement(result)
 
 
+def _folder(log_dir: Path | None, now: datetime) -> Path:
+    """Make the run's folder: it is nobody else's from now on.
+
+    Raises:
+        UserError: It cannot be made, or exists already.
+    """
+    where = log_dir or RUNS
+    try:
+        if log_dir is None:
+            return new_folder(RUNS, now)
+        log_dir.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UserError(f"--log-dir {where}: exists already", "name a new folder") from error
+    except OSError as error:
+        raise UserError(f"{where}: {error.strerror}", "--log-dir names another") from error
+    return log_dir
+
+
 async def _execute(
     plan: Plan, run_id: str, folder: Path, observer: Observer, console: Console
 ) -> None:
@@ -274,6 +294,7 @@ async def _execute(
             run_id=run_id,
             seed=plan.seed,
             parallel=arguments.jobs,
+            cores=_measuring_cores(),
             retries=arguments.retries,
             compat=arguments.compat,
             strict=arguments.strict,

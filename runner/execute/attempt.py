@@ -88,6 +88,8 @@ class Stage:
     limits: Limits
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
+    core: int | None = None
+    """The core that everything in the attempt runs on; None: wherever there is room."""
     start_s: float = START_S
     stop_s: float = STOP_S
 
@@ -156,6 +158,13 @@ def launch(
     return Launch((found, *arguments), cwd, environment)
 
 
+def _pinned(launch: Launch, core: int | None) -> Launch:
+    """The same program, on that core alone."""
+    if core is None:
+        return launch
+    return replace(launch, command=("taskset", "-c", str(core), *launch.command))
+
+
 async def _perform(
     job: Job, bundle: Path, folder: Path, stage: Stage, record: AttemptRecord
 ) -> AttemptRecord:
@@ -194,12 +203,17 @@ async def _converse(
             control=folder / "control",
             probe_timeout_s=stage.start_s,
         )
-        await sandbox.sim.start(Launch(sim, stage.cwd), bundle / "sim" / LOG_NAME)
+        middlebox = _pinned(Launch(sim, stage.cwd), stage.core)
+        await sandbox.sim.start(middlebox, bundle / "sim" / LOG_NAME)
         await channel.capturing()
-        server = await Started.on(sandbox.server, launches[Side.SERVER], bundle / "server")
+        server = await Started.on(
+            sandbox.server, launches[Side.SERVER], bundle / "server", stage.core
+        )
         client: Started | None = None
         if ready := await _until_ready(channel, server, stage.start_s):
-            client = await Started.on(sandbox.client, launches[Side.CLIENT], bundle / "client")
+            client = await Started.on(
+                sandbox.client, launches[Side.CLIENT], bundle / "client", stage.core
+            )
             await _until_done(client, server, job.test.timeout_s, stage.stop_s)
         await server.stop(Ending.STOPPED, stage.stop_s)
         summary = await channel.finish()
@@ -224,10 +238,10 @@ class Started:
     ended: float = 0.0
 
     @classmethod
-    async def on(cls, host: Host, launch: Launch, folder: Path) -> Started:
+    async def on(cls, host: Host, launch: Launch, folder: Path, core: int | None) -> Started:
         """Start it, its log going to the side's folder of the bundle."""
         began = time.monotonic()
-        return cls(await host.start(launch, folder / LOG_NAME), launch, began)
+        return cls(await host.start(_pinned(launch, core), folder / LOG_NAME), launch, began)
 
     async def wait(self) -> None:
         """Wait until it ends by itself, or by flooding its log."""

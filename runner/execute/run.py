@@ -1,8 +1,10 @@
 """A run: all jobs, as many side by side as asked, each result stored as soon as it is there.
 
 Tests come first, side by side, the longest at the beginning, so that nobody waits for a single one
-at the end. Measurements follow when the last test is over, one by one: beside anything else, be it
-another measurement, an endpoint gets less of the machine, and the figure would say so.
+at the end. Measurements follow when the last test is over, in rounds: each has a core to itself,
+and until all of a round are over, nothing else happens; captures are decoded after that.
+Two that share the cores slow each other down by 2 to 4 %, two with a core each by 0.6 %
+(docs/measurements.md).
 """
 
 from __future__ import annotations
@@ -53,13 +55,15 @@ class RunOptions:
     """How to run what was selected."""
 
     folder: Path
-    """Where to store it; it must not exist yet."""
+    """Where to store it: a folder that nobody else writes to; it is made if it does not exist."""
     scratch: Path
     """An existing folder, labelled with the run's id, for what vanishes with an attempt."""
     run_id: str
     seed: int
     parallel: int = 1
-    """How many tests run side by side."""
+    """How many tests run side by side, and at most so many measurements."""
+    cores: tuple[int, ...] = ()
+    """What measurements have to themselves, one each; if there are none, they run one by one."""
     retries: int = 0
     """How often a job that does not pass is attempted again."""
     compat: bool = False
@@ -84,7 +88,7 @@ async def execute(
     When it is cancelled, what runs is ended, and what was done stays done: result.json then says
     that it is not complete.
     """
-    options.folder.mkdir(parents=True)
+    options.folder.mkdir(parents=True, exist_ok=True)
     run = _Run(selection, jobs, options, backend, observer)
     observer.run_started(jobs, options.folder)
     for message in selection.left_out:
@@ -93,8 +97,8 @@ async def execute(
     try:
         tests = [job for job in jobs if not job.test.is_measurement]
         measurements = [job for job in jobs if job.test.is_measurement]
-        await run.do_all(tests, options.parallel)
-        await run.do_all(measurements, 1)
+        await run.test(tests)
+        await run.measure(measurements)
         run.result = replace(run.result, complete=True)
     finally:
         run.result = replace(run.result, ended_at=time.time())
@@ -171,46 +175,69 @@ class _Run:
             tools=tools() | dict(options.tools),
         )
 
-    async def do_all(self, jobs: Sequence[Job], places: int) -> None:
-        """Do jobs, so many side by side, the longest first."""
-        free = asyncio.Semaphore(places)
+    async def test(self, jobs: Sequence[Job]) -> None:
+        """Do jobs, as many side by side as asked, the longest first."""
+        free = asyncio.Semaphore(self._options.parallel)
 
         async def do_when_free(job: Job) -> None:
             async with free:
-                await self._do(job)
+                again: Job | None = job
+                while again:
+                    again = await self._do(again, self._stage, asyncio.Barrier(1))
 
         async with asyncio.TaskGroup() as group:
             for job in sorted(jobs, key=_effort, reverse=True):
                 group.create_task(do_when_free(job))
 
-    async def _do(self, job: Job) -> None:
-        """Attempt a job until it passes, or there are no retries left."""
-        while True:
-            self._observer.job_started(job)
-            result = await self._attempted(job)
-            again = _worth_another(result) and job.attempt <= self._options.retries
-            self.result = replace(
-                self.result,
-                jobs=(*self.result.jobs, result),
-                planned=self.result.planned + again,
-            )
-            store.write(self.result, self._options.folder)
-            self._observer.job_finished(result)
-            if not again:
-                return
-            job = job.again()
+    async def measure(self, jobs: Sequence[Job]) -> None:
+        """Do jobs in rounds, each of a round on a core of its own."""
+        cores: tuple[int | None, ...] = self._options.cores[: self._options.parallel] or (None,)
+        waiting = sorted(jobs, key=_effort, reverse=True)
+        while waiting:
+            now, waiting = waiting[: len(cores)], waiting[len(cores) :]
+            together = asyncio.Barrier(len(now))
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._do(job, replace(self._stage, core=core), together))
+                    for job, core in zip(now, cores, strict=False)
+                ]
+            waiting += [again for task in tasks if (again := task.result())]
 
-    async def _attempted(self, job: Job) -> JobResult:
+    async def _do(self, job: Job, stage: Stage, together: asyncio.Barrier) -> Job | None:
+        """Attempt a job once.
+
+        Args:
+            job: What to do.
+            stage: Where.
+            together: Those who begin together, and leave each other the machine until all ended.
+
+        Returns:
+            The next attempt at it, if there is to be one.
+        """
+        self._observer.job_started(job)
+        result = await self._attempted(job, stage, together)
+        again = _worth_another(result) and job.attempt <= self._options.retries
+        self.result = replace(
+            self.result,
+            jobs=(*self.result.jobs, result),
+            planned=self.result.planned + again,
+        )
+        store.write(self.result, self._options.folder)
+        self._observer.job_finished(result)
+        return job.again() if again else None
+
+    async def _attempted(self, job: Job, stage: Stage, together: asyncio.Barrier) -> JobResult:
         started_at, started = time.time(), time.monotonic()
         bundle = self._options.folder / job.folder
         answers = await asyncio.gather(
             self._answer(job.client, Side.CLIENT), self._answer(job.server, Side.SERVER)
         )
         verdict = answers[0] or answers[1]
-        attempted = verdict is None
         sample: Sample | None = None
-        if verdict is None:
-            record = await attempt(job, bundle, self._stage)
+        await together.wait()
+        record = await attempt(job, bundle, stage) if verdict is None else None
+        await together.wait()
+        if record is not None:
             trace = await judge.decode(bundle)
             verdict, sample = judge.judge_and_measure(
                 bundle,
@@ -220,6 +247,7 @@ class _Run:
                 compat=self._options.compat,
                 strict=self._options.strict,
             )
+        assert verdict is not None
         return JobResult(
             client=job.client.name,
             server=job.server.name,
@@ -230,7 +258,7 @@ class _Run:
             verdict=verdict,
             started_at=started_at,
             duration_s=time.monotonic() - started,
-            folder=job.folder if attempted else "",
+            folder=job.folder if record else "",
             command=repeat_command(job, self._options.repeat_with),
             attempt=job.attempt,
             sample=sample,

@@ -52,7 +52,7 @@ class Stage:
         assert options.scratch.is_dir()
         self.options, self.selection, self.jobs = options, selection, jobs
         result = replace(self.result, folder=str(options.folder), complete=False)
-        options.folder.mkdir()
+        assert list(options.folder.iterdir()) == []
         observer.run_started(jobs_of(result), options.folder)
         try:
             for job, done in zip(jobs_of(result), result.jobs, strict=True):
@@ -285,7 +285,7 @@ def test_a_place_that_cannot_be_written_to_is_wrong_use(
 ) -> None:
     (tmp_path / "runs").write_text("a file")
     assert main(RUN) == 2
-    assert capsys.readouterr().err.startswith("error: runs: File exists")
+    assert capsys.readouterr().err.startswith("error: runs: Not a directory")
 
 
 def test_nothing_selected_is_exit_code_5(stage: Stage, capsys: Capsys) -> None:
