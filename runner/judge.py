@@ -106,7 +106,12 @@ def judge_and_measure(
     verdict = judge(record, trace, test, compat=compat, strict=strict)
     if not test.is_measurement or verdict.outcome is not Outcome.PASSED:
         return verdict, None
-    measured = measure(record, trace, test, _link_log(folder))
+    try:
+        measured = measure(record, trace, test, _link_log(folder))
+    except Exception as error:  # noqa: BLE001 - a figure's bug must not end the run
+        return replace(
+            verdict, outcome=Outcome.ERROR, reason=_bug("figure", test.name, error)
+        ), None
     if measured.sample is None:
         return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=measured.problem), None
     if measured.series and not (folder / SERIES_FILE).exists():
@@ -293,12 +298,13 @@ def _check(trace: Trace, requirements: Iterable[Requirement], *, compat: bool) -
         except Inconclusive as doubt:
             doubts.append((requirement, str(doubt)))  # and what was found before it stays found
         except Exception as error:  # noqa: BLE001 - a check's bug must not end the run
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            return _Findings(
-                fault=f"the check {requirement.name} raised {error!r} "
-                f"({Path(where.filename).name}, line {where.lineno})"
-            )
+            return _Findings(fault=_bug("check", requirement.name, error))
     return _Findings(tuple(violations), tuple(doubts))
+
+
+def _bug(what: str, name: str, error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the {what} {name} raised {error!r} ({Path(where.filename).name}, line {where.lineno})"
 
 
 def _reported(requirement: Requirement, violation: Violation) -> ReportedViolation:

@@ -57,11 +57,11 @@ def measure(
         kbps = test.figure(trace)
     except Inconclusive as doubt:
         return Measured(None, None, str(doubt))
-    window = _window(arrivals, link_log) if link_log else None
+    window = _window(arrivals, link_log) if link_log and arrivals else None
     sample = Sample(
         round(kbps, 3), _tcp_share(record, window) if window else None, doubts(record, link_log)
     )
-    return Measured(sample, _series(trace, arrivals, window))
+    return Measured(sample, _series(trace, arrivals, window) if arrivals else None)
 
 
 def doubts(record: AttemptRecord, link_log: LinkLog | None = None) -> str:

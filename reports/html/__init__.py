@@ -112,7 +112,9 @@ def _stored(result: RunResult, folder: Path) -> Stored:
             if job.sample and (found := read_series(bundle)):
                 series[job.folder] = found
         without_log |= {
-            (job.folder, side) for side in Side if not (bundle / side / "output.log").is_file()
+            (job.folder, side)
+            for side in Side
+            if bundle.is_dir() and not (bundle / side / "output.log").is_file()
         }
     return Stored(series, frozenset(without_log))
 

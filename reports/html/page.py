@@ -87,7 +87,7 @@ def page(result: RunResult, series: Mapping[str, Series]) -> Page:
     measurements = {test.letter for test in result.tests if test.is_measurement}
     cells = [cell for pair in pairs.values() for cell in pair]
     return Page(
-        headline=_headline(result),
+        headline=_headline(result, sum(cell.flaky for cell in cells)),
         shares=_shares(result.jobs),
         cells={pair: {cell.letter: cell for cell in row} for pair, row in pairs.items()},
         attention=attention,
@@ -126,15 +126,19 @@ def _measured(cell: Cell, series: Mapping[str, Series]) -> Measured:
     )
 
 
-def _headline(result: RunResult) -> str:
-    done = len(result.jobs)
-    attention = sum(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
+def _headline(result: RunResult, flaky: int) -> str:
+    jobs = settled(result.jobs)
+    done = len(jobs)
+    attention = sum(needs_attention(job.verdict.outcome) for job in jobs)
     attempts = "attempt" if done == 1 else "attempts"
     if not done:
         return "Nothing was run"
     if attention:
         needs = "needs" if attention == 1 else "need"
         return f"{attention} of {done} {attempts} {needs} attention"
+    if len(jobs) < len(result.jobs):
+        are = "is" if flaky == 1 else "are"
+        return f"Nothing failed in the end, but {flaky} of {done} {are} flaky"
     if all(job.verdict.outcome is Outcome.PASSED for job in result.jobs):
         return "The attempt passed" if done == 1 else f"All {done} attempts passed"
     return "Nothing needs attention"
