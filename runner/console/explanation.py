@@ -128,6 +128,10 @@ def _seen(sighting: Sighting, trace: Trace, dissections: Dissections) -> Iterato
         yield Text(f"  {wording.capture_name(side)} capture", "dim")
         for place in packets.neighbourhoods(capture, frames[:MOST_SIGHTINGS]):
             yield from packets.lines(place, capture.packets)
+            missing = packets.lost(place, trace.near(side.peer))
+            if missing.datagrams:
+                yield Text("  meanwhile, and never here:", "dim")
+                yield from packets.lines(missing, trace.near(side.peer).packets)
             yield Text("       ...", "dim")
         for line in wording.more(len(frames) - MOST_SIGHTINGS, "packets", prefix="  "):
             yield Text(line, "dim")

@@ -90,6 +90,35 @@ def neighbourhoods(
         )
 
 
+def lost(neighbourhood: Neighbourhood, far: Capture) -> Neighbourhood:
+    """What the other side sent meanwhile and the link dropped: only the far capture has it.
+
+    The datagrams of a direction are numbered, so those that are missing between two that arrived
+    are known.
+    """
+    sender = neighbourhood.capture.peer
+    arrived = [_number(one) for one in neighbourhood.datagrams if one.sender is sender]
+    numbers = [number for number in arrived if number]
+    return Neighbourhood(
+        far.side,
+        tuple(
+            one
+            for one in far.datagrams
+            if numbers
+            and one.sender is sender
+            and min(numbers) < _number(one) < max(numbers)
+            and " dropped: " in one.fate
+        ),
+        frozenset(),
+    )
+
+
+def _number(datagram: Datagram) -> int:
+    """The n-th of its direction, from 1; 0 if that is not known."""
+    match = re.match(r"#([0-9]+) ", datagram.fate)
+    return int(match[1]) if match else 0
+
+
 def lines(neighbourhood: Neighbourhood, packets: Sequence[Packet]) -> Iterator[Text]:
     """A line for each packet, and one below a datagram that says what the link did with it.
 

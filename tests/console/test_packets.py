@@ -7,6 +7,7 @@ from transfers import packet, transfer
 from runner.console.packets import (
     frame_words,
     lines,
+    lost,
     milestones,
     neighbourhoods,
     packet_words,
@@ -166,3 +167,25 @@ def test_milestones_are_each_told_once() -> None:
         "HANDSHAKE_DONE: the handshake is confirmed",
         "first stream data",
     ]
+
+
+def test_what_the_link_dropped_meanwhile_is_found_in_the_other_capture() -> None:
+    sent = [
+        packet(Side.SERVER, number, number / 10, Side.SERVER, number, fate=f"#{number} {fate}")
+        for number, fate in enumerate(
+            ("dropped: queue full", "delivered", "dropped: queue full", "delivered"), start=1
+        )
+    ]
+    far = Capture(Side.SERVER, tuple(one.datagram for one in sent), tuple(sent))
+    near = [
+        packet(Side.CLIENT, frame, frame / 10, Side.SERVER, number, fate=f"#{number} delivered")
+        for frame, number in ((1, 2), (2, 4))
+    ]
+    here = Capture(Side.CLIENT, tuple(one.datagram for one in near), tuple(near))
+    (place,) = neighbourhoods(here, [2])
+    missing = lost(place, far)
+    assert [one.frame_number for one in missing.datagrams] == [3]  # not 1: it was before
+    shown = [line.plain.split() for line in lines(missing, far.packets)]
+    assert shown[1] == ["#3", "dropped:", "queue", "full"]
+    (alone,) = neighbourhoods(here, [2], around=0)
+    assert lost(alone, far).datagrams == ()
