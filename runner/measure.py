@@ -20,6 +20,9 @@ STEP_MS = 100
 """How much time each point of a course stands for."""
 BUSY_P99_MS = 1.0
 """Later than this, the machine and not the link decides: at 10 Mbps, a packet's own time."""
+IDLE_SHARE = 0.15
+"""With less of its CPU time idle, the machine makes endpoints wait. Two measurements at a time, with a
+core each, need about half of it."""
 _UDP = 17
 _TCP = 6
 _NUMBER = re.compile(r"#([0-9]+) ")
@@ -68,6 +71,8 @@ def doubts(record: AttemptRecord, link_log: LinkLog | None = None) -> str:
     """Why the machine may have decided the figure; empty if it did not."""
     p99 = record.link.lateness_ms.p99
     busy = [f"machine too busy: p99 lateness {p99:.1f} ms"] if p99 > BUSY_P99_MS else []
+    if record.idle_share is not None and record.idle_share < IDLE_SHARE:
+        busy.append(f"machine too busy: {100 * record.idle_share:.0f} % of its CPU time was idle")
     cut = link_log.truncated if link_log else ""
     return "; ".join(busy + ([f"link log: {cut}"] if cut else []))
 

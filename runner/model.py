@@ -228,4 +228,6 @@ class AttemptRecord:
     fault: str = ""
     """Why the runner or the machine failed; empty if they did not."""
     attempt: int = 1
+    idle_share: float | None = None
+    """How much of the machine's CPU time was idle while the client ran, from 0 to 1."""
     format: int = FORMAT

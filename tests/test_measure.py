@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from transfers import link_log, transfer
 
-from runner.measure import BUSY_P99_MS, measure
+from runner.measure import BUSY_P99_MS, IDLE_SHARE, measure
 from runner.model import AttemptRecord, LinkRecord, Sample, SideRecord
 from runner.network.cross_traffic import CrossTraffic
 from runner.network.lateness import LatenessSummary
@@ -78,6 +78,17 @@ def test_a_busy_machine_is_a_reason_to_doubt() -> None:
 
     assert said(4.04) == "machine too busy: p99 lateness 4.0 ms"
     assert said(BUSY_P99_MS) == ""
+
+
+def test_so_is_a_machine_that_is_never_idle() -> None:
+    def said(idle_share: float | None) -> str:
+        record = replace(RECORD, idle_share=idle_share)
+        found = measure(record, transfer(101, 0.01), CASE, None)
+        assert found.sample is not None
+        return found.sample.doubt
+
+    assert said(0.02) == "machine too busy: 2 % of its CPU time was idle"
+    assert said(IDLE_SHARE) == said(None) == ""
 
 
 def test_what_cannot_be_told_makes_no_sample() -> None:

@@ -32,6 +32,7 @@ from runner.errors import UserError
 from runner.execute import secrets
 from runner.execute.contract import job_environment
 from runner.execute.files import fill_www
+from runner.execute.idle import STAT, cpu_time
 from runner.implementations import missing_program
 from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
 from runner.model import (
@@ -210,11 +211,14 @@ async def _converse(
             sandbox.server, launches[Side.SERVER], bundle / "server", stage.core
         )
         client: Started | None = None
+        idle: float | None = None
         if ready := await _until_ready(channel, server, stage.start_s):
             client = await Started.on(
                 sandbox.client, launches[Side.CLIENT], bundle / "client", stage.core
             )
+            before = cpu_time(STAT.read_text())
             await _until_done(client, server, job.test.timeout_s, stage.stop_s)
+            idle = cpu_time(STAT.read_text()).idle_share_since(before)
         await server.stop(Ending.STOPPED, stage.stop_s)
         summary = await channel.finish()
     return replace(
@@ -223,6 +227,7 @@ async def _converse(
         client=client.record() if client else SideRecord(),
         server=server.record(),
         link=_link_record(summary),
+        idle_share=idle,
     )
 
 
