@@ -21,8 +21,8 @@ STEP_MS = 100
 BUSY_P99_MS = 1.0
 """Later than this, the machine and not the link decides: at 10 Mbps, a packet's own time."""
 IDLE_SHARE = 0.15
-"""With less of its CPU time idle, the machine makes endpoints wait; two measurements at a time on two
-cores left 27 %."""
+"""With less of its CPU time idle, the machine makes endpoints wait. Two measurements at a time on
+two cores left 27 %."""
 _UDP = 17
 _TCP = 6
 _NUMBER = re.compile(r"#([0-9]+) ")

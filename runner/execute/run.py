@@ -185,8 +185,10 @@ class _Run:
                 while again:
                     again = await self._do(again, self._stage, asyncio.Barrier(1))
 
+        # One after the other, no order is shorter than the one that was asked for.
+        ordered = jobs if self._options.parallel == 1 else sorted(jobs, key=_effort, reverse=True)
         async with asyncio.TaskGroup() as group:
-            for job in sorted(jobs, key=_effort, reverse=True):
+            for job in ordered:
                 group.create_task(do_when_free(job))
 
     async def measure(self, jobs: Sequence[Job]) -> None:
