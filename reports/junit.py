@@ -1,7 +1,10 @@
-"""junit.xml: what CI systems read. A suite for each client and server, a case for each attempt.
+"""junit.xml: what CI systems read. A suite for each client and server, a case for each repetition.
 
 A ``<failure>`` is what an endpoint did (failed, timeout, crashed), an ``<error>`` what we could not
-find out or do (inconclusive, error), ``<skipped>`` what an endpoint does not support.
+find out or do (inconclusive, error), ``<skipped>`` what an endpoint does not support. Attempts
+before the last one, which decides, are in ``<flakyFailure>`` and ``<flakyError>`` where it passed
+and in ``<rerunFailure>`` and ``<rerunError>`` where it did not, as Maven Surefire writes them.
+Figures are properties: of each case its own, of the suite those of the client and server.
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ from xml.etree import ElementTree as ET
 
 from runner import wording
 from runner.breaches import breaches
-from runner.matrix import matrix
+from runner.matrix import Cell, matrix, needs_attention
 from runner.model import Outcome
 from runner.printable import printable
-from runner.store import JobResult, RunResult, write_file
+from runner.store import JobResult, RunResult, settled, write_file
 
 FILE = "junit.xml"
 MOST_LINES = 10
@@ -40,9 +43,9 @@ def write(result: RunResult, folder: Path) -> Path:
 
 def render(result: RunResult) -> str:
     """The XML document."""
-    suites = ET.Element("testsuites", {"name": "quicmatrix", **_sums(result.jobs)})
+    suites = ET.Element("testsuites", {"name": "quicmatrix", **_sums(settled(result.jobs))})
     for (client, server), cells in matrix(result.jobs, [t.letter for t in result.tests]).items():
-        jobs = tuple(job for cell in cells for job in cell.attempts)
+        jobs = settled(job for cell in cells for job in cell.attempts)
         suite = ET.SubElement(
             suites,
             "testsuite",
@@ -61,41 +64,74 @@ def render(result: RunResult) -> str:
                 "seed": str(result.seed),
                 "complete": str(result.complete).lower(),
                 **result.tools,
+                **{name: value for cell in cells for name, value in _figures(cell).items()},
             },
         )
         for cell in cells:
-            for job in cell.attempts:
-                _case(suite, job, repeated=len(cell.attempts) > 1)
+            for job in settled(cell.attempts):
+                _case(suite, job, cell)
     ET.indent(suites)
     text = ET.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _case(suite: ET.Element, job: JobResult, *, repeated: bool) -> None:
+def _figures(cell: Cell) -> dict[str, str]:
+    """What was measured, and why it is not to be trusted."""
+    figure = cell.figure
+    if figure is None:
+        return {}
+    facts = {
+        cell.letter: wording.figure(figure),
+        f"{cell.letter} details": wording.figure_details(figure),
+    }
+    return facts | ({f"{cell.letter} doubts": "; ".join(figure.doubts)} if figure.doubts else {})
+
+
+def _case(suite: ET.Element, job: JobResult, cell: Cell) -> None:
+    attempts = [one for one in cell.attempts if one.repetition == job.repetition]
     case = ET.SubElement(
         suite,
         "testcase",
         # CI systems tell cases apart by these two over time, so both stay the same in every run.
         classname=printable(f"{job.client}_{job.server}"),
-        name=printable(job.test) + (f" {job.repetition}" if repeated else ""),
-        time=f"{job.duration_s:.3f}",
+        name=printable(job.test) + (f" {job.repetition}" if cell.repeated else ""),
+        time=f"{sum(one.duration_s for one in attempts):.3f}",
     )
     facts = {"outcome": job.verdict.outcome, "seed": str(job.seed), "bundle": job.folder}
     if job.verdict.version is not None:
         facts["quic_version"] = wording.version(job.verdict.version)
+    if cell.flaky:
+        facts["flaky"] = wording.passed(cell)
+    if job.sample:
+        facts["kbps"] = f"{job.sample.kbps:.3f}"
+        if job.sample.tcp_share is not None:
+            facts["tcp_share"] = f"{job.sample.tcp_share:.4f}"
+        if job.sample.doubt:
+            facts["doubt"] = job.sample.doubt
     _properties(case, facts)
+    _ending(case, job, cell, "")
+    prefix = "rerun" if needs_attention(job.verdict.outcome) else "flaky"
+    for earlier in attempts[:-1]:
+        _ending(case, earlier, cell, prefix)
+
+
+def _ending(case: ET.Element, job: JobResult, cell: Cell, prefix: str) -> None:
     tag = _ELEMENTS.get(job.verdict.outcome)
     if tag is None:
         return
     reason = printable(job.verdict.reason)
-    ending = ET.SubElement(case, tag, message=f"{job.verdict.outcome}: {reason}".rstrip(": "))
+    ending = ET.SubElement(
+        case,
+        prefix + tag.capitalize() if prefix else tag,
+        message=f"{job.verdict.outcome}: {reason}".rstrip(": "),
+    )
     if tag != "skipped":
         ending.set("type", job.verdict.outcome)
-        ending.text = "\n".join(_explanation(job, repeated=repeated))
+        ending.text = "\n".join(_explanation(job, cell))
 
 
-def _explanation(job: JobResult, *, repeated: bool) -> list[str]:
-    lines = [wording.title(job, repeated=repeated)]
+def _explanation(job: JobResult, cell: Cell) -> list[str]:
+    lines = [wording.title(job, repeated=cell.repeated, retried=cell.retried)]
     for breach in breaches(job.verdict.violations):
         if breach.text:
             lines.append(f"{breach.level}: {breach.text} [{breach.citation}]")

@@ -7,7 +7,7 @@ rows and servers the columns, and the first three marks are those of quic-intero
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from reports import links
@@ -42,9 +42,10 @@ def write(result: RunResult, folder: Path) -> Path:
 
 def render(result: RunResult) -> str:
     """The Markdown text."""
-    blocks = [_facts(result), _table(result), _legend(result.jobs)]
     pairs = matrix(result.jobs, [test.letter for test in result.tests])
     cells = [cell for row in pairs.values() for cell in row]
+    blocks = [_facts(result), _table(result), _legend(result.jobs)]
+    blocks += _measurements(cells) + _flaky(cells)
     telling = [
         (cell, job)
         for cell in cells
@@ -113,7 +114,7 @@ def _table(result: RunResult) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _cell(cells: Iterable[Cell]) -> str:
+def _cell(cells: Sequence[Cell]) -> str:
     by_outcome: dict[Outcome, list[str]] = {}
     for cell in cells:
         score = f" {cell.score}" if cell.flaky else ""
@@ -123,7 +124,43 @@ def _cell(cells: Iterable[Cell]) -> str:
         for outcome in reversed(SEVERITY)
         if outcome in by_outcome
     ]
+    lines += [
+        f"{escaped(cell.letter)}: {wording.figure(figure)}{' ⚠' if figure.doubts else ''}"
+        for cell in cells
+        for figure in [cell.figure]
+        if figure
+    ]
     return "<br>".join(lines)
+
+
+def _measurements(cells: Iterable[Cell]) -> list[str]:
+    """A table of what was measured; none if nothing was."""
+    rows = [
+        f"| {escaped(cell.test)} | {escaped(cell.client)} | {escaped(cell.server)} "
+        f"| {wording.figure(figure)} | {wording.figure_details(figure)} "
+        f"| {', '.join(f'{sample:.0f}' for sample in figure.samples_kbps)} "
+        f"| {escaped('; '.join(figure.doubts))} |"
+        for cell in cells
+        for figure in [cell.figure]
+        if figure
+    ]
+    if not rows:
+        return []
+    head = (
+        "| measurement | client | server | goodput | | samples (kbps) | not to be trusted |",
+        "|---|---|---|---|---|---|---|",
+    )
+    return ["### Measurements", "\n".join((*head, *rows))]
+
+
+def _flaky(cells: Iterable[Cell]) -> list[str]:
+    lines = [
+        f"- client {escaped(cell.client)}, server {escaped(cell.server)}: {escaped(cell.test)}, "
+        f"{wording.passed(cell)}"
+        for cell in cells
+        if cell.flaky
+    ]
+    return ["### Flaky", "\n".join(lines)] if lines else []
 
 
 def _legend(jobs: Iterable[JobResult]) -> str:
@@ -131,10 +168,10 @@ def _legend(jobs: Iterable[JobResult]) -> str:
 
 
 def _failure(cell: Cell, job: JobResult) -> str:
-    repeated = len(cell.attempts) > 1
-    heading = f"**{escaped(wording.title(job, repeated=repeated))}**: {job.verdict.outcome}"
-    if repeated:
-        heading += f" ({cell.passed} of {len(cell.attempts)} passed)"
+    title = wording.title(job, repeated=cell.repeated, retried=cell.retried)
+    heading = f"**{escaped(title)}**: {job.verdict.outcome}"
+    if cell.flaky:
+        heading += f" ({wording.passed(cell)})"
     if job.verdict.reason:
         heading += f": {escaped(job.verdict.reason)}"
     lines = [heading, ""]

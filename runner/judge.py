@@ -23,21 +23,25 @@ import asyncio
 import signal
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from runner.errors import UserError
+from runner.measure import measure
 from runner.model import (
     AttemptRecord,
     Ending,
     FileRecord,
     Outcome,
     ReportedViolation,
+    Sample,
     SideRecord,
     Verdict,
 )
-from runner.store import read_attempt
+from runner.network.journal import LINK_LOG
+from runner.network.link_log import DamagedLinkLog, LinkLog, read_link_log
+from runner.store import SERIES_FILE, read_attempt, write_series
 from runner.trace.model import Capture, PacketType, Side, Trace
 from testcases.model import Inconclusive, Level, Requirement, TestCase, Violation
 
@@ -86,10 +90,55 @@ def judge(
     return Verdict(outcome, reason, violations, _negotiated_version(trace.right))
 
 
+def judge_and_measure(
+    folder: Path,
+    record: AttemptRecord,
+    trace: Trace,
+    test: TestCase,
+    *,
+    compat: bool = False,
+    strict: bool = False,
+) -> tuple[Verdict, Sample | None]:
+    """The verdict on one attempt, and if it is a measurement that passed, what it measured.
+
+    The course of the transfer is stored in the bundle if it is not there yet.
+    """
+    verdict = judge(record, trace, test, compat=compat, strict=strict)
+    if not test.is_measurement or verdict.outcome is not Outcome.PASSED:
+        return verdict, None
+    try:
+        measured = measure(record, trace, test, _link_log(folder))
+    except Exception as error:  # noqa: BLE001 - a figure's bug must not end the run
+        return replace(
+            verdict, outcome=Outcome.ERROR, reason=_bug("figure", test.name, error)
+        ), None
+    if measured.sample is None:
+        return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=measured.problem), None
+    if measured.series and not (folder / SERIES_FILE).exists():
+        write_series(measured.series, folder)
+    return verdict, measured.sample
+
+
+def _link_log(folder: Path) -> LinkLog | None:
+    """What the link logged; None if nothing that can be read."""
+    try:
+        return read_link_log(folder / "sim" / LINK_LOG)
+    except (OSError, DamagedLinkLog):
+        return None
+
+
 async def judge_bundle(
     folder: Path, tests: Sequence[TestCase], *, compat: bool = False, strict: bool = False
 ) -> tuple[AttemptRecord, Verdict]:
-    """Read a stored bundle, decode its captures, and judge it.
+    """Read a stored bundle, decode its captures, and judge it; raises as :func:`review` does."""
+    record, verdict, _ = await review(folder, tests, compat=compat, strict=strict)
+    return record, verdict
+
+
+async def review(
+    folder: Path, tests: Sequence[TestCase], *, compat: bool = False, strict: bool = False
+) -> tuple[AttemptRecord, Verdict, Sample | None]:
+    """Read a stored bundle, decode its captures, judge it, and find what it measured.
 
     Raises:
         UserError: The folder is no bundle, or its test is not known.
@@ -101,7 +150,8 @@ async def judge_bundle(
             f"{folder}: there is no test called {record.test!r}",
             "the bundle was made with test cases that are not installed here",
         )
-    return record, judge(record, await decode(folder), test, compat=compat, strict=strict)
+    trace = await decode(folder)
+    return record, *judge_and_measure(folder, record, trace, test, compat=compat, strict=strict)
 
 
 async def decode(folder: Path) -> Trace:
@@ -250,12 +300,13 @@ def _check(trace: Trace, requirements: Iterable[Requirement], *, compat: bool) -
         except Inconclusive as doubt:
             doubts.append((requirement, str(doubt)))  # and what was found before it stays found
         except Exception as error:  # noqa: BLE001 - a check's bug must not end the run
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            return _Findings(
-                fault=f"the check {requirement.name} raised {error!r} "
-                f"({Path(where.filename).name}, line {where.lineno})"
-            )
+            return _Findings(fault=_bug("check", requirement.name, error))
     return _Findings(tuple(violations), tuple(doubts))
+
+
+def _bug(what: str, name: str, error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the {what} {name} raised {error!r} ({Path(where.filename).name}, line {where.lineno})"
 
 
 def _reported(requirement: Requirement, violation: Violation) -> ReportedViolation:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.breaches import Breach, breaches
+from runner.estimate import Estimate, estimate
 from runner.model import Outcome
-from runner.store import JobResult
+from runner.store import JobResult, settled
 
 SEVERITY = (
     Outcome.FAILED,
@@ -64,8 +65,8 @@ class Cell:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of the attempts."""
-        return min((job.verdict.outcome for job in self.attempts), key=SEVERITY.index)
+        """The worst of the repetitions; the last attempt at each speaks for it."""
+        return min((job.verdict.outcome for job in settled(self.attempts)), key=SEVERITY.index)
 
     @property
     def passed(self) -> int:
@@ -82,13 +83,55 @@ class Cell:
         """``"3/5"`` where some of several attempts passed and some did not, else empty."""
         return f"{self.passed}/{len(self.attempts)}" if self.flaky else ""
 
+    @property
+    def repeated(self) -> bool:
+        """Whether repetitions are worth telling apart."""
+        return len({job.repetition for job in self.attempts}) > 1
+
+    @property
+    def retried(self) -> bool:
+        """Whether there was more than one attempt at a repetition."""
+        return any(job.attempt > 1 for job in self.attempts)
+
+    @property
+    def figure(self) -> Figure | None:
+        """What was measured; None if nothing was."""
+        repetitions = settled(self.attempts)
+        samples = [job.sample for job in repetitions if job.sample]
+        if not samples:
+            return None
+        figures = tuple(sample.kbps for sample in samples)
+        shares = [sample.tcp_share for sample in samples if sample.tcp_share is not None]
+        return Figure(
+            figures,
+            len(repetitions),
+            estimate(figures),
+            sum(shares) / len(shares) if shares else None,
+            tuple(dict.fromkeys(sample.doubt for sample in samples if sample.doubt)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a client and a server reached in a measurement."""
+
+    samples_kbps: tuple[float, ...]
+    """At least one."""
+    repetitions: int
+    """How many there were; those that failed made no sample."""
+    kbps: Estimate
+    tcp_share: float | None
+    """The mean of the samples that have one."""
+    doubts: tuple[str, ...]
+    """Why it is not to be trusted, each reason once."""
+
 
 Matrix = dict[tuple[str, str], tuple[Cell, ...]]
 """The cells of each (client, server), in the order of the tests."""
 
 
 def matrix(jobs: Iterable[JobResult], letters: Sequence[str]) -> Matrix:
-    """Sort results into cells; attempts are ordered by repetition.
+    """Sort results into cells; attempts are in the order in which they were made.
 
     Args:
         jobs: In any order.
@@ -104,7 +147,7 @@ def matrix(jobs: Iterable[JobResult], letters: Sequence[str]) -> Matrix:
             server,
             attempts[0].test,
             letter,
-            tuple(sorted(attempts, key=lambda job: job.repetition)),
+            tuple(sorted(attempts, key=lambda job: (job.repetition, job.attempt))),
         )
         for (client, server, letter), attempts in grouped.items()
     ]

@@ -8,9 +8,10 @@ a file back validates it. A field added later needs a default; a change of meani
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from runner.network.cross_traffic import CrossTraffic
 from runner.network.lateness import LatenessSummary
 from runner.trace.model import Side
 from testcases.model import Evidence, Level, TestCase
@@ -35,7 +36,7 @@ class Implementation:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Client x server x test case x repetition."""
+    """Client x server x test case x repetition, and which attempt at it this is."""
 
     client: Implementation
     server: Implementation
@@ -43,12 +44,19 @@ class Job:
     seed: int
     repetition: int = 1
     repetitions: int = 1
+    attempt: int = 1
+    """Which try, from 1: one that does not pass may be tried again."""
 
     @property
     def folder(self) -> str:
         """Its bundle's folder in the run's, as quic-interop-runner names it."""
         pair = f"{self.server.name}_{self.client.name}/{self.test.name}"
-        return pair if self.repetitions == 1 else f"{pair}/{self.repetition}"
+        place = pair if self.repetitions == 1 else f"{pair}/{self.repetition}"
+        return place if self.attempt == 1 else f"{place}.attempt-{self.attempt}"
+
+    def again(self) -> Job:
+        """The next attempt at it, with a seed that no other attempt or repetition has."""
+        return replace(self, seed=self.seed + self.repetitions, attempt=self.attempt + 1)
 
 
 class Outcome(StrEnum):
@@ -93,6 +101,37 @@ class Verdict:
     """Every breach seen, those that do not decide the outcome included."""
     version: int | None = None
     """The QUIC version that the first connection ended up with; None if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one attempt at a measurement measured."""
+
+    kbps: float
+    tcp_share: float | None = None
+    """Of the bytes that the link delivered to the client meanwhile, those of the TCP flow beside
+    it, from 0 to 1; None if there was none, or nobody counted."""
+    doubt: str = ""
+    """Why the figure is not to be trusted; empty if it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The course of a transfer. All lists are equally long; point n is of the n-th step."""
+
+    step_ms: int
+    quic_bytes: tuple[int, ...]
+    """Of UDP payload that reached the client in the step."""
+    smoothed_rtt_ms: tuple[float | None, ...] = ()
+    """As the server computes it from ACKs (RFC 9002, 5.3) at the end of the step; None before the
+    first one."""
+    tcp_bytes: tuple[int, ...] = ()
+    """Of IP packets of the TCP flow that reached the client in the step. Empty, as are those
+    below, if the link did not log."""
+    queue: tuple[int, ...] = ()
+    """The most packets that were waiting for the link towards the client."""
+    drops: tuple[int, ...] = ()
+    """Packets towards the client that the link's queue had no place for."""
 
 
 # --- What an attempt stores (attempt.json) -----------------------------------------------------
@@ -161,6 +200,8 @@ class LinkRecord:
     """By how much deliveries missed the times that the link's model gave them."""
     incomplete: str = ""
     """Why the captures miss something, e.g. because they reached their limit; else empty."""
+    cross_traffic: CrossTraffic | None = None
+    """What the TCP flow beside QUIC got through; None if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,4 +229,7 @@ class AttemptRecord:
     """False if /downloads held more entries than were listed, or more bytes than it may."""
     fault: str = ""
     """Why the runner or the machine failed; empty if they did not."""
+    attempt: int = 1
+    idle_share: float | None = None
+    """How much of the machine's CPU time was idle while the client ran, from 0 to 1."""
     format: int = FORMAT

@@ -18,6 +18,10 @@ from testcases.model import TestCase
 TESTCASE_GROUP = "quicmatrix.testcases"
 """Entry points of this group are tuples of test cases; any distribution may bring some."""
 
+ONLY_TESTS = "onlyTests"
+ONLY_MEASUREMENTS = "onlyMeasurements"
+"""quic-interop-runner's words for all test cases of a kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -63,7 +67,7 @@ def select(
     """Understand the comma lists of -c, -s, -t and the name of -i.
 
     An implementation is a name of the file or ``name=command``, which needs no file. A test is a
-    name or a letter.
+    name or a letter; ``onlyTests`` and ``onlyMeasurements`` are all of either kind.
 
     Raises:
         UserError: Something is unknown, with the nearest names, or cannot be run here.
@@ -84,7 +88,7 @@ def select(
         for name in named[role] if words is not None else ():
             _require(known[name], role)
     if must_include is not None and must_include not in known:
-        raise _unknown("implementation", must_include, known)
+        raise unknown("implementation", must_include, known)
     return Selection(
         clients=tuple(known[name] for name in named[Side.CLIENT]),
         servers=tuple(known[name] for name in named[Side.SERVER]),
@@ -94,25 +98,45 @@ def select(
     )
 
 
-def jobs(selection: Selection, seed: int, repeat: int = 1) -> tuple[Job, ...]:
-    """All jobs, pair by pair. Repetition n gets the n-th seed, so that each can be run again."""
+def jobs(selection: Selection, seed: int, repeat: int | None = None) -> tuple[Job, ...]:
+    """All jobs, pair by pair. Repetition n gets the n-th seed, so that each can be run again.
+
+    Args:
+        selection: The axes of the matrix.
+        seed: Of the first repetitions.
+        repeat: How often each is done; None: as often as its test case wants.
+    """
     return tuple(
-        Job(client, server, test, seed + repetition - 1, repetition, repeat)
+        Job(client, server, test, seed + repetition - 1, repetition, repetitions)
         for client, server in selection.pairs
         for test in selection.tests
-        for repetition in range(1, repeat + 1)
+        for repetitions in [test.repetitions if repeat is None else repeat]
+        for repetition in range(1, repetitions + 1)
     )
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> UserError:
+    """Nothing of that name is known; the hint has the nearest names."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    near = near or [name for name in names if name.lower() == word.lower()]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+    return UserError(f"there is no {what} called {word!r}", hint)
 
 
 def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]:
     if words is None:
         return tuple(cases)
-    by_word = {word: case for case in cases for word in (case.letter, case.name)}
-    wanted = []
+    by_word: dict[str, tuple[TestCase, ...]] = {
+        word: (case,) for case in cases for word in (case.letter, case.name)
+    }
+    for word, measures in ((ONLY_TESTS, False), (ONLY_MEASUREMENTS, True)):
+        by_word[word] = tuple(case for case in cases if case.is_measurement is measures)
+    wanted: list[TestCase] = []
     for word in _split(words):
         if word not in by_word:
-            raise _unknown("test", word, by_word)
-        wanted.append(by_word[word])
+            raise unknown("test", word, by_word)
+        wanted += by_word[word]
     return _unique(wanted, key=lambda case: case.name)
 
 
@@ -121,7 +145,7 @@ def _define(word: str, role: Side, known: dict[str, Implementation], cwd: Path) 
     name, equals, line = word.partition("=")
     if not equals:
         if name not in known:
-            raise _unknown("implementation", name, known)
+            raise unknown("implementation", name, known)
         return name
     if not valid_name(name):
         raise UserError(
@@ -163,11 +187,3 @@ T = TypeVar("T")
 
 def _unique(items: Iterable[T], key: Callable[[T], object] = lambda item: item) -> tuple[T, ...]:
     return tuple({key(item): item for item in items}.values())
-
-
-def _unknown(what: str, word: str, known: Iterable[str]) -> UserError:
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
-    near = near or [name for name in names if name.lower() == word.lower()]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
-    return UserError(f"there is no {what} called {word!r}", hint)

@@ -9,7 +9,7 @@ has lost nothing but the jobs that were under way.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -17,10 +17,12 @@ from typing import TypeVar
 import msgspec
 
 from runner.errors import UserError
-from runner.model import FORMAT, AttemptRecord, Outcome, Verdict
+from runner.estimate import estimate
+from runner.model import FORMAT, AttemptRecord, Outcome, Sample, Series, Verdict
 
 RESULT_FILE = "result.json"
 ATTEMPT_FILE = "attempt.json"
+SERIES_FILE = "series.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,12 @@ class TestInfo:
     name: str
     summary: str
     scenario: str
+    is_measurement: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """A job and its verdict."""
+    """An attempt at a job, and its verdict."""
 
     client: str
     server: str
@@ -53,6 +56,10 @@ class JobResult:
     """Its bundle, relative to the run's folder; empty if it was never started."""
     command: str
     """What runs it again."""
+    attempt: int = 1
+    """Which try at the job, from 1."""
+    sample: Sample | None = None
+    """What it measured; None if it is no measurement, or makes no sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ class RunResult:
     tests: tuple[TestInfo, ...]
     seed: int
     planned: int
-    """How many jobs there were to do."""
+    """How many attempts there were to make: one for each job, and those after attempts that did
+    not pass."""
     jobs: tuple[JobResult, ...] = ()
     """Those that were done, in the order in which they ended."""
     complete: bool = False
@@ -101,19 +109,27 @@ def write(result: RunResult, folder: Path) -> None:
         "clients": result.clients,
         "urls": result.urls,
         "tests": {
-            test.letter: {"name": test.name, "desc": test.summary, "scenario": test.scenario}
+            test.letter: _Test(test.name, test.summary, test.scenario, test.is_measurement)
             for test in result.tests
         },
         "quic_version": "0x1",
         "results": [
             [
-                {"abbr": test.letter, "name": test.name, "result": _interop_result(attempts)}
+                _Abbreviated(test.letter, test.name, _interop_result(attempts))
                 for test in result.tests
+                if not test.is_measurement
                 for attempts in [result.of(client, server, test.letter)]
             ]
             for client, server in cells
         ],
-        "measurements": [[] for _ in cells],
+        "measurements": [
+            [
+                _measurement(test, result.of(client, server, test.letter))
+                for test in result.tests
+                if test.is_measurement
+            ]
+            for client, server in cells
+        ],
         "jobs_format": FORMAT,
         "run": _Run(
             run_id=result.run_id,
@@ -156,7 +172,7 @@ def load(path: Path) -> RunResult:
         servers=document.servers,
         urls=document.urls,
         tests=tuple(
-            TestInfo(letter, test.name, test.desc, test.scenario)
+            TestInfo(letter, test.name, test.desc, test.scenario, test.is_measurement)
             for letter, test in document.tests.items()
         ),
         seed=run.seed,
@@ -187,6 +203,39 @@ def read_attempt(folder: Path) -> AttemptRecord:
     return record
 
 
+def write_series(series: Series, bundle: Path) -> None:
+    """Write series.json into a bundle."""
+    write_file(bundle / SERIES_FILE, msgspec.json.encode(series) + b"\n")
+
+
+def read_series(bundle: Path) -> Series | None:
+    """Read a bundle's series.json; None if it has none.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    path = bundle / SERIES_FILE
+    return _read(path, Series) if path.is_file() else None
+
+
+def settled(jobs: Iterable[JobResult]) -> tuple[JobResult, ...]:
+    """Of each job its last attempt, which speaks for it, in the order of the first ones."""
+    last: dict[tuple[str, str, str, int], JobResult] = {}
+    for job in jobs:
+        key = (job.client, job.server, job.test, job.repetition)
+        if key not in last or last[key].attempt < job.attempt:
+            last[key] = job
+    return tuple(last.values())
+
+
+def kbps(samples: Sequence[float]) -> str:
+    """Samples in quic-interop-runner's words: ``9104 (± 141) kbps``; empty if there are none."""
+    if not samples:
+        return ""
+    said = estimate(samples)
+    return f"{said.mean:.0f} (± {said.deviation:.0f}) kbps"
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that it is either there as a whole or as it was before."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -197,9 +246,29 @@ def write_file(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _measurement(test: TestInfo, attempts: Sequence[JobResult]) -> _Measurement:
+    """quic-interop-runner's keys, and what it has no words for."""
+    samples = [job.sample for job in settled(attempts) if job.sample]
+    figures = tuple(sample.kbps for sample in samples)
+    shares = [sample.tcp_share for sample in samples if sample.tcp_share is not None]
+    said = estimate(figures) if figures else None
+    return _Measurement(
+        abbr=test.letter,
+        name=test.name,
+        result=_interop_result(attempts),
+        details=kbps(figures),
+        samples_kbps=figures,
+        mean_kbps=round(said.mean, 3) if said else None,
+        deviation_kbps=round(said.deviation, 3) if said else None,
+        confidence_95_kbps=(round(said.low, 3), round(said.high, 3)) if said else None,
+        tcp_share=round(sum(shares) / len(shares), 4) if shares else None,
+        doubts=tuple(dict.fromkeys(sample.doubt for sample in samples if sample.doubt)),
+    )
+
+
 def _interop_result(attempts: Sequence[JobResult]) -> str | None:
     """quic-interop-runner's word for a cell: the worst that was seen, None where we cannot tell."""
-    outcomes = {attempt.verdict.outcome for attempt in attempts}
+    outcomes = {attempt.verdict.outcome for attempt in settled(attempts)}
     if outcomes & {Outcome.FAILED, Outcome.TIMEOUT, Outcome.CRASHED}:
         return "failed"
     if not outcomes or outcomes & {Outcome.INCONCLUSIVE, Outcome.ERROR}:
@@ -212,6 +281,28 @@ class _Test:
     name: str
     desc: str
     scenario: str = ""
+    is_measurement: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Abbreviated:
+    abbr: str
+    name: str
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measurement:
+    abbr: str
+    name: str
+    result: str | None
+    details: str
+    samples_kbps: tuple[float, ...]
+    mean_kbps: float | None
+    deviation_kbps: float | None
+    confidence_95_kbps: tuple[float, float] | None
+    tcp_share: float | None
+    doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

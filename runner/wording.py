@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from runner.matrix import Cell, Figure
 from runner.printable import printable
-from runner.store import JobResult
+from runner.store import JobResult, kbps
 from runner.trace.model import VERSION_1, VERSION_2, Side
 from testcases.model import Evidence
 
@@ -57,7 +58,35 @@ def more(count: int, what: str, *, prefix: str = "") -> list[str]:
     return [f"{prefix}and {count} {what} more"] if count > 0 else []
 
 
-def title(job: JobResult, *, repeated: bool) -> str:
-    """Who did what: ``client a, server b: retry``, with the repetition where there are several."""
+def title(job: JobResult, *, repeated: bool = False, retried: bool = False) -> str:
+    """Who did what: ``client a, server b: retry``, with what tells it from the others.
+
+    Args:
+        job: An attempt.
+        repeated: Whether there are several repetitions.
+        retried: Whether there are several attempts at a repetition.
+    """
     words = f"client {printable(job.client)}, server {printable(job.server)}: {printable(job.test)}"
-    return f"{words}, repetition {job.repetition}" if repeated else words
+    words += f", repetition {job.repetition}" if repeated else ""
+    return f"{words}, attempt {job.attempt}" if retried else words
+
+
+def passed(cell: Cell) -> str:
+    """How many attempts passed, where several did not agree: ``2 of 3 passed``; else empty."""
+    return f"{cell.passed} of {len(cell.attempts)} passed" if cell.flaky else ""
+
+
+def figure(measured: Figure) -> str:
+    """A figure as quic-interop-runner writes it: ``9104 (± 141) kbps``."""
+    return kbps(measured.samples_kbps)
+
+
+def figure_details(measured: Figure) -> str:
+    """How much a figure says: samples, confidence interval, and the TCP flow's share."""
+    taken = len(measured.samples_kbps)
+    words = [f"{taken} of {measured.repetitions} samples"]
+    if taken > 1:
+        words.append(f"95 % confidence {measured.kbps.low:.0f} to {measured.kbps.high:.0f} kbps")
+    if measured.tcp_share is not None:
+        words.append(f"TCP took {100 * measured.tcp_share:.0f} % of the link")
+    return ", ".join(words)

@@ -76,6 +76,9 @@ class Violation:
 
 
 Check = Callable[[Trace], Iterator[Violation]]
+Figure = Callable[[Trace], float]
+"""What a measurement measures in one trace, in kbps; raises :class:`Inconclusive` where it cannot
+be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +149,12 @@ class TestCase:
     """How many random names of 250 characters make the leaf larger than it needs to be."""
     timeout_s: float = 60.0
     """Seconds that the client may take, from its start."""
+    figure: Figure | None = None
+    """What it measures; None if it only passes or fails."""
+    repetitions: int = 1
+    """How often it is done unless somebody says otherwise: a figure needs several samples."""
+
+    @property
+    def is_measurement(self) -> bool:
+        """Whether it gives a figure. Nothing else runs meanwhile."""
+        return self.figure is not None

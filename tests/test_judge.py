@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path as FolderPath
 
 import pytest
+from transfers import transfer
 
-from runner.judge import MOST_VIOLATIONS, judge
+from runner.judge import MOST_VIOLATIONS, judge, judge_and_measure
 from runner.model import (
     AttemptRecord,
     Ending,
@@ -15,8 +17,10 @@ from runner.model import (
     FileRecord,
     LinkRecord,
     Outcome,
+    Sample,
     SideRecord,
 )
+from runner.store import read_series
 from runner.trace.model import (
     VERSION_2,
     Address,
@@ -29,7 +33,15 @@ from runner.trace.model import (
     Side,
     Trace,
 )
-from testcases.model import Inconclusive, Level, Requirement, TestCase, Violation, requirement
+from testcases.model import (
+    Figure,
+    Inconclusive,
+    Level,
+    Requirement,
+    TestCase,
+    Violation,
+    requirement,
+)
 
 FILE = FileRecord("a", EntryKind.FILE, 3, "00" * 32)
 RECORD = AttemptRecord(
@@ -292,3 +304,43 @@ def test_files_that_differ_fail(downloads: tuple[FileRecord, ...], message: str)
 def test_an_overfull_downloads_folder_fails() -> None:
     record = replace(RECORD, downloads_complete=False)
     assert "more than can be looked at" in judge(record, TRACE, case(holds)).reason
+
+
+# --- Measuring ---------------------------------------------------------------------------------
+
+
+def measured(
+    folder: FolderPath, figure: Figure, record: AttemptRecord = RECORD
+) -> tuple[Outcome, str, Sample | None]:
+    case = TestCase("case", "G", "It is fast.", "c", "s", (), figure=figure)
+    verdict, sample = judge_and_measure(folder, record, transfer(11, 0.01), case)
+    return verdict.outcome, verdict.reason, sample
+
+
+def test_what_passed_is_measured_and_its_course_stored_once(tmp_path: FolderPath) -> None:
+    assert measured(tmp_path, lambda _: 9000.0) == (Outcome.PASSED, "", Sample(9000.0))
+    series = read_series(tmp_path)
+    assert series is not None
+    assert sum(series.quic_bytes) == 11_000
+    (tmp_path / "series.json").write_text("kept as it is")
+    measured(tmp_path, lambda _: 9000.0)
+    assert (tmp_path / "series.json").read_text() == "kept as it is"
+
+
+def test_what_did_not_pass_makes_no_sample(tmp_path: FolderPath) -> None:
+    outcome, _, sample = measured(tmp_path, lambda _: 9000.0, replace(RECORD, downloads=()))
+    assert (outcome, sample) == (Outcome.FAILED, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_that_cannot_be_told_is_inconclusive(tmp_path: FolderPath) -> None:
+    def figure(_: Trace) -> float:
+        raise Inconclusive("too short")
+
+    assert measured(tmp_path, figure) == (Outcome.INCONCLUSIVE, "too short", None)
+
+
+def test_a_bug_in_a_figure_is_our_fault(tmp_path: FolderPath) -> None:
+    outcome, reason, sample = measured(tmp_path, lambda _: 1 / 0)
+    assert (outcome, sample) == (Outcome.ERROR, None)
+    assert reason.startswith("the figure case raised ZeroDivisionError")

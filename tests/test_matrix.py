@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from golden_run import HANDSHAKE, LOSS, PASSED, RETRY, SMALL_ACK, TOKEN_LOST, job
 
 from runner.matrix import (
@@ -11,8 +13,8 @@ from runner.matrix import (
     needs_attention,
     remarks,
 )
-from runner.model import Outcome, Verdict
-from runner.store import RunResult
+from runner.model import Outcome, Sample, Verdict
+from runner.store import JobResult, RunResult
 
 
 def test_every_outcome_has_a_place_a_mark_of_its_own_and_an_explanation() -> None:
@@ -77,3 +79,46 @@ def test_remarks_are_what_passed_attempts_breached_once_for_each_requirement() -
     (remark,) = remarks(jobs)
     assert remark.breach.text == SMALL_ACK.text
     assert remark.jobs == tuple(jobs[:2])
+
+
+def retried(*verdicts: Verdict) -> list[JobResult]:
+    return [
+        replace(job("a", "b", RETRY, verdict), attempt=number)
+        for number, verdict in enumerate(verdicts, 1)
+    ]
+
+
+def test_the_last_attempt_at_a_repetition_speaks_for_it_and_all_are_counted() -> None:
+    ((cell,),) = matrix(retried(Verdict(Outcome.FAILED), PASSED), ["S"]).values()
+    assert cell.outcome is Outcome.PASSED
+    assert cell.flaky
+    assert cell.score == "1/2"
+    assert cell.retried
+    assert not cell.repeated
+
+
+def test_what_never_passed_is_not_flaky_for_being_tried_again() -> None:
+    ((cell,),) = matrix(retried(*[Verdict(Outcome.FAILED)] * 3), ["S"]).values()
+    assert cell.outcome is Outcome.FAILED
+    assert not cell.flaky
+
+
+def test_a_figure_is_made_of_the_samples_that_there_are() -> None:
+    samples = (Sample(9000, 0.4), Sample(9200, 0.6, "machine too busy"), None)
+    jobs = [
+        replace(job("a", "b", RETRY, PASSED, repetition=number), sample=sample)
+        for number, sample in enumerate(samples, 1)
+    ]
+    ((cell,),) = matrix(jobs, ["S"]).values()
+    figure = cell.figure
+    assert figure is not None
+    assert figure.samples_kbps == (9000, 9200)
+    assert figure.repetitions == 3
+    assert figure.kbps.mean == 9100
+    assert figure.tcp_share == 0.5
+    assert figure.doubts == ("machine too busy",)
+
+
+def test_a_test_has_no_figure() -> None:
+    ((cell,),) = matrix([job("a", "b", RETRY, PASSED)], ["S"]).values()
+    assert cell.figure is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,29 @@ def test_replacing_an_image() -> None:
         replaced((A, B), ["c=me/c"])
     with pytest.raises(UserError, match="name=image"):
         replaced((A, B), ["b"])
+
+
+def test_quic_interop_runner_s_words_for_all_of_a_kind(tmp_path: Path) -> None:
+    measured = TestCase("goodput", "G", "It is fast.", "g", "g", (), figure=lambda _: 1.0)
+    cases = (*CASES, replace(measured, repetitions=5))
+
+    def tests(words: str | None) -> list[str]:
+        chosen = select((A,), cwd=tmp_path, cases=cases, tests=words)
+        return [case.letter for case in chosen.tests]
+
+    assert tests(None) == ["H", "DC", "S", "G"]
+    assert tests("onlyTests") == ["H", "DC", "S"]
+    assert tests("onlyMeasurements") == ["G"]
+    assert tests("S,onlyMeasurements,goodput") == ["S", "G"]
+    with pytest.raises(UserError, match="no test called 'onlytests'") as raised:
+        tests("onlytests")
+    assert "onlyTests" in raised.value.hint
+
+
+def test_a_measurement_is_repeated_unless_somebody_says_how_often() -> None:
+    measured = TestCase("goodput", "G", "It is fast.", "g", "g", (), repetitions=5)
+    selection = Selection((A,), (A,), (CASES[0], measured))
+    assert [(job.test.letter, job.seed) for job in jobs(selection, 7)] == [
+        *[("H", 7), ("G", 7), ("G", 8), ("G", 9), ("G", 10), ("G", 11)]
+    ]
+    assert [job.test.letter for job in jobs(selection, 7, 1)] == ["H", "G"]

@@ -8,7 +8,7 @@ import pytest
 
 from runner import store
 from runner.errors import UserError
-from runner.model import Outcome, ReportedViolation, Verdict
+from runner.model import Outcome, ReportedViolation, Sample, Series, Verdict
 from runner.store import JobResult, RunResult, TestInfo
 from runner.trace.model import Side
 from testcases.model import Evidence, Level
@@ -125,3 +125,77 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         store.write_file(path, "not bytes")  # type: ignore[arg-type]
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+GOODPUT = TestInfo("G", "goodput", "It is fast.", "simple-p2p", is_measurement=True)
+
+
+def measured(*samples: Sample | None) -> RunResult:
+    """A run with a measurement of these samples; where there is none, the repetition failed."""
+    jobs = tuple(
+        replace(
+            JOB,
+            test="goodput",
+            letter="G",
+            repetition=number,
+            verdict=Verdict(Outcome.PASSED if sample else Outcome.FAILED),
+            sample=sample,
+        )
+        for number, sample in enumerate(samples, 1)
+    )
+    return replace(RESULT, tests=(*RESULT.tests, GOODPUT), jobs=jobs)
+
+
+def measurement(tmp_path: Path, result: RunResult) -> dict[str, object]:
+    store.write(result, tmp_path)
+    assert store.load(tmp_path) == result
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert [entry["abbr"] for entry in document["results"][0]] == ["S"]
+    ((entry,), _) = document["measurements"]
+    assert isinstance(entry, dict)
+    return entry
+
+
+def test_a_measurement_in_quic_interop_runner_s_words_and_ours(tmp_path: Path) -> None:
+    samples = (Sample(9000.5, 0.5), Sample(9200.5, 0.6, "machine too busy"))
+    entry = measurement(tmp_path, measured(*samples))
+    quic_interop_runners = {key: entry[key] for key in ("abbr", "name", "result", "details")}
+    assert quic_interop_runners == {
+        "abbr": "G",
+        "name": "goodput",
+        "result": "succeeded",
+        "details": "9100 (± 141) kbps",
+    }
+    assert entry["samples_kbps"] == [9000.5, 9200.5]
+    assert entry["mean_kbps"] == 9100.5
+    assert entry["deviation_kbps"] == 141.421
+    assert entry["confidence_95_kbps"] == [9000.5, 9200.5]
+    assert entry["tcp_share"] == 0.55
+    assert entry["doubts"] == ["machine too busy"]
+
+
+def test_a_failed_repetition_makes_no_sample_and_fails_the_measurement(tmp_path: Path) -> None:
+    entry = measurement(tmp_path, measured(Sample(9000), None))
+    assert entry["result"] == "failed"
+    assert entry["samples_kbps"] == [9000]
+    assert measurement(tmp_path, measured(None))["details"] == ""
+
+
+def test_the_last_attempt_at_a_job_is_what_is_exported(tmp_path: Path) -> None:
+    failed, passed = attempts(Outcome.FAILED, Outcome.PASSED)
+    jobs = (failed, replace(passed, repetition=1, attempt=2))
+    assert store.settled(jobs) == jobs[1:]
+    store.write(replace(RESULT, jobs=jobs), tmp_path)
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document["results"][0][0]["result"] == "succeeded"
+    assert [job["attempt"] for job in document["jobs"]] == [1, 2]
+
+
+def test_a_course_is_read_back_and_damage_named(tmp_path: Path) -> None:
+    assert store.read_series(tmp_path) is None
+    course = Series(100, (1, 2), (None, 30.5), (3, 4), (5, 6), (0, 1))
+    store.write_series(course, tmp_path)
+    assert store.read_series(tmp_path) == course
+    (tmp_path / store.SERIES_FILE).write_text('{"step_ms": "x"}')
+    with pytest.raises(UserError, match=r"series\.json"):
+        store.read_series(tmp_path)

@@ -9,19 +9,24 @@ published as it is.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import links
-from reports.html import page
+from reports.html import chart, page
 from runner import wording
 from runner.breaches import breaches
+from runner.errors import UserError
 from runner.matrix import EXPLANATIONS
+from runner.model import Series
 from runner.printable import printable
-from runner.store import RunResult, write_file
+from runner.store import RunResult, read_series, write_file
 from runner.trace.model import Side
 
 FILE = "index.html"
@@ -34,12 +39,23 @@ _HERE = Path(__file__).parent
 def write(result: RunResult, folder: Path) -> Path:
     """Write the page into the run's folder."""
     path = folder / FILE
-    write_file(path, render(result).encode("utf-8"))
+    write_file(path, render(result, _stored(result, folder)).encode("utf-8"))
     return path
 
 
-def render(result: RunResult) -> str:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the page needs to know of the bundles."""
+
+    series: Mapping[str, Series] = field(default_factory=dict)
+    """The courses of transfers, by the bundles' folders."""
+    without_log: frozenset[tuple[str, Side]] = frozenset()
+    """Whose program never started, so that there is no log of it: the bundle's folder and side."""
+
+
+def render(result: RunResult, stored: Stored | None = None) -> str:
     """The page's HTML."""
+    stored = stored or Stored()
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -50,6 +66,9 @@ def render(result: RunResult) -> str:
     )
     environment.filters |= {
         "duration": wording.duration,
+        "figure": wording.figure,
+        "figure_details": wording.figure_details,
+        "passed": wording.passed,
         "moment": wording.moment,
         "version": wording.version,
         "capture_name": wording.capture_name,
@@ -69,7 +88,9 @@ def render(result: RunResult) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return environment.get_template("page.html").render(
         run=result,
-        page=page.page(result),
+        page=page.page(result, stored.series),
+        chart=chart,
+        without_log=stored.without_log,
         explanations=EXPLANATIONS,
         sides=tuple(Side),
         most_packets=MOST_PACKETS,
@@ -77,6 +98,25 @@ def render(result: RunResult) -> str:
         style=Markup(style),  # noqa: S704 - our own file, whose hash the page's policy names
         style_hash=digest,
     )
+
+
+def _stored(result: RunResult, folder: Path) -> Stored:
+    """Look into the bundles. One that is damaged has no course, but no page is lost for it."""
+    series: dict[str, Series] = {}
+    without_log: set[tuple[str, Side]] = set()
+    for job in result.jobs:
+        if not links.inside(job.folder):
+            continue
+        bundle = folder / job.folder
+        with contextlib.suppress(UserError):
+            if job.sample and (found := read_series(bundle)):
+                series[job.folder] = found
+        without_log |= {
+            (job.folder, side)
+            for side in Side
+            if bundle.is_dir() and not (bundle / side / "output.log").is_file()
+        }
+    return Stored(series, frozenset(without_log))
 
 
 def _printable(value: object) -> object:

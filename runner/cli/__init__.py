@@ -34,6 +34,7 @@ COMMANDS = {
     "run": ("run", "Run implementations against each other and judge them."),
     "list": ("listing", "Show which tests, implementations and scenarios there are."),
     "judge": ("judge", "Judge again what a run stored, without running anything."),
+    "explain": ("explain", "Explain a verdict by the packets around each violation."),
     "doctor": ("doctor", "Find out whether tests can run here, and what is missing."),
     "clean": ("clean", "Remove what dead runs left behind."),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,7 +30,7 @@ class Judgement:
     @property
     def changed(self) -> bool:
         """Whether it is another verdict than the run's; what violations say is part of it."""
-        return self.before.verdict != self.after.verdict
+        return (self.before.verdict, self.before.sample) != (self.after.verdict, self.after.sample)
 
 
 @click.command()
@@ -85,6 +85,7 @@ def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: boo
     from runner.cli.report_files import export  # noqa: PLC0415 - as above
     from runner.console.closing import explain_failures, summarize  # noqa: PLC0415 - as above
     from runner.matrix import needs_attention  # noqa: PLC0415 - as above
+    from runner.store import settled  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
     judgements = asyncio.run(_judge_all(folder, result))
@@ -94,12 +95,13 @@ def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: boo
     explain_failures(console, judged, debug=debug)
     _show_changes(console, judgements)
     summarize(console, judged, None, debug=debug)
-    failed = any(needs_attention(job.verdict.outcome) for job in judged.jobs)
+    failed = any(needs_attention(job.verdict.outcome) for job in settled(judged.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
 async def _judge_all(folder: Path, result: RunResult) -> list[Judgement]:
-    from runner.judge import judge_bundle  # noqa: PLC0415 - only judging needs it
+    from runner.cli.run_folder import bundle_in  # noqa: PLC0415 - as above
+    from runner.judge import review  # noqa: PLC0415 - only judging needs it
     from runner.select import testcases  # noqa: PLC0415 - loads the suite
 
     tests = testcases()
@@ -109,10 +111,10 @@ async def _judge_all(folder: Path, result: RunResult) -> list[Judgement]:
         if not job.folder:  # it never got as far as a bundle: there is nothing to judge anew
             return Judgement(job, job)
         async with places:
-            _, verdict = await judge_bundle(
-                _inside(folder, job.folder), tests, compat=result.compat, strict=result.strict
+            _, verdict, sample = await review(
+                bundle_in(folder, job.folder), tests, compat=result.compat, strict=result.strict
             )
-        return Judgement(job, replace(job, verdict=verdict))
+        return Judgement(job, replace(job, verdict=verdict, sample=sample))
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(judge(job)) for job in result.jobs]
@@ -123,12 +125,13 @@ def _judge_bundle(folder: Path, *, compat: bool, strict: bool, debug: bool) -> i
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
 
     from runner.console.closing import failure  # noqa: PLC0415 - as above
-    from runner.judge import judge_bundle  # noqa: PLC0415 - only judging needs it
+    from runner.judge import review  # noqa: PLC0415 - only judging needs it
     from runner.matrix import needs_attention  # noqa: PLC0415 - as above
     from runner.select import testcases  # noqa: PLC0415 - loads the suite
     from runner.store import JobResult  # noqa: PLC0415 - as above
 
-    record, verdict = asyncio.run(judge_bundle(folder, testcases(), compat=compat, strict=strict))
+    judging = review(folder, testcases(), compat=compat, strict=strict)
+    record, verdict, sample = asyncio.run(judging)
     job = JobResult(
         client=record.client_name,
         server=record.server_name,
@@ -141,6 +144,8 @@ def _judge_bundle(folder: Path, *, compat: bool, strict: bool, debug: bool) -> i
         duration_s=record.duration_s,
         folder=str(folder),
         command="",
+        attempt=record.attempt,
+        sample=sample,
     )
     console = Console(highlight=False)
     for line in failure(job, "", debug=debug):
@@ -155,12 +160,11 @@ def _show_changes(console: Console, judgements: list[Judgement]) -> None:
 
     changed = [one for one in judgements if one.changed]
     for one in changed:
-        repeated = one.after.repetition > 1
+        title = wording.title(
+            one.after, repeated=one.after.repetition > 1, retried=one.after.attempt > 1
+        )
         console.print(
-            Text(
-                f"changed  {wording.title(one.after, repeated=repeated)}: "
-                f"{_said(one.before.verdict)}, now {_said(one.after.verdict)}"
-            ),
+            Text(f"changed  {title}: {_said(one.before.verdict)}, now {_said(one.after.verdict)}"),
             soft_wrap=True,
         )
     if not changed:
@@ -174,11 +178,3 @@ def _said(verdict: Verdict) -> str:
     count = len(verdict.violations)
     violations = "violation" if count == 1 else "violations"
     return f"{verdict.outcome} ({count} {violations})" if count else str(verdict.outcome)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """A bundle of a run; a result.json made by somebody else must not lead anywhere else."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        raise UserError(f"{folder}: result.json names a bundle outside of it: {name}")
-    return folder / path

@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ import click
 
 from runner.cli import ExitCode
 from runner.cli.backends import BACKENDS, backend
-from runner.cli.run_folder import RUNS, point_latest, unused_folder
+from runner.cli.run_folder import RUNS, new_folder, point_latest
 from runner.cli.signals import Interrupted, until_signalled
 from runner.errors import UserError
 from runner.printable import printable
@@ -48,7 +49,8 @@ class Arguments:
     jobs: int
     backend: str
     seed: int | None
-    repeat: int
+    repeat: int | None
+    retries: int
     compat: bool
     strict: bool
     log_dir: Path | None
@@ -73,7 +75,12 @@ class Plan:
 @click.command()
 @click.option("-c", "--clients", metavar="A,B", help="Clients: names, or name=command.  [all]")
 @click.option("-s", "--servers", metavar="A,B", help="Servers: names, or name=command.  [all]")
-@click.option("-t", "--tests", metavar="T,T", help="Tests: names or letters.  [all]")
+@click.option(
+    "-t",
+    "--tests",
+    metavar="T,T",
+    help="Tests: names or letters, onlyTests, onlyMeasurements.  [all]",
+)
 @click.option(
     "-i", "--must-include", metavar="NAME", help="Only pairs with this implementation in them."
 )
@@ -96,7 +103,7 @@ class Plan:
     metavar="N|auto",
     default="auto",
     callback=lambda _context, _option, word: _parallel(word),
-    help="How many jobs run side by side.  [one for each core]",
+    help="How many tests run side by side.  [two for each core]",
 )
 @click.option(
     "--backend",
@@ -109,7 +116,19 @@ class Plan:
     type=click.IntRange(min=0, max=2**63 - 1),
     help="Repeats the network's every drop and corruption.  [random]",
 )
-@click.option("--repeat", type=click.IntRange(min=1), default=1, help="Do each job so often.  [1]")
+@click.option(
+    "--repeat",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Do each job so often.  [1; measurements: 5]",
+)
+@click.option(
+    "--retries",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Attempt a job that does not pass so often again.  [0]",
+)
 @click.option("--compat", is_flag=True, help="Judge by quic-interop-runner's requirements alone.")
 @click.option("--strict", is_flag=True, help="Let SHOULD requirements decide too.")
 @click.option(
@@ -148,10 +167,19 @@ def command(context: click.Context, /, **options: object) -> int:
 def _parallel(word: str) -> int:
     """How many jobs run side by side."""
     if word == "auto":
-        return len(os.sched_getaffinity(0))
+        return 2 * _cores()
     if not (word.isascii() and word.isdigit() and int(word) >= 1):
         raise click.BadParameter(f"{word!r} is neither a number from 1 nor 'auto'")
     return int(word)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _measuring_cores() -> tuple[int, ...]:
+    """The cores that measurements can have to themselves; none if nothing can be bound to one."""
+    return tuple(sorted(os.sched_getaffinity(0))) if shutil.which("taskset") else ()
 
 
 def _run(arguments: Arguments, command_line: str) -> int:
@@ -206,11 +234,7 @@ def _perform(plan: Plan) -> int:
 
     arguments = plan.arguments
     now = datetime.now(UTC)
-    folder = arguments.log_dir or unused_folder(RUNS, now)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder.parent}: {error.strerror}", "--log-dir names another") from error
+    folder = _folder(arguments.log_dir, now)
     # Markdown is for redirecting, so it gets the standard output for itself.
     console = Console(stderr=arguments.markdown, highlight=False)
     signalled = 0
@@ -237,6 +261,24 @@ def _perform(plan: Plan) -> int:
     return ExitCode.SIGNALLED + signalled if signalled else _judgement(result)
 
 
+def _folder(log_dir: Path | None, now: datetime) -> Path:
+    """Make the run's folder: it is nobody else's from now on.
+
+    Raises:
+        UserError: It cannot be made, or exists already.
+    """
+    where = log_dir or RUNS
+    try:
+        if log_dir is None:
+            return new_folder(RUNS, now)
+        log_dir.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UserError(f"--log-dir {where}: exists already", "name a new folder") from error
+    except OSError as error:
+        raise UserError(f"{where}: {error.strerror}", "--log-dir names another") from error
+    return log_dir
+
+
 async def _execute(
     plan: Plan, run_id: str, folder: Path, observer: Observer, console: Console
 ) -> None:
@@ -252,7 +294,8 @@ async def _execute(
             run_id=run_id,
             seed=plan.seed,
             parallel=arguments.jobs,
-            repeat=arguments.repeat,
+            cores=_measuring_cores(),
+            retries=arguments.retries,
             compat=arguments.compat,
             strict=arguments.strict,
             command_line=plan.command_line,
@@ -268,8 +311,9 @@ async def _execute(
 
 def _judgement(result: RunResult) -> ExitCode:
     from runner.matrix import needs_attention  # noqa: PLC0415 - there is a result now
+    from runner.store import settled  # noqa: PLC0415 - as above
 
-    failed = any(needs_attention(job.verdict.outcome) for job in result.jobs)
+    failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
 
 

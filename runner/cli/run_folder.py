@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from runner.errors import UserError
 
 RUNS = Path("runs")
 
 
-def unused_folder(runs: Path, now: datetime) -> Path:
-    """A folder that does not exist yet, named after a time in UTC: ``20261123T171503Z``."""
+def new_folder(runs: Path, now: datetime) -> Path:
+    """Make a folder named after a time in UTC: ``20261123T171503Z``.
+
+    Another run that starts in the same second gets one of its own: whoever makes a folder has it.
+    """
     name = now.strftime("%Y%m%dT%H%M%SZ")
     folder, number = runs / name, 1
-    while folder.exists():
-        number += 1
-        folder = runs / f"{name}-{number}"
-    return folder
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            folder = runs / f"{name}-{number}"
+        else:
+            return folder
 
 
 def point_latest(folder: Path) -> bool:
@@ -33,3 +42,15 @@ def point_latest(folder: Path) -> bool:
     temporary.symlink_to(folder.name, target_is_directory=True)
     temporary.replace(latest)
     return True
+
+
+def bundle_in(folder: Path, name: str) -> Path:
+    """A bundle of a run; a result.json made by somebody else must not lead anywhere else.
+
+    Raises:
+        UserError: It leads out of the run's folder.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise UserError(f"{folder}: result.json names a bundle outside of it: {name}")
+    return folder / path

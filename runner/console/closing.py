@@ -12,7 +12,7 @@ from rich.text import Text
 
 from runner import wording
 from runner.breaches import Breach, Sighting, breaches
-from runner.matrix import MARKS, Matrix, counts, matrix, needs_attention, remarks
+from runner.matrix import MARKS, Cell, Matrix, counts, matrix, needs_attention, remarks
 from runner.model import Outcome
 from runner.printable import printable
 from runner.store import JobResult, RunResult
@@ -37,27 +37,31 @@ def explain_failures(console: Console, result: RunResult, *, debug: bool = False
         for cell in row:
             for job in cell.attempts:
                 if needs_attention(job.verdict.outcome):
-                    repeated = len(cell.attempts) > 1
-                    for line in failure(job, result.folder, repeated=repeated, debug=debug):
+                    for line in failure(job, result.folder, cell, debug=debug):
                         console.print(line, soft_wrap=True)
                     console.print()
 
 
 def failure(
-    job: JobResult, folder: str, *, repeated: bool = False, debug: bool = False
+    job: JobResult, folder: str, cell: Cell | None = None, *, debug: bool = False
 ) -> Iterator[Text]:
     """One job that needs attention.
 
     Args:
         job: Which.
         folder: The run's; empty if the job's own says it all.
-        repeated: Whether its repetition is worth naming.
+        cell: The cell it is in; None if nothing is known beside it.
         debug: Whether to list all packets.
     """
     outcome = job.verdict.outcome
-    yield Text.assemble(
-        (str(outcome), STYLES[outcome]), "  ", (wording.title(job, repeated=repeated), "bold")
+    title = (
+        wording.title(job, repeated=cell.repeated, retried=cell.retried)
+        if cell
+        else wording.title(job)
     )
+    yield Text.assemble((str(outcome), STYLES[outcome]), "  ", (title, "bold"))
+    if cell and cell.flaky:
+        yield Text(f"  flaky: {wording.passed(cell)}", "yellow")
     if job.verdict.reason:
         yield Text(f"  {printable(job.verdict.reason)}")
     most = None if debug else MOST_LINES
@@ -76,12 +80,17 @@ def summarize(
     pairs = matrix(result.jobs, [test.letter for test in result.tests])
     if result.jobs:
         console.print(table(result.clients, result.servers, pairs))
+    for text in figures(pairs):
+        console.print(text, soft_wrap=True)
+    flaky = sum(cell.flaky for row in pairs.values() for cell in row)
     counted = counts(result.jobs)
     line = Text(", ").join(
         Text.assemble((f"{MARKS[outcome]} ", STYLES[outcome]), f"{count} {outcome}")
         for outcome, count in counted.items()
     )
     took = wording.duration(result.ended_at - result.started_at)
+    if flaky:
+        line += Text.assemble(", ", (f"{flaky} flaky", "yellow"))
     console.print(line + Text(f" in {took}, seed {result.seed}"), soft_wrap=True)
     if not result.complete:
         done = f"{len(result.jobs)} of {result.planned}"
@@ -100,6 +109,20 @@ def summarize(
         console.print(Text(printable(tools), "dim"), soft_wrap=True)
     if report is not None:
         console.print(Text(f"report: {printable(str(report))}"), soft_wrap=True)
+
+
+def figures(pairs: Matrix) -> Iterator[Text]:
+    """What was measured, a line for each pair and measurement, and why it may be wrong."""
+    for (client, server), cells in pairs.items():
+        for cell in cells:
+            if figure := cell.figure:
+                yield Text.assemble(
+                    (f"{printable(cell.letter)}: {wording.figure(figure)}", "bold"),
+                    f"  client {printable(client)}, server {printable(server)}",
+                    (f"  {wording.figure_details(figure)}", "dim"),
+                )
+                for doubt in figure.doubts:
+                    yield Text(f"   not to be trusted: {printable(doubt)}", "bold yellow")
 
 
 def table(clients: tuple[str, ...], servers: tuple[str, ...], pairs: Matrix) -> Table:

@@ -44,13 +44,14 @@ class Lines:
         self._widths = (
             max((len(job.client.name) for job in jobs), default=0),
             max((len(job.server.name) for job in jobs), default=0),
-            max((len(_test(job.test.name, job.repetition)) for job in jobs), default=0),
+            max((len(_test(job.test.name, job.repetition, 1)) for job in jobs), default=0),
         )
         attempts = "attempt" if len(jobs) == 1 else "attempts"
         self._say(Text(f"{len(jobs)} {attempts}, stored in {printable(str(folder))}"))
 
     def job_started(self, job: Job) -> None:
-        """Nothing, unless every detail is wanted."""
+        """Nothing, unless every detail is wanted; but one more attempt is one more line."""
+        self._planned += job.attempt > 1
         if self._debug:
             who = f"client {job.client.name}, server {job.server.name}"
             self._say(Text(f"started {who}: {job.test.name}, seed {job.seed}", "dim"))
@@ -66,10 +67,15 @@ class Lines:
         line.append(
             f"  client {printable(result.client):<{client}}"
             f"  server {printable(result.server):<{server}}"
-            f"  {printable(_test(result.test, result.repetition)):<{test}}"
+            f"  {printable(_test(result.test, result.repetition, result.attempt)):<{test}}"
             f"  {wording.duration(result.duration_s)}"
         )
+        if result.sample:
+            line.append(f"  {result.sample.kbps:.0f} kbps", "bold")
         self._say(line)
+        if result.sample and result.sample.doubt:
+            doubt = f"not to be trusted: {printable(result.sample.doubt)}"
+            self._say(Text(f"{'':{2 * digits + 4}}{doubt}", "bold yellow"))
         if needs_attention(outcome) and result.verdict.reason:
             self._say(Text(f"{'':{2 * digits + 4}}{printable(result.verdict.reason)}"))
 
@@ -84,5 +90,6 @@ class Lines:
         self._console.print(line, soft_wrap=True)
 
 
-def _test(name: str, repetition: int) -> str:
-    return name if repetition == 1 else f"{name} #{repetition}"
+def _test(name: str, repetition: int, attempt: int) -> str:
+    words = name if repetition == 1 else f"{name} #{repetition}"
+    return words if attempt == 1 else f"{words} (attempt {attempt})"

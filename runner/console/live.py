@@ -77,9 +77,10 @@ class Display:
         outcome = result.verdict.outcome
         if not needs_attention(outcome):
             return
+        repeated, retried = result.repetition > 1, result.attempt > 1
         line = Text.assemble(
             (f"{outcome:<12}", STYLES[outcome]),
-            f"  {wording.title(result, repeated=result.repetition > 1)}",
+            f"  {wording.title(result, repeated=repeated, retried=retried)}",
         )
         if result.verdict.reason:
             line.append(f"  {printable(result.verdict.reason)}", "dim")

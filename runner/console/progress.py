@@ -33,8 +33,9 @@ class Progress:
         return cls(tuple(jobs), now)
 
     def started(self, job: Job, now: float) -> Progress:
-        """One more job is under way."""
-        return replace(self, running=(*self.running, Running(job, now)))
+        """One more job is under way; another attempt was not planned."""
+        jobs = (*self.jobs, job) if job.attempt > 1 else self.jobs
+        return replace(self, jobs=jobs, running=(*self.running, Running(job, now)))
 
     def finished(self, result: JobResult) -> Progress:
         """A job has its verdict."""
@@ -50,9 +51,16 @@ class Progress:
 
 
 def _is_of(result: JobResult, job: Job) -> bool:
-    return (result.client, result.server, result.test, result.repetition) == (
+    return (
+        result.client,
+        result.server,
+        result.test,
+        result.repetition,
+        result.attempt,
+    ) == (
         job.client.name,
         job.server.name,
         job.test.name,
         job.repetition,
+        job.attempt,
     )

@@ -4,9 +4,9 @@ The order of events, and who may end it::
 
     sandbox   three hosts, empty
     sim       the middlebox captures from before the first datagram ...
-    server    ... and probes the server with Version Negotiation until it answers   10 s at most
+    server    ... and probes the server with Version Negotiation until it answers   START_S at most
     client    does what its TESTCASE says; its time counts from its own start       the test's time
-    server    gets SIGTERM, then, if it takes no notice, SIGKILL                      5 s at most
+    server    gets SIGTERM, then, if it takes no notice, SIGKILL                    STOP_S at most
     sim       delivers what is in flight, and closes its captures                    10 s at most
     bundle    files are listed, logs copied out, secrets put into the captures
     sandbox   gone, with all that ran in it
@@ -32,6 +32,7 @@ from runner.errors import UserError
 from runner.execute import secrets
 from runner.execute.contract import job_environment
 from runner.execute.files import fill_www
+from runner.execute.idle import STAT, cpu_time
 from runner.implementations import missing_program
 from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
 from runner.model import (
@@ -61,10 +62,16 @@ from runner.store import write_attempt, write_file
 from runner.trace.model import Side
 
 LOG_NAME = "output.log"
+START_S = 10.0
+"""How long a server may take from its start until it answers the probe."""
+STOP_S = 5.0
+"""How long an endpoint may take from SIGTERM to its end."""
 CAPTURE_LIMIT = 256 * 1024 * 1024
 """Bytes that each capture may have: ten times what the largest test case needs."""
 _SERVER_GONE_GRACE_S = 2.0
 """How long a client may go on when its server has ended: it is told why soon enough."""
+_PROBE_GRACE_S = 10.0
+"""How much longer the middlebox may take to say that the server was silent all the time."""
 _OVERHEAD_S = 60.0
 """What everything but the client may take at most; beyond it, the runner itself hangs."""
 
@@ -82,6 +89,10 @@ class Stage:
     limits: Limits
     clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
+    core: int | None = None
+    """The core that everything in the attempt runs on; None: wherever there is room."""
+    start_s: float = START_S
+    stop_s: float = STOP_S
 
 
 async def attempt(job: Job, bundle: Path, stage: Stage) -> AttemptRecord:
@@ -106,6 +117,7 @@ async def attempt(job: Job, bundle: Path, stage: Stage) -> AttemptRecord:
         scenario=job.test.scenario,
         seed=job.seed,
         repetition=job.repetition,
+        attempt=job.attempt,
         started_at=started_at,
         duration_s=0.0,
         server_ready=False,
@@ -147,6 +159,13 @@ def launch(
     return Launch((found, *arguments), cwd, environment)
 
 
+def _pinned(launch: Launch, core: int | None) -> Launch:
+    """The same program, on that core alone."""
+    if core is None:
+        return launch
+    return replace(launch, command=("taskset", "-c", str(core), *launch.command))
+
+
 async def _perform(
     job: Job, bundle: Path, folder: Path, stage: Stage, record: AttemptRecord
 ) -> AttemptRecord:
@@ -185,15 +204,24 @@ async def _converse(
             capture_dir=bundle / "sim",
             capture_limit=CAPTURE_LIMIT,
             control=folder / "control",
+            probe_timeout_s=stage.start_s,
         )
-        await sandbox.sim.start(Launch(sim, stage.cwd), bundle / "sim" / LOG_NAME)
+        middlebox = _pinned(Launch(sim, stage.cwd), stage.core)
+        await sandbox.sim.start(middlebox, bundle / "sim" / LOG_NAME)
         await channel.capturing()
-        server = await Started.on(sandbox.server, launches[Side.SERVER], bundle / "server")
+        server = await Started.on(
+            sandbox.server, launches[Side.SERVER], bundle / "server", stage.core
+        )
         client: Started | None = None
-        if ready := await _until_ready(channel, server):
-            client = await Started.on(sandbox.client, launches[Side.CLIENT], bundle / "client")
-            await _until_done(client, server, job.test.timeout_s)
-        await server.stop(Ending.STOPPED)
+        idle: float | None = None
+        if ready := await _until_ready(channel, server, stage.start_s):
+            client = await Started.on(
+                sandbox.client, launches[Side.CLIENT], bundle / "client", stage.core
+            )
+            before = cpu_time(STAT.read_text())
+            await _until_done(client, server, job.test.timeout_s, stage.stop_s)
+            idle = cpu_time(STAT.read_text()).idle_share_since(before)
+        await server.stop(Ending.STOPPED, stage.stop_s)
         summary = await channel.finish()
     return replace(
         record,
@@ -201,6 +229,7 @@ async def _converse(
         client=client.record() if client else SideRecord(),
         server=server.record(),
         link=_link_record(summary),
+        idle_share=idle,
     )
 
 
@@ -216,20 +245,24 @@ class Started:
     ended: float = 0.0
 
     @classmethod
-    async def on(cls, host: Host, launch: Launch, folder: Path) -> Started:
+    async def on(cls, host: Host, launch: Launch, folder: Path, core: int | None) -> Started:
         """Start it, its log going to the side's folder of the bundle."""
         began = time.monotonic()
-        return cls(await host.start(launch, folder / LOG_NAME), launch, began)
+        return cls(await host.start(_pinned(launch, core), folder / LOG_NAME), launch, began)
 
     async def wait(self) -> None:
         """Wait until it ends by itself, or by flooding its log."""
         how = await self.process.wait()
         self._end(how, Ending.LOG_OVERFLOW if how.log_overflow else Ending.EXITED)
 
-    async def stop(self, ending: Ending) -> None:
-        """End it if it still runs, and remember why."""
+    async def stop(self, ending: Ending, within_s: float) -> None:
+        """End it if it still runs, by force if it takes longer, and remember why."""
         if self.exit is None:
-            how = await self.process.stop()
+            try:
+                async with asyncio.timeout(within_s):
+                    how = await self.process.stop()
+            except TimeoutError:
+                how = await self.process.kill()
             killed = how.signal == signal.SIGKILL and ending is Ending.STOPPED
             self._end(how, Ending.KILLED if killed else ending)
 
@@ -251,12 +284,12 @@ class Started:
             self.exit, self.ending, self.ended = how, ending, time.monotonic()
 
 
-async def _until_ready(channel: control.Channel, server: Started) -> bool:
+async def _until_ready(channel: control.Channel, server: Started, start_s: float) -> bool:
     """Whether the server answered the probe before it ended or the probe's time was over."""
     try:
         async with asyncio.TaskGroup() as group:
             ended = group.create_task(server.wait())
-            ready = group.create_task(channel.server_ready())
+            ready = group.create_task(channel.server_ready(start_s + _PROBE_GRACE_S))
             await asyncio.wait((ended, ready), return_when=asyncio.FIRST_COMPLETED)
             ended.cancel()
             ready.cancel()
@@ -265,7 +298,7 @@ async def _until_ready(channel: control.Channel, server: Started) -> bool:
     return not ready.cancelled() and ready.result()
 
 
-async def _until_done(client: Started, server: Started, timeout_s: float) -> None:
+async def _until_done(client: Started, server: Started, timeout_s: float, stop_s: float) -> None:
     """Wait for the client; no longer than its time, and not long beyond the server's end."""
     async with asyncio.TaskGroup() as group:
         done = group.create_task(client.wait())
@@ -275,7 +308,8 @@ async def _until_done(client: Started, server: Started, timeout_s: float) -> Non
             await asyncio.wait((done,), timeout=_SERVER_GONE_GRACE_S)
         done.cancel()
         gone.cancel()
-    await client.stop(Ending.STOPPED if server.exit is not None else Ending.OUT_OF_TIME)
+    why = Ending.STOPPED if server.exit is not None else Ending.OUT_OF_TIME
+    await client.stop(why, stop_s)
 
 
 def _collect(
@@ -310,6 +344,7 @@ def _link_record(summary: control.Summary) -> LinkRecord:
         dropped=summary.dropped,
         lateness_ms=summary.lateness_ms,
         incomplete=summary.truncated or (f"the kernel lost {lost} frames" if lost else ""),
+        cross_traffic=summary.cross_traffic,
     )
 
 

@@ -1,1 +1,10 @@
-"""The measurements: figures with repetitions."""
+"""The measurements of the standard suite: how fast, where tests say whether."""
+
+from __future__ import annotations
+
+from testcases.measurements.crosstraffic import CROSSTRAFFIC
+from testcases.measurements.goodput import GOODPUT
+from testcases.model import TestCase
+
+TESTCASES: tuple[TestCase, ...] = (GOODPUT, CROSSTRAFFIC)
+"""In the order in which a matrix shows them."""

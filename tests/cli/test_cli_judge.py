@@ -10,7 +10,7 @@ from golden_run import HANDSHAKE, PASSED, SMALL_ACK, job, one_job_run
 import runner.judge
 from runner import store
 from runner.cli import main
-from runner.model import AttemptRecord, LinkRecord, Outcome, SideRecord, Verdict
+from runner.model import AttemptRecord, LinkRecord, Outcome, Sample, SideRecord, Verdict
 from runner.store import RunResult
 
 Capsys = pytest.CaptureFixture[str]
@@ -23,11 +23,11 @@ class Judge:
         self.verdicts: dict[str, Verdict] = {}
         self.asked: list[tuple[Path, bool, bool]] = []
 
-    async def judge_bundle(
+    async def review(
         self, folder: Path, tests: object, *, compat: bool = False, strict: bool = False
-    ) -> tuple[AttemptRecord, Verdict]:
+    ) -> tuple[AttemptRecord, Verdict, Sample | None]:
         self.asked.append((folder, compat, strict))
-        return RECORD, self.verdicts.get(folder.name, PASSED)
+        return RECORD, self.verdicts.get(folder.name, PASSED), None
 
 
 RECORD = AttemptRecord(
@@ -50,7 +50,7 @@ FAILED = Verdict(Outcome.FAILED, "the file is not there", (SMALL_ACK,))
 @pytest.fixture
 def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     judge = Judge()
-    monkeypatch.setattr(runner.judge, "judge_bundle", judge.judge_bundle)
+    monkeypatch.setattr(runner.judge, "review", judge.review)
     return judge
 
 

@@ -52,7 +52,7 @@ class Stage:
         assert options.scratch.is_dir()
         self.options, self.selection, self.jobs = options, selection, jobs
         result = replace(self.result, folder=str(options.folder), complete=False)
-        options.folder.mkdir()
+        assert list(options.folder.iterdir()) == []
         observer.run_started(jobs_of(result), options.folder)
         try:
             for job, done in zip(jobs_of(result), result.jobs, strict=True):
@@ -101,14 +101,28 @@ def test_a_run_leaves_results_and_reports_and_says_where(
 
 
 def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_path: Path) -> None:
-    words = [*RUN, "--seed", "7", "--repeat", "3", "-n", "5", "--compat", "--strict", "-l", "here"]
+    words = [
+        *RUN,
+        "--seed",
+        "7",
+        "--repeat",
+        "3",
+        "--retries",
+        "2",
+        "-n",
+        "5",
+        "--compat",
+        "--strict",
+        "-l",
+        "here",
+    ]
     assert main([*words, "-i", "reference", "-r", "reference=other:1"]) == 0
     assert stage.options is not None
     assert stage.selection is not None
     assert stage.options.folder == Path("here")
     assert stage.options.seed == 7
     assert stage.options.parallel == 5
-    assert stage.options.repeat == 3
+    assert stage.options.retries == 2
     assert stage.options.compat
     assert stage.options.strict
     assert stage.options.tools == {"tshark": "4.0.17"}
@@ -147,10 +161,10 @@ def test_without_a_seed_there_is_one_all_the_same(stage: Stage) -> None:
     assert stage.options.seed != first
 
 
-def test_auto_is_the_number_of_usable_cores(stage: Stage) -> None:
+def test_auto_is_two_tests_for_each_usable_core(stage: Stage) -> None:
     assert main([*RUN, "-n", "auto"]) == 0
     assert stage.options is not None
-    assert stage.options.parallel == len(os.sched_getaffinity(0))
+    assert stage.options.parallel == 2 * len(os.sched_getaffinity(0))
 
 
 def test_something_that_needs_attention_is_told_and_is_exit_code_1(
@@ -271,7 +285,7 @@ def test_a_place_that_cannot_be_written_to_is_wrong_use(
 ) -> None:
     (tmp_path / "runs").write_text("a file")
     assert main(RUN) == 2
-    assert capsys.readouterr().err.startswith("error: runs: File exists")
+    assert capsys.readouterr().err.startswith("error: runs: Not a directory")
 
 
 def test_nothing_selected_is_exit_code_5(stage: Stage, capsys: Capsys) -> None:

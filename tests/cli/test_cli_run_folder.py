@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.cli.run_folder import point_latest, unused_folder
+from runner.cli.run_folder import new_folder, point_latest
 
 NOW = datetime(2026, 11, 23, 17, 15, 3, tzinfo=UTC)
 
@@ -11,8 +11,8 @@ NOW = datetime(2026, 11, 23, 17, 15, 3, tzinfo=UTC)
 def test_a_run_s_folder_is_named_after_its_time_and_never_taken(tmp_path: Path) -> None:
     names = []
     for _ in range(3):
-        folder = unused_folder(tmp_path, NOW)
-        folder.mkdir()
+        folder = new_folder(tmp_path, NOW)
+        assert folder.is_dir()
         names.append(folder.name)
     assert names == ["20261123T171503Z", "20261123T171503Z-2", "20261123T171503Z-3"]
 

@@ -4,13 +4,22 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from golden_run import HOSTILE, PASSED, SMALL_ACK, TOKEN_LOST, golden_run, one_job_run
+from golden_run import (
+    HANDSHAKE,
+    HOSTILE,
+    PASSED,
+    SMALL_ACK,
+    TOKEN_LOST,
+    golden_run,
+    job,
+    one_job_run,
+)
 from rich.console import Console
 
 from runner.console.closing import MOST_LINES, explain_failures, summarize
-from runner.model import Outcome, Verdict
+from runner.model import Outcome, Sample, Verdict
 from runner.printable import printable
-from runner.store import RunResult
+from runner.store import RunResult, TestInfo
 
 
 def explained(result: RunResult, *, debug: bool = False) -> str:
@@ -90,7 +99,7 @@ def test_the_end_says_how_many_how_long_and_where_to_read_on() -> None:
     text = summarized(golden_run())
     assert (
         "✓ 6 passed, ? 1 unsupported, ≈ 1 inconclusive, ! 1 error, … 1 timeout, † 1 crashed, "
-        "✕ 2 failed in 12 min 34 s, seed 42" in text
+        "✕ 2 failed, 1 flaky in 12 min 34 s, seed 42" in text
     )
     assert "stopped early: 13 of 18 attempts were done" in text
     assert "attempts that passed breach 1 requirement that does not decide" in text
@@ -110,3 +119,29 @@ def test_a_complete_run_does_not_say_that_it_stopped() -> None:
 
 def test_a_run_without_results_has_no_matrix() -> None:
     assert "client ↓" not in summarized(replace(one_job_run(PASSED), jobs=()))
+
+
+def test_figures_follow_the_matrix_with_what_is_doubtful_about_them() -> None:
+    goodput = TestInfo("G", "goodput", "It is fast.", "simple-p2p", is_measurement=True)
+    busy = "machine too busy: p99 lateness 4.0 ms"
+    samples = (Sample(9000, 0.48), Sample(9200, 0.5, busy))
+    jobs = tuple(
+        replace(job("a", "b", goodput, PASSED, repetition=number), sample=sample)
+        for number, sample in enumerate(samples, 1)
+    )
+    text = summarized(replace(one_job_run(PASSED), tests=(goodput,), jobs=jobs))
+    assert (
+        "G: 9100 (± 141) kbps  client a, server b  2 of 2 samples, 95 % confidence 9000 to 9200 "
+        "kbps, TCP took 49 % of the link\n   not to be trusted: machine too busy: p99 lateness "
+        "4.0 ms\n" in text
+    )
+
+
+def test_a_flaky_job_is_told_even_if_it_passed_in_the_end() -> None:
+    first = one_job_run(Verdict(Outcome.FAILED, "why"))
+    again = replace(job("a", "b", HANDSHAKE, PASSED), attempt=2)
+    run = replace(first, jobs=(*first.jobs, again))
+    text = summarized(run)
+    assert "✓H(1/2)" in text
+    assert "1 flaky" in text
+    assert "handshake, attempt 1\n  flaky: 1 of 2 passed\n  why" in explained(run)

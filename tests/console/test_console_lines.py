@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from golden_run import HOSTILE, golden_run, jobs_of
 from rich.console import Console
 
 from runner.console.lines import Lines
+from runner.model import Sample
 from runner.printable import printable
 
 RUN = golden_run()
@@ -59,3 +61,21 @@ def test_debug_tells_of_starts() -> None:
     starts = [line for line in told(debug=True) if line.startswith("started")]
     assert starts[0] == "started client reference, server reference: handshake, seed 42"
     assert len(starts) == 13
+
+
+def test_another_attempt_is_a_line_more_and_a_figure_stands_at_its_end() -> None:
+    file = io.StringIO()
+    lines = Lines(Console(file=file, width=60))
+    (planned, *_), first = jobs_of(RUN), RUN.jobs[0]
+    lines.run_started([planned], Path("runs/x"))
+    lines.job_started(planned)
+    lines.job_finished(first)
+    lines.job_started(planned.again())
+    sample = Sample(9104.4, doubt="machine too busy: p99 lateness 4.0 ms")
+    lines.job_finished(replace(first, attempt=2, sample=sample))
+    told = file.getvalue().splitlines()
+    assert told[1].startswith("[1/1] passed")
+    assert told[2].startswith("[2/2] passed")
+    assert "handshake (attempt 2)" in told[2]
+    assert told[2].endswith("9104 kbps")
+    assert told[3].strip() == "not to be trusted: machine too busy: p99 lateness 4.0 ms"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from golden_run import golden_run, jobs_of
 
 from runner.console.progress import Progress
@@ -34,3 +36,12 @@ def test_earlier_values_do_not_change() -> None:
     before.started(JOBS[0], 1.0).finished(RUN.jobs[0])
     assert before.running == ()
     assert before.results == ()
+
+
+def test_another_attempt_is_one_job_more_and_ends_apart_from_the_first() -> None:
+    first, again = JOBS[0], JOBS[0].again()
+    progress = Progress.start(JOBS[:1], 0.0).started(first, 0.0).finished(RUN.jobs[0])
+    progress = progress.started(again, 1.0)
+    assert len(progress.jobs) == 2
+    assert [one.job for one in progress.running] == [again]
+    assert progress.finished(replace(RUN.jobs[0], attempt=2)).running == ()

@@ -21,8 +21,14 @@ FINISHED = {
 }
 
 
-def sim(*, ready: bool = True, dies: bool = False, kernel_drops: int = 0) -> Program:
-    """A fake sim; it may find the server silent, die at its end, or have lost frames."""
+def sim(
+    *,
+    ready: bool = True,
+    dies: bool = False,
+    kernel_drops: int = 0,
+    cross_traffic: dict[str, object] | None = None,
+) -> Program:
+    """A fake sim; it may find the server silent, die, have lost frames, or a TCP flow beside it."""
 
     async def program(running: Running) -> Exit:
         options = dict(
@@ -46,7 +52,7 @@ def sim(*, ready: bool = True, dies: bool = False, kernel_drops: int = 0) -> Pro
                 emit({"event": "server-ready" if ready else "server-silent", "after_s": 0.1})
             await reader.read(1)
             if not dies:
-                emit({**FINISHED, "kernel_drops": kernel_drops})
+                emit({**FINISHED, "kernel_drops": kernel_drops, "cross_traffic": cross_traffic})
         finally:
             writer.close()
         return Exit(1 if dies else 0)

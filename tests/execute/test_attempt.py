@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fake_sim import sim
 
-from runner.execute.attempt import Stage, attempt
+from runner.execute.attempt import START_S, STOP_S, Stage, attempt
 from runner.model import AttemptRecord, Ending, EntryKind, Implementation, Job
 from runner.network.capture import read_packets
+from runner.network.cross_traffic import CrossTraffic
 from runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
 from runner.sandbox.model import Exit, Limits
 from runner.store import read_attempt
@@ -62,6 +64,9 @@ def run(
     middlebox: Program | None = None,
     timeout_s: float = 5.0,
     backend: FakeBackend | None = None,
+    core: int | None = None,
+    start_s: float = START_S,
+    stop_s: float = STOP_S,
 ) -> AttemptRecord:
     case = TestCase("case", "X", "It works.", "c", "s", (), (10, 20), timeout_s=timeout_s)
     implementation = Implementation("a", commands=COMMANDS)
@@ -70,6 +75,7 @@ def run(
     )
     (tmp_path / "scratch").mkdir()
     stage = Stage(backend, "run", tmp_path / "scratch", tmp_path, Limits(), clock=lambda: 1e9)
+    stage = replace(stage, core=core, start_s=start_s, stop_s=stop_s)
     job = Job(implementation, implementation, case, seed=1)
     return asyncio.run(attempt(job, tmp_path / "bundle", stage))
 
@@ -227,3 +233,37 @@ def test_a_cancelled_attempt_is_cancelled_even_if_its_sandbox_complains(tmp_path
         return task.cancelled()
 
     assert asyncio.run(cancelled())
+
+
+def test_what_a_tcp_flow_got_through_beside_it_stands_in_the_record(tmp_path: Path) -> None:
+    flow = {
+        "began_at": 5.0,
+        "duration_s": 2.0,
+        "received_bytes": 3,
+        "bytes_per_second": [1, 2],
+    }
+    record = run(tmp_path, middlebox=sim(cross_traffic=flow))
+    assert record.link.cross_traffic == CrossTraffic(5.0, 2.0, 3, (1, 2))
+    assert read_attempt(tmp_path / "bundle") == record
+
+
+def test_an_attempt_with_a_core_to_itself_has_all_three_hosts_on_it(tmp_path: Path) -> None:
+    backend = FakeBackend({"client": download, "server": until_terminated, "sim": sim()})
+    record = run(tmp_path, backend=backend, core=3)
+    (sandbox,) = backend.sandboxes
+    for host in (sandbox.client, sandbox.server, sandbox.sim):
+        assert [launch.command[:3] for launch in host.launches] == [("taskset", "-c", "3")]
+    assert record.client.command == COMMANDS[Side.CLIENT]
+
+
+def test_start_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    backend = FakeBackend({"client": download, "server": until_terminated, "sim": sim()})
+    run(tmp_path, backend=backend, start_s=2.5)
+    (launch,) = backend.sandboxes[0].sim.launches
+    assert "--probe-timeout=2.5" in launch.command
+
+
+def test_stop_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    record = run(tmp_path, client=for_ever, server=deaf, timeout_s=0.05, stop_s=0.01)
+    assert record.client.ending is Ending.OUT_OF_TIME
+    assert (record.server.ending, record.server.signal) == (Ending.KILLED, 9)

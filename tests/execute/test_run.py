@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,6 @@ def do(
         run_id="id",
         seed=7,
         parallel=parallel,
-        repeat=repeat,
         command_line="quicmatrix run",
         cwd=tmp_path,
     )
@@ -176,3 +176,163 @@ def test_the_command_that_repeats_a_job() -> None:
         *("quicmatrix", "run", "-c", "mine=./my client --x", "-s", "b", "-t", "one"),
         *("--seed", "9", "--strict"),
     ]
+
+
+def measurement(name: str, repetitions: int = 1) -> TestCase:
+    return replace(
+        ONE,
+        name=name,
+        letter=name[0].upper(),
+        client=name,
+        server=name,
+        figure=lambda _: 9000.0,
+        repetitions=repetitions,
+    )
+
+
+class Load(Recorder):
+    """Remembers what ran beside what, by when programs ran and not by when jobs were told of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clients: list[str] = []
+        self.beside: list[tuple[str, ...]] = []
+        self.cores: list[tuple[str, ...]] = []
+
+    async def client(self, running: Running) -> Exit:
+        test = running.launch.environment["TESTCASE"]
+        if test.startswith("unknown-"):
+            return Exit(127)
+        self.clients.append(test)
+        self.beside.append(tuple(sorted(self.clients)))
+        self.cores.append(running.launch.command[:3])
+        for _ in range(20):  # turns of the loop, in which others could begin
+            await asyncio.sleep(0)
+        self.clients.remove(test)
+        return Exit(0)
+
+
+def run_with(
+    tmp_path: Path,
+    load: Load,
+    tests: tuple[TestCase, ...],
+    *,
+    parallel: int = 4,
+    cores: tuple[int, ...] = (),
+    retries: int = 0,
+    client: Program | None = None,
+) -> RunResult:
+    (tmp_path / "scratch").mkdir()
+    selection = Selection((A,), (A, B), tests)
+    options = RunOptions(
+        folder=tmp_path / "run",
+        scratch=tmp_path / "scratch",
+        run_id="id",
+        seed=7,
+        parallel=parallel,
+        cores=cores,
+        retries=retries,
+        cwd=tmp_path,
+    )
+    server = supports(*(test.server for test in tests))
+    programs = {"client": client or load.client, "server": server, "sim": sim()}
+    work = execute(selection, jobs(selection, 7), options, FakeBackend(programs), load)
+    return asyncio.run(work)
+
+
+def test_a_measurement_never_runs_beside_anything_else(tmp_path: Path) -> None:
+    load = Load()
+    run_with(tmp_path, load, (measurement("fast", 3), ONE, measurement("slow", 2), TWO))
+    with_measurements = [tests for tests in load.beside if {"fast", "slow"} & set(tests)]
+    assert len(with_measurements) == 10
+    assert {len(tests) for tests in with_measurements} == {1}
+    assert max(map(len, load.beside)) == 4  # the tests did run side by side
+    assert set(load.beside[-1]) <= {"fast", "slow"}  # and came first
+
+
+def test_measurements_run_beside_each_other_only_with_a_core_each(tmp_path: Path) -> None:
+    load = Load()
+    run_with(tmp_path, load, (ONE, measurement("fast", 3)), cores=(4, 6))
+    assert max(len(tests) for tests in load.beside if "fast" in tests) == 2
+    assert not any({"one", "fast"} <= set(tests) for tests in load.beside)
+    bound = [command for command in load.cores if command[0] == "taskset"]
+    assert sorted(bound) == [("taskset", "-c", "4")] * 3 + [("taskset", "-c", "6")] * 3
+
+
+def test_one_place_is_one_measurement_at_a_time(tmp_path: Path) -> None:
+    load = Load()
+    run_with(tmp_path, load, (measurement("fast", 3),), parallel=1, cores=(4, 6))
+    assert max(map(len, load.beside)) == 1
+
+
+def test_no_capture_is_decoded_while_something_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = Load()
+    measured: list[tuple[str, ...]] = []
+
+    async def decode(_: Path) -> Trace:
+        measured.append(tuple(load.clients))
+        return Trace(Capture(Side.CLIENT), Capture(Side.SERVER))
+
+    monkeypatch.setattr(judge, "decode", decode)
+    run_with(tmp_path, load, (measurement("fast", 4),), cores=(0, 1))
+    assert measured == [()] * 8
+
+
+def flaky(load: Load, failures: int) -> Program:
+    """A client that fails so often before it does what it should."""
+    left = failures
+
+    async def client(running: Running) -> Exit:
+        nonlocal left
+        how = await load.client(running)
+        if how.code == 0 and left:
+            left -= 1
+            return Exit(1)
+        return how
+
+    return client
+
+
+def test_what_did_not_pass_is_attempted_again_with_the_next_seed(tmp_path: Path) -> None:
+    load = Load()
+    result = run_with(tmp_path, load, (ONE,), parallel=1, retries=2, client=flaky(load, failures=1))
+    of_a = [job for job in result.jobs if job.server == "a"]
+    assert [(job.attempt, job.seed, job.verdict.outcome) for job in of_a] == [
+        (1, 7, Outcome.FAILED),
+        (2, 8, Outcome.PASSED),
+    ]
+    assert [job.folder for job in of_a] == ["a_a/one", "a_a/one.attempt-2"]
+    for job in of_a:
+        assert store.read_attempt(tmp_path / "run" / job.folder).attempt == job.attempt
+    assert [job.attempt for job in result.jobs if job.server == "b"] == [1]
+    assert result.planned == 3
+    assert result.complete
+
+
+def test_retries_come_to_an_end(tmp_path: Path) -> None:
+    load = Load()
+    result = run_with(tmp_path, load, (ONE,), retries=2, client=flaky(load, failures=99))
+    assert [job.attempt for job in result.jobs if job.server == "a"] == [1, 2, 3]
+    assert len({job.seed for job in result.jobs if job.server == "a"}) == 3
+
+
+def test_what_is_not_supported_is_not_attempted_again(tmp_path: Path) -> None:
+    load = Load()
+
+    async def client(_: Running) -> Exit:
+        return Exit(127)
+
+    result = run_with(tmp_path, load, (ONE,), retries=2, client=client)
+    assert [job.verdict.outcome for job in result.jobs] == [Outcome.UNSUPPORTED] * 2
+
+
+def test_a_measurement_that_fails_is_attempted_again_alone(tmp_path: Path) -> None:
+    load = Load()
+    result = run_with(
+        tmp_path, load, (measurement("fast"), ONE), retries=1, client=flaky(load, failures=3)
+    )
+    again = [job for job in result.jobs if job.attempt == 2]
+    assert {job.test for job in again} >= {"one"}
+    assert all(len(tests) == 1 for tests in load.beside if "fast" in tests)

@@ -4,55 +4,16 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from golden_run import HANDSHAKE, HOSTILE, PASSED, TOKEN_LOST, job, one_job_run
+from html_page import Page
 
 from reports import html
 from runner.model import Outcome, Verdict
 from runner.printable import printable
 from runner.store import RunResult
-
-VOID = {"meta", "link", "br", "img", "input", "hr", "col", "base"}
-
-
-class Page(HTMLParser):
-    """What a test wants to know of a page, and whether its elements are nested as they should."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[str] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), (tag, attrs)
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open[-1:] != ["style"]:
-            self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-    def all(self, attribute: str) -> list[str]:
-        return [found[attribute] for _, found in self.elements if attribute in found]
 
 
 @pytest.fixture

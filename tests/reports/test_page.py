@@ -11,7 +11,7 @@ from runner.store import RunResult
 
 
 def test_shares_fill_the_bar(golden: RunResult) -> None:
-    shares = page(golden).shares
+    shares = page(golden, {}).shares
     assert shares[0].outcome is Outcome.PASSED
     assert sum(share.count for share in shares) == len(golden.jobs)
     end = 0.0
@@ -22,7 +22,7 @@ def test_shares_fill_the_bar(golden: RunResult) -> None:
 
 
 def test_attempts_are_in_the_matrix_s_order_whatever_ended_first(golden: RunResult) -> None:
-    straight, reversed_ = page(golden), page(replace(golden, jobs=golden.jobs[::-1]))
+    straight, reversed_ = page(golden, {}), page(replace(golden, jobs=golden.jobs[::-1]), {})
     assert straight.jobs == reversed_.jobs
     assert len(straight.jobs) == len(golden.jobs)
     assert [one.letter for one in straight.attention] == ["L1", "S", "L1", "H", "S", "L1"]
@@ -31,11 +31,11 @@ def test_attempts_are_in_the_matrix_s_order_whatever_ended_first(golden: RunResu
 def test_an_attempt_outside_of_the_matrix_is_not_lost() -> None:
     run = one_job_run(PASSED)
     stray = job("c", "d", HANDSHAKE, PASSED)
-    assert page(replace(run, jobs=(stray, *run.jobs))).jobs == (*run.jobs, stray)
+    assert page(replace(run, jobs=(stray, *run.jobs)), {}).jobs == (*run.jobs, stray)
 
 
 def test_tests_count_over_all_pairs(golden: RunResult) -> None:
-    lines = {line.test.letter: line for line in page(golden).tests}
+    lines = {line.test.letter: line for line in page(golden, {}).tests}
     assert (lines["H"].passed, lines["H"].attempted, lines["H"].worst) == (
         2,
         3,
@@ -61,7 +61,7 @@ def test_the_headline_says_how_it_went(outcomes: list[str], headline: str) -> No
         job("a", "b", HANDSHAKE, Verdict(Outcome(outcome)), repetition=number)
         for number, outcome in enumerate(outcomes, 1)
     )
-    assert page(replace(run, jobs=jobs)).headline == headline
+    assert page(replace(run, jobs=jobs), {}).headline == headline
 
 
 def test_anchors_are_harmless_and_differ_where_jobs_differ() -> None:

@@ -1,0 +1,20 @@
+"""goodput: one file over a link that nobody else uses."""
+
+from __future__ import annotations
+
+from testcases.measurements.rate import goodput_of
+from testcases.model import MIB, TestCase
+from testcases.shared.handshakes import one_handshake
+from testcases.shared.versions import server_initials_are_version_1
+
+GOODPUT = TestCase(
+    name="goodput",
+    letter="G",
+    summary="The server sends a large file as fast as the link lets it.",
+    client="transfer",
+    server="transfer",
+    files=(10 * MIB,),
+    requirements=(one_handshake, server_initials_are_version_1),
+    figure=goodput_of(10 * MIB),
+    repetitions=5,
+)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from golden_run import LOSS, PASSED, TOKEN_LOST, job
+from rich.text import Text
+from transfers import transfer
+
+from runner.console.explanation import LOG_LINES, explanation, frames_shown, log_end
+from runner.matrix import Cell, matrix
+from runner.model import (
+    AttemptRecord,
+    Ending,
+    LinkRecord,
+    Outcome,
+    ReportedViolation,
+    Sample,
+    SideRecord,
+    Verdict,
+)
+from runner.store import JobResult
+from runner.trace.model import Capture, Side, Trace
+from testcases.model import Evidence
+
+TRACE = transfer(20, 0.01)
+RECORD = AttemptRecord(
+    client_name="a",
+    server_name="b",
+    test="handshakeloss",
+    scenario="drop-rate --x",
+    seed=7,
+    repetition=1,
+    started_at=0.0,
+    duration_s=1.0,
+    server_ready=True,
+    client=SideRecord(ending=Ending.EXITED, exit_code=1, duration_s=2.5),
+    server=SideRecord(ending=Ending.KILLED, signal=9, duration_s=3.0),
+    link=LinkRecord(forwarded_to_client=5, forwarded_to_server=4, dropped=3),
+)
+VIOLATION = replace(TOKEN_LOST, evidence=(Evidence(Side.CLIENT, 5, 0.05, "1-RTT", 4),))
+
+
+def cell_of(*jobs: JobResult) -> Cell:
+    ((cell,),) = matrix(jobs, ["L1"]).values()
+    return cell
+
+
+def plain(lines: Iterable[Text]) -> str:
+    return "\n".join(line.plain for line in lines)
+
+
+def explained(*violations: ReportedViolation, trace: Trace = TRACE, dissected: str = "") -> str:
+    verdict = Verdict(Outcome.FAILED, "the client: \x1b[31mno", violations)
+    one = job("a", "b", LOSS, verdict)
+    dissections = {(Side.CLIENT, 5): dissected} if dissected else {}
+    return plain(explanation(one, cell_of(one), RECORD, trace, dissections))
+
+
+def test_verdict_requirement_citation_and_the_packets_around_the_violation() -> None:
+    text = explained(VIOLATION)
+    assert text.startswith("failed  client a, server b: handshakeloss\n  the client: \\x1b[31mno")
+    assert "MUST  The client repeats the Retry's token" in text
+    assert "[RFC 9000, 8.1.2]" in text
+    assert "the check is client_repeats_the_token" in text
+    assert "by the client: the token is not the Retry's" in text
+    around = [line for line in text.splitlines() if "client ← server  1-RTT" in line]
+    assert [line.split("1-RTT ")[1] for line in around] == list("1234567")
+    assert [line.startswith("▶") for line in around] == [number == 4 for number in range(1, 8)]
+    assert text.count("#5 delivered after 15.0 ms") == 1
+
+
+def test_processes_link_and_what_happened() -> None:
+    text = explained()
+    assert "client  exited with 1 after 2.5 s" in text
+    assert "server  killed, signal 9 after 3.0 s" in text
+    assert "drop-rate --x, seed 7: 4 packets to the server, 5 to the client, 3 dropped" in text
+    assert "nothing: no QUIC packet is in the capture" in explained(
+        trace=Trace(Capture(Side.CLIENT), Capture(Side.SERVER))
+    )
+
+
+def test_a_full_dissection_if_there_is_one() -> None:
+    text = explained(VIOLATION, dissected="Layer QUIC\n\tToken: \x1b[2J\n")
+    assert "    Layer QUIC\n      Token: \\x1b[2J" in text
+
+
+def test_only_what_is_shown_is_dissected() -> None:
+    many = replace(
+        VIOLATION, evidence=tuple(Evidence(Side.SERVER, n, 0.0) for n in range(100, 0, -1))
+    )
+    shown = frames_shown(job("a", "b", LOSS, Verdict(Outcome.FAILED, "", (VIOLATION, many))))
+    assert shown == {Side.CLIENT: {5}, Side.SERVER: {1, 2, 3, 4, 5}}
+
+
+def test_a_flaky_and_measured_attempt_says_so() -> None:
+    failed = job("a", "b", LOSS, Verdict(Outcome.FAILED, "why"))
+    sample = Sample(9104.4, 0.5, "machine too busy: p99 lateness 4.0 ms")
+    passed = replace(job("a", "b", LOSS, PASSED), attempt=2, sample=sample)
+    text = plain(explanation(passed, cell_of(failed, passed), RECORD, TRACE, {}))
+    assert text.startswith("passed  client a, server b: handshakeloss, attempt 2")
+    assert "flaky: 1 of 2 passed" in text
+    assert "9104 kbps, TCP took 50 % of the link" in text
+    assert "not to be trusted: machine too busy: p99 lateness 4.0 ms" in text
+
+
+def test_the_end_of_a_log_is_bounded_and_harmless(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    log.write_bytes(b"first\n" + b"x\n" * 50 + b"\x1b[2J\xff" + b"y" * 1000 + b"\nlast")
+    lines = plain(log_end(log)).splitlines()
+    assert lines[0] == f"    its last {LOG_LINES} lines:"
+    assert len(lines) == LOG_LINES + 1
+    assert lines[-1] == "    last"
+    assert lines[-2].startswith("    \\x1b[2J")
+    assert lines[-2].endswith("y ...")
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_huge_log_is_not_read_as_a_whole(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    with log.open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte, of which nothing is stored
+        file.seek(0, 2)
+        file.write(b"\nlast\n")
+    assert plain(log_end(log)).endswith("    last")
+
+
+def test_no_log_and_an_empty_one(tmp_path: Path) -> None:
+    assert "never started" in plain(log_end(tmp_path / "output.log"))
+    (tmp_path / "output.log").touch()
+    assert "it is empty" in plain(log_end(tmp_path / "output.log"))

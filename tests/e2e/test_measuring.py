@@ -1,0 +1,78 @@
+"""A measurement over real packets: a small file, a TCP flow beside it, and what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runner import store
+from runner.execute.run import RunOptions, execute
+from runner.implementations import load
+from runner.model import Job, Outcome
+from runner.sandbox.label import Label, Runner, attach, scratch_folder
+from runner.sandbox.netns import NetnsBackend
+from runner.select import Selection, jobs
+from runner.store import JobResult, RunResult
+from testcases.measurements.crosstraffic import CROSSTRAFFIC
+from testcases.measurements.rate import goodput_of
+from testcases.model import MIB
+
+pytestmark = [pytest.mark.netns, pytest.mark.tshark]
+SMALL = replace(CROSSTRAFFIC, files=(MIB,), figure=goodput_of(MIB), repetitions=2, timeout_s=30.0)
+
+
+class Silent:
+    def run_started(self, jobs: Sequence[Job], folder: Path) -> None: ...
+    def job_started(self, job: Job) -> None: ...
+    def job_finished(self, result: JobResult) -> None: ...
+    def note(self, message: str) -> None: ...
+    def run_finished(self, result: RunResult) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    folder = tmp_path_factory.mktemp("measured") / "run"
+    reference = next(one for one in load() if one.name == "reference")
+    selection = Selection((reference,), (reference,), (SMALL,))
+    cores = tuple(sorted(os.sched_getaffinity(0)))
+    backend = NetnsBackend()
+    backend.check()
+    with scratch_folder(folder.parent) as scratch:
+        attach(Label("measured", Runner.this()), scratch)
+        options = RunOptions(folder, scratch, "measured", 7, len(cores), cores=cores)
+        work = execute(selection, jobs(selection, 7), options, backend, Silent())
+        return asyncio.run(work)
+
+
+def test_each_repetition_makes_a_sample_below_what_the_link_can(run: RunResult) -> None:
+    assert [job.verdict.outcome for job in run.jobs] == [Outcome.PASSED] * 2
+    for job in run.jobs:
+        assert job.sample is not None
+        assert 500 < job.sample.kbps < 10_000
+        assert job.sample.tcp_share is not None
+        assert 0.05 < job.sample.tcp_share < 0.95
+
+
+def test_the_course_accounts_for_what_the_link_delivered(run: RunResult) -> None:
+    for job in run.jobs:
+        series = store.read_series(Path(run.folder) / job.folder)
+        assert series is not None
+        assert MIB < sum(series.quic_bytes) < 1.3 * MIB
+        assert sum(series.tcp_bytes) > 0
+        assert max(series.queue) > 5
+        rtts = [rtt for rtt in series.smoothed_rtt_ms if rtt is not None]
+        # A full queue of 25 packets of 1,500 bytes adds 30 ms to the link's 30.
+        assert 29 < min(rtts) < max(rtts) < 120
+        # No step has more than the link lets through: 125,000 bytes, and what jitter adds.
+        assert max(series.quic_bytes) < 160_000
+
+
+def test_what_is_stored_says_the_same_again(run: RunResult) -> None:
+    stored = store.load(Path(run.folder))
+    assert stored == run
+    assert stored.complete
