@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from real_run import REFERENCE, do
 
 from runner import store
-from runner.execute.run import RunOptions, execute
-from runner.implementations import load
-from runner.model import Job, Outcome
-from runner.sandbox.label import Label, Runner, attach, scratch_folder
-from runner.sandbox.netns import NetnsBackend
+from runner.model import Outcome
 from runner.select import Selection, jobs
-from runner.store import JobResult, RunResult
+from runner.store import RunResult
 from testcases.measurements.crosstraffic import CROSSTRAFFIC
 from testcases.measurements.rate import goodput_of
 from testcases.model import MIB
@@ -26,27 +21,12 @@ pytestmark = [pytest.mark.netns, pytest.mark.tshark]
 SMALL = replace(CROSSTRAFFIC, files=(MIB,), figure=goodput_of(MIB), repetitions=2, timeout_s=30.0)
 
 
-class Silent:
-    def run_started(self, jobs: Sequence[Job], folder: Path) -> None: ...
-    def job_started(self, job: Job) -> None: ...
-    def job_finished(self, result: JobResult) -> None: ...
-    def note(self, message: str) -> None: ...
-    def run_finished(self, result: RunResult) -> None: ...
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     folder = tmp_path_factory.mktemp("measured") / "run"
-    reference = next(one for one in load() if one.name == "reference")
-    selection = Selection((reference,), (reference,), (SMALL,))
+    wanted = jobs(Selection((REFERENCE,), (REFERENCE,), (SMALL,)), 7)
     cores = tuple(sorted(os.sched_getaffinity(0)))
-    backend = NetnsBackend()
-    backend.check()
-    with scratch_folder(folder.parent) as scratch:
-        attach(Label("measured", Runner.this()), scratch)
-        options = RunOptions(folder, scratch, "measured", 7, len(cores), cores=cores)
-        work = execute(selection, jobs(selection, 7), options, backend, Silent())
-        return asyncio.run(work)
+    return do(wanted, folder, run_id="measured", parallel=len(cores), cores=cores)
 
 
 def test_each_repetition_makes_a_sample_below_what_the_link_can(run: RunResult) -> None:

@@ -8,22 +8,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from real_run import REFERENCE, do
 
 from runner import select
-from runner.errors import UserError
-from runner.execute.run import RunOptions, execute
-from runner.implementations import load
 from runner.judge import decode, judge_bundle
 from runner.model import Implementation, Job, Outcome
-from runner.sandbox.label import Label, Runner, attach, labelled_processes, scratch_folder
-from runner.sandbox.netns import NetnsBackend
+from runner.sandbox.label import labelled_processes
 from runner.store import JobResult, RunResult
-from runner.trace import tshark
 from runner.trace.model import VERSION_1, VERSION_2, Ack, Datagram, PacketType, Side
 from testcases.model import MIB, TestCase
 from testcases.shared.fates import fate
@@ -32,7 +28,6 @@ pytestmark = [pytest.mark.netns, pytest.mark.tshark]
 
 MUTANTS = Path(__file__).parents[1] / "mutants"
 CASES = {case.name: case for case in select.testcases()}
-REFERENCE = next(one for one in load() if one.name == "reference")
 SEED = 7
 
 
@@ -113,16 +108,6 @@ HEALTHY = {
 """What the reference does right, with files that are smaller if need be."""
 
 
-class Silent:
-    """Nobody watches."""
-
-    def run_started(self, jobs: Sequence[Job], folder: Path) -> None: ...
-    def job_started(self, job: Job) -> None: ...
-    def job_finished(self, result: JobResult) -> None: ...
-    def note(self, message: str) -> None: ...
-    def run_finished(self, result: RunResult) -> None: ...
-
-
 def implementation(mutant: str) -> Implementation:
     command = (sys.executable, "-P", str(MUTANTS / f"{mutant}.py"))
     name = mutant.replace("_", "-")
@@ -164,18 +149,7 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("whole-chain") / "run"
     jobs = (*map(job, EXPECTED), *map(healthy, HEALTHY))
-    backend = NetnsBackend()
-    try:
-        backend.check()
-        tshark.check()
-    except UserError as error:
-        pytest.fail(f"{error.message}: {error.hint}")
-    with scratch_folder(folder.parent) as scratch:
-        attach(Label("whole-chain", Runner.this()), scratch)
-        options = RunOptions(folder, scratch, "whole-chain", SEED, parallel=4)
-        result = asyncio.run(
-            execute(select.Selection((), (), ()), jobs, options, backend, Silent())
-        )
+    result = do(jobs, folder, run_id="whole-chain", parallel=4)
     yield Run(folder, jobs, result)
     shutil.rmtree(folder)
 
