@@ -101,7 +101,7 @@ class Holder:
             async with asyncio.timeout(END_S):
                 await self.process.wait()
         except TimeoutError:
-            self.process.kill()  # unshare's --kill-child takes PID 1 with it
+            kill_spawned(self.process)  # unshare's --kill-child takes PID 1 with it
             await self.process.wait()
             raise SandboxError(f"a host did not end within {END_S} s of being told to") from None
 
@@ -163,7 +163,7 @@ async def run_tool(*command: str, text: str = "") -> str:
     try:
         output, _ = await process.communicate(text.encode())
     except asyncio.CancelledError:
-        await finish(_kill(process))
+        await finish(end_spawned(process))
         raise
     said = output.decode(errors="replace").strip()
     if process.returncode:
@@ -199,15 +199,23 @@ async def spawn(
     try:
         await finish(make())
     except asyncio.CancelledError:
-        await finish(_kill(made[0]))
+        await finish(end_spawned(made[0]))
         raise
     return made[0]
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """End what :func:`spawn` has started, with its children: wait() would wait for their pipes."""
+def kill_spawned(process: asyncio.subprocess.Process) -> None:
+    """SIGKILL to what :func:`spawn` has started, with its children.
+
+    Not by its own kill(): that polls first, and may take its status from asyncio.
+    """
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+async def end_spawned(process: asyncio.subprocess.Process) -> None:
+    """:func:`kill_spawned`, and wait; without its children, that would wait for their pipes."""
+    kill_spawned(process)
     await process.wait()
 
 

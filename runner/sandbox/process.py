@@ -25,7 +25,7 @@ from typing import Protocol
 
 from runner.sandbox import launch as launch_script
 from runner.sandbox.cgroup import Group
-from runner.sandbox.holder import Holder, finish, run_tool, spawn, tool_environment
+from runner.sandbox.holder import Holder, end_spawned, finish, run_tool, spawn, tool_environment
 from runner.sandbox.log import BoundedLog
 from runner.sandbox.model import Exit, Launch, LaunchError, Limits, SandboxError
 
@@ -113,8 +113,9 @@ class NetnsProcess:
         """SIGKILL to the program, without waiting."""
         self._signal(signal.SIGKILL)
         # nsenter stops itself when the program stops, and would then never see it die.
+        # Not by its own send_signal(): that polls first, and may take its status from asyncio.
         with suppress(ProcessLookupError):
-            self._nsenter.send_signal(signal.SIGCONT)
+            os.kill(self._nsenter.pid, signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._pidfd >= 0:
@@ -297,5 +298,4 @@ async def _reap(nsenter: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(1):
             await nsenter.wait()
     except TimeoutError:
-        nsenter.kill()
-        await nsenter.wait()
+        await end_spawned(nsenter)

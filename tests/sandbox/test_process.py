@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -350,3 +351,23 @@ def test_a_program_needs_its_folder_and_where_it_really_lies(tmp_path: Path) -> 
     searched = Launch(("program",), tmp_path, {"PATH": f"/nowhere:{tmp_path}/real"})
     assert needed(searched) == [tmp_path, program, program]
     assert needed(Launch(("no-such-thing",), tmp_path)) == [tmp_path]
+
+
+@netns
+def test_nobody_but_asyncio_reaps_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever else does takes the exit status away: asyncio then reports 255."""
+
+    def poll(_: subprocess.Popen[bytes]) -> int | None:
+        raise AssertionError("Popen.poll, which Popen.send_signal calls, may reap")
+
+    async def story() -> Exit:
+        async with one_sandbox(tmp_path) as stage:
+            process, _ = await stage.start(stage.client, "sleep", "1000")
+            monkeypatch.setattr(subprocess.Popen, "poll", poll)
+            how = await process.kill()
+            monkeypatch.undo()
+            return how
+
+    assert asyncio.run(story()) == Exit(None, signal.SIGKILL)
