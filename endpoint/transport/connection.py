@@ -19,6 +19,7 @@ from aioquic.quic.events import ConnectionTerminated
 
 from endpoint.transport.acknowledgements import Acknowledgements
 from endpoint.transport.address_tokens import NewToken
+from endpoint.transport.coalescing import Coalescing
 from endpoint.transport.flow_control import FlowControl
 from endpoint.transport.handshake import Handshake
 from endpoint.transport.keys import UpdatingCryptoPair
@@ -37,7 +38,14 @@ Datagrams = list[tuple[bytes, NetworkAddress]]
 
 
 class Connection(
-    Acknowledgements, PathMtu, NewToken, FlowControl, Handshake, Paths, StatelessReset
+    Acknowledgements,
+    PathMtu,
+    NewToken,
+    FlowControl,
+    Coalescing,
+    Handshake,
+    Paths,
+    StatelessReset,
 ):
     """A connection; arguments are those of the base class."""
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aioquic._buffer import Buffer
 from aioquic.asyncio.server import _encode_invalid_token_close
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.packet import (
@@ -19,13 +18,14 @@ from aioquic.quic.packet import (
     QuicPacketType,
     encode_quic_retry,
     encode_quic_version_negotiation,
-    pull_quic_header,
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
 from endpoint.transport.address_tokens import AddressTokens
+from endpoint.transport.coalescing import packet_starts
 from endpoint.transport.connection import Connection
 from endpoint.transport.driver import Application, Driver
+from endpoint.transport.quic_bit import QUIC_BIT
 from endpoint.transport.stateless_reset import ResetKey
 from endpoint.transport.udp import Address, Send
 
@@ -87,15 +87,10 @@ class Listener:
         if self._is_of_unknown_version(data):
             self._negotiate_version(data, address)
             return
-        try:
-            header = pull_quic_header(
-                Buffer(data=data), host_cid_length=self._configuration.connection_id_length
-            )
-        except ValueError:
-            return
-        driver = self._drivers.get(header.destination_cid)
+        destination = self._destination(data)
+        driver = self._drivers.get(destination)
         if driver is None:
-            self._received_by_nobody(data, header, address, codepoint)
+            self._received_by_nobody(data, destination, address, codepoint)
         else:
             driver.received(data, address, codepoint)
             self._touched[driver] = None
@@ -112,19 +107,34 @@ class Listener:
             driver.close(error_code)
             driver.stop()
 
+    def _destination(self, data: bytes) -> bytes:
+        """The Destination Connection ID, where RFC 8999, 5, has it; empty if there is none."""
+        if not data or data[0] & _LONG_HEADER:
+            return data[6 : 6 + data[5]] if len(data) >= _LONG_HEADER_BYTES else b""
+        return data[1 : 1 + self._configuration.connection_id_length]
+
     def _received_by_nobody(
-        self, data: bytes, header: QuicHeader, address: Address, codepoint: int
+        self, data: bytes, destination: bytes, address: Address, codepoint: int
     ) -> None:
-        if header.version is None:
-            reset = self._reset_key.reset_for(len(data), header.destination_cid)
-            if reset is not None:
+        if data and not data[0] & _LONG_HEADER:
+            # Without the QUIC bit it may be another protocol's; of a client that greases, every
+            # other packet has it.
+            reset = self._reset_key.reset_for(len(data), destination)
+            if reset is not None and data[0] & QUIC_BIT:
                 self._send([(reset, address)], 0)
             return
         if len(data) < SMALLEST_MAX_DATAGRAM_SIZE:
             return
+        packets = packet_starts(data, self._configuration.connection_id_length)
+        if not packets:
+            return
+        _, header = packets[0]
         if (
             header.packet_type == QuicPacketType.INITIAL
+            and header.version is not None
             and len(header.destination_cid) >= LEAST_CONNECTION_ID_BYTES
+            # Without a token nobody can know that we grease it (RFC 9287, 3.1).
+            and (data[0] & QUIC_BIT or header.token)
         ):
             origin = self._origin(header, header.version, address)
             if origin is not None:
