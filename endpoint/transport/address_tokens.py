@@ -1,6 +1,7 @@
 """NEW_TOKEN (RFC 9000, 8.1.3): a client that was here before need not prove its address again.
 
-aioquic's client passes tokens on; its server neither makes nor takes any but a Retry's.
+aioquic's client passes tokens on, empty ones and each as often as it comes; its server neither
+makes nor takes any but a Retry's.
 """
 
 from __future__ import annotations
@@ -8,17 +9,21 @@ from __future__ import annotations
 import ipaddress
 import os
 import struct
+from collections import deque
 from typing import Any
 
+from aioquic._buffer import Buffer
 from aioquic.buffer import size_uint_var
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.packet import QuicFrameType
+from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicReceiveContext
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 LIFETIME_S = 24 * 3600.0
+TOKENS_REMEMBERED = 64
+"""How many of the latest tokens a client knows again."""
 _NONCE_BYTES = 12
 _TIME = struct.Struct("!d")
 _CONTEXT = b"NEW_TOKEN"
@@ -54,6 +59,7 @@ class NewToken(QuicConnection):
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._token_to_give = b""
+        self._tokens_received: deque[bytes] = deque(maxlen=TOKENS_REMEMBERED)
 
     def give_token(self, token: bytes) -> None:
         """Server: send this token once the handshake is complete, until it has arrived."""
@@ -63,6 +69,23 @@ class NewToken(QuicConnection):
         """Server: the client came with a token, so its address needs no other proof."""
         for path in self._network_paths:
             path.is_validated = True
+
+    def _handle_new_token_frame(
+        self, context: QuicReceiveContext, frame_type: int, buf: Buffer
+    ) -> None:
+        start = buf.tell()
+        token = buf.pull_bytes(buf.pull_uint_var())
+        if self._is_client and not token:
+            raise QuicConnectionError(  # RFC 9000, 19.7
+                error_code=QuicErrorCode.FRAME_ENCODING_ERROR,
+                frame_type=frame_type,
+                reason_phrase="the token is empty",
+            )
+        if token in self._tokens_received:
+            return  # of a packet that was only thought to be lost (RFC 9000, 19.7)
+        self._tokens_received.append(token)
+        buf.seek(start)
+        super()._handle_new_token_frame(context, frame_type, buf)
 
     def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
         # Called once for each 1-RTT packet.

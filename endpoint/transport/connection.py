@@ -20,11 +20,14 @@ from aioquic.quic.events import ConnectionTerminated
 from endpoint.transport.acknowledgements import Acknowledgements
 from endpoint.transport.address_tokens import NewToken
 from endpoint.transport.coalescing import Coalescing
+from endpoint.transport.connection_ids import ConnectionIds
 from endpoint.transport.flow_control import FlowControl
 from endpoint.transport.handshake import Handshake
-from endpoint.transport.keys import UpdatingCryptoPair
+from endpoint.transport.keys import KeyUpdates
 from endpoint.transport.path_mtu import PathMtu
 from endpoint.transport.paths import Paths
+from endpoint.transport.probes import Probes
+from endpoint.transport.spin_bit import SpinBit
 from endpoint.transport.stateless_reset import StatelessReset
 
 PATIENT_PROBES = 2
@@ -40,11 +43,15 @@ Datagrams = list[tuple[bytes, NetworkAddress]]
 class Connection(
     Acknowledgements,
     PathMtu,
+    Probes,
+    KeyUpdates,
     NewToken,
     FlowControl,
     Coalescing,
     Handshake,
+    ConnectionIds,
     Paths,
+    SpinBit,
     StatelessReset,
 ):
     """A connection; arguments are those of the base class."""
@@ -171,9 +178,6 @@ class Connection(
         super().receive_datagram(data, addr, now)
         if self._unacknowledged_packets and self._loss._pto_count >= PATIENT_PROBES:  # noqa: SLF001
             self._probe_living_peer(now)
-        keys = self._cryptos.get(tls.Epoch.ONE_RTT)
-        if isinstance(keys, UpdatingCryptoPair):
-            keys.retire(now, self.probe_timeout)
 
     def datagrams_to_send(self, now: float) -> Datagrams:
         """Datagrams, each with where to; aioquic fails before there is a path, we have none."""
