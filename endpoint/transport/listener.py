@@ -7,6 +7,7 @@ A datagram for no connection is answered with Version Negotiation (RFC 9000, 6.1
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from endpoint.transport.stateless_reset import ResetKey
 from endpoint.transport.udp import Address, Send
 
 RETRY_CONNECTION_ID_BYTES = 8
+RETRY_MARK = b"Retry"
+"""What the token of a Retry begins with, whoever made it, and that of a NEW_TOKEN does not: a
+server must be able to tell them apart, also if it can read neither (RFC 9000, 8.1.1)."""
 LEAST_CONNECTION_ID_BYTES = 8
 """Of what a client chooses for its first Initial (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
@@ -166,35 +170,24 @@ class Listener:
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
         """How the client came here; None if it has been told to come again."""
         now = asyncio.get_running_loop().time()
-        if self._tokens.holds(header.token, address[0], now):
+        if self._tokens.holds(header.token, address[0], now, version):
             return Origin(header.destination_cid, None, is_validated=True)
         if self._retry is None:
             return Origin(header.destination_cid, None)
-        if not header.token:
-            source = os.urandom(RETRY_CONNECTION_ID_BYTES)
-            token = self._retry.create_token(
-                address=address,
-                original_destination_connection_id=header.destination_cid,
-                retry_source_connection_id=source,
-                now=now,
-            )
-            answer = encode_quic_retry(
-                version=version,
-                source_cid=source,
-                destination_cid=header.source_cid,
-                original_destination_cid=header.destination_cid,
-                retry_token=token,
-            )
-            self._send([(answer, address)], 0)
+        if not header.token.startswith(RETRY_MARK):
+            # No token, or a NEW_TOKEN's that is too old, of another address, or of a server that
+            # ran before: as if there were none (RFC 9000, 8.1.3).
+            self._send_retry(self._retry, header, version, address, now)
             return None
         try:
             original = self._retry.validate_token(
                 address=address,
                 destination_cid=header.destination_cid,
-                token=header.token,
+                token=header.token[len(RETRY_MARK) :],
                 now=now,
             )
         except ValueError:
+            # The client will not take a second Retry (RFC 9000, 8.1.2).
             answer = _encode_invalid_token_close(
                 version=version,
                 source_cid=header.destination_cid,
@@ -204,13 +197,37 @@ class Listener:
             return None
         return Origin(original, header.destination_cid)
 
+    def _send_retry(
+        self,
+        retry: QuicRetryTokenHandler,
+        header: QuicHeader,
+        version: int,
+        address: Address,
+        now: float,
+    ) -> None:
+        source = os.urandom(RETRY_CONNECTION_ID_BYTES)
+        token = retry.create_token(
+            address=address,
+            original_destination_connection_id=header.destination_cid,
+            retry_source_connection_id=source,
+            now=now,
+        )
+        answer = encode_quic_retry(
+            version=version,
+            source_cid=source,
+            destination_cid=header.source_cid,
+            original_destination_cid=header.destination_cid,
+            retry_token=RETRY_MARK + token,
+        )
+        self._send([(answer, address)], 0)
+
     def _open(
         self, data: bytes, header: QuicHeader, address: Address, codepoint: int, origin: Origin
     ) -> None:
         connection, application = self._accept(origin)
         connection.use_reset_key(self._reset_key)
         now = asyncio.get_running_loop().time()
-        connection.give_token(self._tokens.make(address[0], now))
+        connection.give_token(functools.partial(self._tokens.make, address[0], now))
         if self._preferred is not None:
             connection.prefer(*self._preferred(address))
         entries = _Entries(self._drivers)
