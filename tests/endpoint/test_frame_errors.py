@@ -248,13 +248,12 @@ def test_frames_of_1_rtt_in_the_handshake(certs: Path, epoch: Epoch, frame_type:
     if epoch is Epoch.INITIAL:
         pair.to_client.drops = lambda *_: True  # with Handshake keys it is too late
     pair.connect()
-    pair.run_until(
-        lambda: (
-            (pair.client if epoch is Epoch.HANDSHAKE else pair._server or pair.client)
-            ._cryptos[Epoch.HANDSHAKE]
-            .send.is_valid()
-        )
-    )
+
+    def has_keys() -> bool:
+        end = pair._server if epoch is Epoch.INITIAL else pair.client
+        return end is not None and end._cryptos[Epoch.HANDSHAKE].send.is_valid()
+
+    pair.run_until(has_keys)
     packet = long_packet(pair.server, epoch, frame(frame_type).ljust(40, b"\0"))
     deliver(pair, [packet], to_server=False)
     assert pair.client.ending is not None

@@ -134,9 +134,7 @@ def name(row: object) -> str:
 
 
 @pytest.mark.parametrize(("_", "change", "error"), BOTH + OF_CLIENT, ids=name)
-def test_what_a_client_may_announce(
-    certs: Path, _: str, change: Change, error: int | None
-) -> None:
+def test_what_a_client_may_announce(certs: Path, _: str, change: Change, error: int | None) -> None:
     pair = Pair(
         client_configuration(certs), server_configuration(certs), client_type=telling(change)
     )
@@ -144,9 +142,7 @@ def test_what_a_client_may_announce(
 
 
 @pytest.mark.parametrize(("_", "change", "error"), BOTH + OF_SERVER, ids=name)
-def test_what_a_server_may_announce(
-    certs: Path, _: str, change: Change, error: int | None
-) -> None:
+def test_what_a_server_may_announce(certs: Path, _: str, change: Change, error: int | None) -> None:
     pair = Pair(
         client_configuration(certs), server_configuration(certs), server_type=telling(change)
     )
