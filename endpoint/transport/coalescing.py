@@ -74,6 +74,8 @@ class Coalescing(QuicBit):
         return restored(data, cleared) if cleared else data
 
     def _may_process(self, header: QuicHeader) -> bool:
+        if header.packet_type is QuicPacketType.VERSION_NEGOTIATION:
+            return bool(header.supported_versions)  # RFC 8999, 6
         if header.packet_type is not QuicPacketType.INITIAL:
             return True
         if self._is_client:

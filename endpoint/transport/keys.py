@@ -25,8 +25,10 @@ CONFIDENTIALITY_LIMIT = 1 << 23
 INTEGRITY_LIMITS = {CipherSuite.CHACHA20_POLY1305_SHA256: 1 << 36}
 """RFC 9001, 6.6: packets of a connection that may fail to authenticate."""
 AES_GCM_INTEGRITY_LIMIT = 1 << 52
-_LATEST_UPDATE = 7 / 8
+_UPDATE_AT = 7 / 8
 """Share of the confidentiality limit at which keys are updated."""
+_CLOSE_AT = 63 / 64
+"""Share at which the connection is closed, since they could not be; the rest is for one batch."""
 _NO_NUMBER = 1 << 62
 _KEY_PHASE = 0x04
 _LONG_HEADER = 0x80
@@ -166,11 +168,11 @@ class KeyUpdates(QuicConnection):
 
     def _update_in_time(self) -> None:
         used = self._packet_number - self._first_of_phase
-        if used >= _LATEST_UPDATE * self.confidentiality_limit:
+        if used >= _UPDATE_AT * self.confidentiality_limit:
             suite = self._cryptos[tls.Epoch.ONE_RTT].send.cipher_suite
             if suite is not CipherSuite.CHACHA20_POLY1305_SHA256:
                 self._update_is_due = True
-                if used >= self.confidentiality_limit:
+                if used >= _CLOSE_AT * self.confidentiality_limit:
                     self._close_for(QuicErrorCode.AEAD_LIMIT_REACHED, "the keys are used up")
         if self._update_is_due and self._may_update:
             self._update_is_due = False
