@@ -61,6 +61,9 @@ class Acknowledgements(Ecn):
     def _payload_received(
         self, context: QuicReceiveContext, plain: bytes, crypto_frame_required: bool = False
     ) -> tuple[bool, bool]:
+        # Called once for each packet that is accepted.
+        if self.codepoint_received:
+            self._count(context.epoch)
         is_ack_eliciting, is_probing = super()._payload_received(
             context, plain, crypto_frame_required
         )

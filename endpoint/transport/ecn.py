@@ -103,15 +103,8 @@ class Ecn(QuicConnection):
 
     # --- Counting and reporting -----------------------------------------------------------------
 
-    def _payload_received(
-        self, context: QuicReceiveContext, plain: bytes, crypto_frame_required: bool = False
-    ) -> tuple[bool, bool]:
-        # Called once for each packet that is accepted: duplicates do not count.
-        if self.codepoint_received:
-            self._count(context.epoch)
-        return super()._payload_received(context, plain, crypto_frame_required)
-
     def _count(self, epoch: tls.Epoch) -> None:
+        """Count the mark of a packet that is accepted, which no duplicate is."""
         # 0-RTT and 1-RTT share a packet number space (RFC 9000, 12.3).
         space = tls.Epoch.ONE_RTT if epoch is tls.Epoch.ZERO_RTT else epoch
         counts = self._arrived.setdefault(space, Counts())

@@ -102,3 +102,8 @@ def is_alive(pair: Pair, *, to_server: bool = True) -> bool:
     (pair.drive_client if to_server else pair.drive_server)()
     pair.run_for(0.2)
     return sender._spaces[Epoch.ONE_RTT].largest_acked_packet >= number
+
+
+def has_handshake_keys(connection: Connection) -> bool:
+    """Whether it can send Handshake packets."""
+    return connection._cryptos[Epoch.HANDSHAKE].send.is_valid()

@@ -13,7 +13,16 @@ import pytest
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import Epoch
 from certificates import write_certificates
-from injection import confirmed_pair, deliver, frame, inject, is_alive, long_packet, short_packet
+from injection import (
+    confirmed_pair,
+    deliver,
+    frame,
+    has_handshake_keys,
+    inject,
+    is_alive,
+    long_packet,
+    short_packet,
+)
 from quic_pair import Pair, client_configuration, server_configuration
 
 from endpoint.transport.flow_control import MAX_STREAMS
@@ -251,7 +260,7 @@ def test_frames_of_1_rtt_in_the_handshake(certs: Path, epoch: Epoch, frame_type:
 
     def has_keys() -> bool:
         end = pair._server if epoch is Epoch.INITIAL else pair.client
-        return end is not None and end._cryptos[Epoch.HANDSHAKE].send.is_valid()
+        return end is not None and has_handshake_keys(end)
 
     pair.run_until(has_keys)
     packet = long_packet(pair.server, epoch, frame(frame_type).ljust(40, b"\0"))
