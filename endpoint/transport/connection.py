@@ -78,7 +78,9 @@ class Connection(
             original_destination_connection_id=original_destination_connection_id,
             retry_source_connection_id=retry_source_connection_id,
             session_ticket_fetcher=session_ticket_fetcher,
-            session_ticket_handler=session_ticket_handler,
+            # Without a handler aioquic's client does not check tickets (RFC 9001, 4.6.1).
+            session_ticket_handler=session_ticket_handler
+            or (_ignore_ticket if configuration.is_client else None),
             token_handler=token_handler,
         )
         self._close_datagrams: Datagrams = []
@@ -231,10 +233,12 @@ class Connection(
         if self._late_datagrams & (self._late_datagrams - 1) == 0:
             self._close_repeats = True
 
-    # --- Acknowledgements (RFC 9000, 13.2): aioquic waits 1 ms, whatever came -------------------
-
     def _path_changed(self, is_other_host: bool) -> None:
         super()._path_changed(is_other_host)
         if is_other_host:
             self.restart_ecn()
             self.restart_path_mtu()
+
+
+def _ignore_ticket(ticket: tls.SessionTicket) -> None:
+    """For who does not want to come again."""
