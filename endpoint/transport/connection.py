@@ -47,10 +47,10 @@ class Connection(
     KeyUpdates,
     NewToken,
     FlowControl,
-    Coalescing,
     Handshake,
     ConnectionIds,
     Paths,
+    Coalescing,
     SpinBit,
     StatelessReset,
 ):

@@ -107,14 +107,15 @@ class Ecn(QuicConnection):
         """Count the mark of a packet that is accepted, which no duplicate is."""
         # 0-RTT and 1-RTT share a packet number space (RFC 9000, 12.3).
         space = tls.Epoch.ONE_RTT if epoch is tls.Epoch.ZERO_RTT else epoch
-        counts = self._arrived.setdefault(space, Counts())
-        match self.codepoint_received:
-            case Codepoint.ECT_0:
-                counts.ect_0 += 1
-            case Codepoint.ECT_1:
-                counts.ect_1 += 1
-            case Codepoint.CE:
-                counts.ce += 1
+        counts = self._arrived.get(space)
+        if counts is None:
+            counts = self._arrived[space] = Counts()
+        if self.codepoint_received == Codepoint.ECT_0:
+            counts.ect_0 += 1
+        elif self.codepoint_received == Codepoint.ECT_1:
+            counts.ect_1 += 1
+        else:
+            counts.ce += 1
 
     def _write_ack_frame(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, now: float

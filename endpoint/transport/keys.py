@@ -22,9 +22,6 @@ from aioquic.tls import CipherSuite
 
 CONFIDENTIALITY_LIMIT = 1 << 23
 """RFC 9001, 6.6: packets that one key of AES-GCM may protect; of ChaCha20, more than there are."""
-INTEGRITY_LIMITS = {CipherSuite.CHACHA20_POLY1305_SHA256: 1 << 36}
-"""RFC 9001, 6.6: packets of a connection that may fail to authenticate."""
-AES_GCM_INTEGRITY_LIMIT = 1 << 52
 _UPDATE_AT = 7 / 8
 """Share of the confidentiality limit at which keys are updated."""
 _CLOSE_AT = 63 / 64
@@ -32,6 +29,11 @@ _CLOSE_AT = 63 / 64
 _NO_NUMBER = 1 << 62
 _KEY_PHASE = 0x04
 _LONG_HEADER = 0x80
+
+
+def integrity_limit(suite: CipherSuite | None) -> int:
+    """Packets of a connection that may fail to authenticate (RFC 9001, 6.6)."""
+    return 1 << 36 if suite is CipherSuite.CHACHA20_POLY1305_SHA256 else 1 << 52
 
 
 class UpdatingCryptoPair(CryptoPair):
@@ -125,6 +127,14 @@ class KeyUpdates(QuicConnection):
         self._updates_seen = 0
         self._first_of_phase = 0
         self._update_is_due = False
+        self._keys = UpdatingCryptoPair(CryptoPair())
+        """The connection's 1-RTT keys; looked at for each datagram."""
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        keys = self._cryptos[tls.Epoch.ONE_RTT]
+        assert isinstance(keys, UpdatingCryptoPair), "the handshake made it"
+        self._keys = keys
 
     def request_key_update(self) -> None:
         """Update the keys as soon as RFC 9001, 6.1, lets us."""
@@ -146,47 +156,42 @@ class KeyUpdates(QuicConnection):
     def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
         """Take in a datagram."""
         super().receive_datagram(data, addr, now)
-        keys = self._cryptos.get(tls.Epoch.ONE_RTT)
-        if isinstance(keys, UpdatingCryptoPair):
-            if keys.previous is not None:
-                keys.retire(now, self._loss.get_probe_timeout())
-            if keys.is_violated:
-                self._close_for(QuicErrorCode.KEY_UPDATE_ERROR, "old keys after new ones")
-            elif keys.undecryptable and keys.undecryptable >= self._integrity_limit(keys):
-                self._close_for(QuicErrorCode.AEAD_LIMIT_REACHED, "too many forged packets")
+        keys = self._keys
+        if keys.previous is not None:
+            keys.retire(now, self._loss.get_probe_timeout())
+        if keys.is_violated:
+            self._close_for(QuicErrorCode.KEY_UPDATE_ERROR, "old keys after new ones")
+        elif keys.undecryptable and keys.undecryptable >= self._integrity_limit:
+            self._close_for(QuicErrorCode.AEAD_LIMIT_REACHED, "too many forged packets")
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """Datagrams, each with where to."""
         self._update_in_time()
         first = self._packet_number
         datagrams = super().datagrams_to_send(now)
-        keys = self._cryptos[tls.Epoch.ONE_RTT]
-        if isinstance(keys, UpdatingCryptoPair) and keys.updates != self._updates_seen:
-            self._updates_seen = keys.updates
+        if self._keys.updates != self._updates_seen:
+            self._updates_seen = self._keys.updates
             self._first_of_phase = first
         return datagrams
 
     def _update_in_time(self) -> None:
         used = self._packet_number - self._first_of_phase
-        if used >= _UPDATE_AT * self.confidentiality_limit:
-            suite = self._cryptos[tls.Epoch.ONE_RTT].send.cipher_suite
-            if suite is not CipherSuite.CHACHA20_POLY1305_SHA256:
-                self._update_is_due = True
-                if used >= _CLOSE_AT * self.confidentiality_limit:
-                    self._close_for(QuicErrorCode.AEAD_LIMIT_REACHED, "the keys are used up")
+        if (
+            used >= _UPDATE_AT * self.confidentiality_limit
+            and self._keys.send.cipher_suite is not CipherSuite.CHACHA20_POLY1305_SHA256
+        ):
+            self._update_is_due = True
+            if used >= _CLOSE_AT * self.confidentiality_limit:
+                self._close_for(QuicErrorCode.AEAD_LIMIT_REACHED, "the keys are used up")
         if self._update_is_due and self._may_update:
             self._update_is_due = False
             super().request_key_update()
 
-    def _integrity_limit(self, keys: CryptoPair) -> int:
+    @property
+    def _integrity_limit(self) -> int:
         if self.integrity_limit is not None:
             return self.integrity_limit
-        suite = keys.recv.cipher_suite
-        return (
-            AES_GCM_INTEGRITY_LIMIT
-            if suite is None
-            else INTEGRITY_LIMITS.get(suite, AES_GCM_INTEGRITY_LIMIT)
-        )
+        return integrity_limit(self._keys.recv.cipher_suite)
 
     def _close_for(self, error: QuicErrorCode, reason: str) -> None:
         self.close(error_code=error, frame_type=QuicFrameType.PADDING, reason_phrase=reason)

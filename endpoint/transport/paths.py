@@ -12,6 +12,7 @@ from typing import Any
 
 from aioquic import tls
 from aioquic._buffer import Buffer
+from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE
 from aioquic.quic.congestion.base import create_congestion_control
 from aioquic.quic.connection import (
@@ -24,17 +25,17 @@ from aioquic.quic.events import ConnectionIdIssued
 from aioquic.quic.packet import (
     QuicPacketType,
     QuicPreferredAddress,
-    pull_quic_transport_parameters,
-    push_quic_transport_parameters,
+    push_quic_preferred_address,
 )
 from aioquic.quic.packet_builder import QuicPacketBuilder, QuicPacketBuilderStop
 
 from endpoint.transport.transport_parameters import (
     DISABLE_ACTIVE_MIGRATION,
+    PREFERRED_ADDRESS,
     TransportParameters,
 )
 
-TRANSPORT_PARAMETERS_CAPACITY = 4096
+PREFERRED_ADDRESS_CAPACITY = 128
 UNLIMITED = 1 << 62
 
 
@@ -189,8 +190,6 @@ class Paths(TransportParameters):
         encoded = super()._serialize_transport_parameters()
         if self._preferred is None:
             return encoded
-        parameters = pull_quic_transport_parameters(Buffer(data=encoded))
-        parameters.preferred_address = self._preferred
-        buf = Buffer(capacity=TRANSPORT_PARAMETERS_CAPACITY)
-        push_quic_transport_parameters(buf, parameters)
-        return buf.data
+        buf = Buffer(capacity=PREFERRED_ADDRESS_CAPACITY)
+        push_quic_preferred_address(buf, self._preferred)
+        return encoded + encode_uint_var(PREFERRED_ADDRESS) + encode_uint_var(buf.tell()) + buf.data
