@@ -68,5 +68,5 @@ def test_a_blocked_server_is_reached_soon(certs: Path) -> None:
     )
     pair.connect()
     pair.run_until(lambda: pair.client.is_confirmed, limit_s=10.0)
-    assert pair.now - START < 1.5, "one datagram for each timeout takes 3 s"
+    assert pair.now - START < 0.5, "with one datagram for each timeout it is 1.5 s"
     assert pair.client._spaces[Epoch.HANDSHAKE].discarded
