@@ -1,14 +1,17 @@
 """QUIC itself, under the applications.
 
-connection        our subclass of aioquic's connection, put together from the next eight
+connection        our subclass of aioquic's connection, put together from the next ones
 acknowledgements  when to acknowledge
 address_tokens    NEW_TOKEN, which spares a client its address validation
+coalescing        which packets of a datagram count
 ecn               marks, counts and their validation
 flow_control      limits that follow the reader
 handshake         Retry, versions, early data, long certificate chains
 path_mtu          how large packets may be
 paths             preferred addresses, migration, and what a new path resets
+quic_bit          the second bit of each packet, greased
 stateless_reset   the end of a connection that one side has forgotten
+transport_parameters  what the peer announced, and what it may not
 keys              1-RTT keys that survive a key update in either direction
 windows           flow-control windows that follow the reader
 udp               UDP sockets in the event loop, with ECN, local addresses and segmentation

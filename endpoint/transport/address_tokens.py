@@ -1,6 +1,7 @@
 """NEW_TOKEN (RFC 9000, 8.1.3): a client that was here before need not prove its address again.
 
-aioquic's client passes tokens on; its server neither makes nor takes any but a Retry's.
+aioquic's client passes tokens on, empty ones and each as often as it comes; its server neither
+makes nor takes any but a Retry's.
 """
 
 from __future__ import annotations
@@ -8,20 +9,27 @@ from __future__ import annotations
 import ipaddress
 import os
 import struct
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
+from aioquic._buffer import Buffer
 from aioquic.buffer import size_uint_var
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.packet import QuicFrameType
+from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicReceiveContext
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 LIFETIME_S = 24 * 3600.0
+TOKENS_REMEMBERED = 64
+"""How many of the latest tokens a client knows again."""
+MARK = b"Again"
+"""What all tokens begin with, so that they cannot be taken for a Retry's (RFC 9000, 8.1.1)."""
 _NONCE_BYTES = 12
-_TIME = struct.Struct("!d")
-_CONTEXT = b"NEW_TOKEN"
+_SEALED_AT = len(MARK) + _NONCE_BYTES
+_CONTENT = struct.Struct("!dI")
 
 
 class AddressTokens:
@@ -30,22 +38,29 @@ class AddressTokens:
     def __init__(self) -> None:
         self._aead = AESGCM(AESGCM.generate_key(bit_length=128))
 
-    def make(self, host: str, now: float) -> bytes:
-        """A token for a client at an address; no two are alike."""
+    def make(self, host: str, now: float, version: int) -> bytes:
+        """A token for a client at an address, that spoke a version; no two are alike."""
         nonce = os.urandom(_NONCE_BYTES)
-        content = _TIME.pack(now) + _packed(host)
-        return nonce + self._aead.encrypt(nonce, content, _CONTEXT)
+        content = _CONTENT.pack(now, version) + _packed(host)
+        return MARK + nonce + self._aead.encrypt(nonce, content, MARK)
 
-    def holds(self, token: bytes, host: str, now: float) -> bool:
-        """Whether a token is ours, for this address, and not too old."""
-        if len(token) <= _NONCE_BYTES:
+    def holds(self, token: bytes, host: str, now: float, version: int) -> bool:
+        """Whether a token is ours, for this address and version, and not too old.
+
+        The version is part of it because of RFC 9369, 5.
+        """
+        if not token.startswith(MARK) or len(token) <= _SEALED_AT:
             return False
         try:
-            content = self._aead.decrypt(token[:_NONCE_BYTES], token[_NONCE_BYTES:], _CONTEXT)
+            content = self._aead.decrypt(token[len(MARK) : _SEALED_AT], token[_SEALED_AT:], MARK)
         except InvalidTag:
             return False
-        (made_at,) = _TIME.unpack_from(content)
-        return content[_TIME.size :] == _packed(host) and 0 <= now - made_at <= LIFETIME_S
+        made_at, made_for = _CONTENT.unpack_from(content)
+        return (
+            content[_CONTENT.size :] == _packed(host)
+            and made_for == version
+            and 0 <= now - made_at <= LIFETIME_S
+        )
 
 
 class NewToken(QuicConnection):
@@ -53,22 +68,49 @@ class NewToken(QuicConnection):
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
+        self._make_token: Callable[[int], bytes] | None = None
         self._token_to_give = b""
+        self._tokens_received: deque[bytes] = deque(maxlen=TOKENS_REMEMBERED)
 
-    def give_token(self, token: bytes) -> None:
-        """Server: send this token once the handshake is complete, until it has arrived."""
-        self._token_to_give = token
+    def give_token(self, make: Callable[[int], bytes]) -> None:
+        """Server: send a token once the handshake is complete, until it has arrived.
+
+        Args:
+            make: Makes it, for the version that was negotiated.
+        """
+        self._make_token = make
 
     def trust_address(self) -> None:
         """Server: the client came with a token, so its address needs no other proof."""
         for path in self._network_paths:
             path.is_validated = True
 
+    def _handle_new_token_frame(
+        self, context: QuicReceiveContext, frame_type: int, buf: Buffer
+    ) -> None:
+        start = buf.tell()
+        token = buf.pull_bytes(buf.pull_uint_var())
+        if self._is_client and not token:
+            raise QuicConnectionError(  # RFC 9000, 19.7
+                error_code=QuicErrorCode.FRAME_ENCODING_ERROR,
+                frame_type=frame_type,
+                reason_phrase="the token is empty",
+            )
+        if token in self._tokens_received:
+            return  # of a packet that was only thought to be lost (RFC 9000, 19.7)
+        self._tokens_received.append(token)
+        buf.seek(start)
+        super()._handle_new_token_frame(context, frame_type, buf)
+
     def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
         # Called once for each 1-RTT packet.
         super()._write_connection_limits(builder, space)
+        if self._make_token is not None and self._handshake_confirmed:
+            assert self._version is not None
+            self._token_to_give = self._make_token(self._version)
+            self._make_token = None
         token = self._token_to_give
-        if not token or not self._handshake_confirmed:
+        if not token:
             return
         frame = builder.start_frame(
             QuicFrameType.NEW_TOKEN,

@@ -19,11 +19,15 @@ from aioquic.quic.events import ConnectionTerminated
 
 from endpoint.transport.acknowledgements import Acknowledgements
 from endpoint.transport.address_tokens import NewToken
+from endpoint.transport.coalescing import Coalescing
+from endpoint.transport.connection_ids import ConnectionIds
 from endpoint.transport.flow_control import FlowControl
 from endpoint.transport.handshake import Handshake
-from endpoint.transport.keys import UpdatingCryptoPair
+from endpoint.transport.keys import KeyUpdates
 from endpoint.transport.path_mtu import PathMtu
 from endpoint.transport.paths import Paths
+from endpoint.transport.probes import Probes
+from endpoint.transport.spin_bit import SpinBit
 from endpoint.transport.stateless_reset import StatelessReset
 
 PATIENT_PROBES = 2
@@ -37,7 +41,18 @@ Datagrams = list[tuple[bytes, NetworkAddress]]
 
 
 class Connection(
-    Acknowledgements, PathMtu, NewToken, FlowControl, Handshake, Paths, StatelessReset
+    Acknowledgements,
+    PathMtu,
+    Probes,
+    KeyUpdates,
+    NewToken,
+    FlowControl,
+    Handshake,
+    ConnectionIds,
+    Paths,
+    Coalescing,
+    SpinBit,
+    StatelessReset,
 ):
     """A connection; arguments are those of the base class."""
 
@@ -63,7 +78,9 @@ class Connection(
             original_destination_connection_id=original_destination_connection_id,
             retry_source_connection_id=retry_source_connection_id,
             session_ticket_fetcher=session_ticket_fetcher,
-            session_ticket_handler=session_ticket_handler,
+            # Without a handler aioquic's client does not check tickets (RFC 9001, 4.6.1).
+            session_ticket_handler=session_ticket_handler
+            or (_ignore_ticket if configuration.is_client else None),
             token_handler=token_handler,
         )
         self._close_datagrams: Datagrams = []
@@ -163,9 +180,6 @@ class Connection(
         super().receive_datagram(data, addr, now)
         if self._unacknowledged_packets and self._loss._pto_count >= PATIENT_PROBES:  # noqa: SLF001
             self._probe_living_peer(now)
-        keys = self._cryptos.get(tls.Epoch.ONE_RTT)
-        if isinstance(keys, UpdatingCryptoPair):
-            keys.retire(now, self.probe_timeout)
 
     def datagrams_to_send(self, now: float) -> Datagrams:
         """Datagrams, each with where to; aioquic fails before there is a path, we have none."""
@@ -219,10 +233,12 @@ class Connection(
         if self._late_datagrams & (self._late_datagrams - 1) == 0:
             self._close_repeats = True
 
-    # --- Acknowledgements (RFC 9000, 13.2): aioquic waits 1 ms, whatever came -------------------
-
     def _path_changed(self, is_other_host: bool) -> None:
         super()._path_changed(is_other_host)
         if is_other_host:
             self.restart_ecn()
             self.restart_path_mtu()
+
+
+def _ignore_ticket(ticket: tls.SessionTicket) -> None:
+    """For who does not want to come again."""

@@ -18,10 +18,16 @@ from aioquic.quic.connection import (
     ACK_FRAME_CAPACITY,
     NetworkAddress,
     QuicConnection,
+    QuicConnectionError,
     QuicNetworkPath,
     QuicReceiveContext,
 )
-from aioquic.quic.packet import QuicFrameType, pull_ack_frame, push_ack_frame
+from aioquic.quic.packet import (
+    QuicErrorCode,
+    QuicFrameType,
+    pull_ack_frame,
+    push_ack_frame,
+)
 from aioquic.quic.packet_builder import QuicPacketBuilder, QuicSentPacket
 from aioquic.quic.rangeset import RangeSet
 from aioquic.quic.recovery import QuicPacketSpace
@@ -97,25 +103,19 @@ class Ecn(QuicConnection):
 
     # --- Counting and reporting -----------------------------------------------------------------
 
-    def _payload_received(
-        self, context: QuicReceiveContext, plain: bytes, crypto_frame_required: bool = False
-    ) -> tuple[bool, bool]:
-        # Called once for each packet that is accepted: duplicates do not count.
-        if self.codepoint_received:
-            self._count(context.epoch)
-        return super()._payload_received(context, plain, crypto_frame_required)
-
     def _count(self, epoch: tls.Epoch) -> None:
+        """Count the mark of a packet that is accepted, which no duplicate is."""
         # 0-RTT and 1-RTT share a packet number space (RFC 9000, 12.3).
         space = tls.Epoch.ONE_RTT if epoch is tls.Epoch.ZERO_RTT else epoch
-        counts = self._arrived.setdefault(space, Counts())
-        match self.codepoint_received:
-            case Codepoint.ECT_0:
-                counts.ect_0 += 1
-            case Codepoint.ECT_1:
-                counts.ect_1 += 1
-            case Codepoint.CE:
-                counts.ce += 1
+        counts = self._arrived.get(space)
+        if counts is None:
+            counts = self._arrived[space] = Counts()
+        if self.codepoint_received == Codepoint.ECT_0:
+            counts.ect_0 += 1
+        elif self.codepoint_received == Codepoint.ECT_1:
+            counts.ect_1 += 1
+        else:
+            counts.ce += 1
 
     def _write_ack_frame(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, now: float
@@ -173,19 +173,34 @@ class Ecn(QuicConnection):
         return datagrams
 
     def _handle_ack_frame(self, context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
-        start = buf.tell()
+        """Take in an ACK, as aioquic does, but with its counts and after a look at its numbers."""
         try:
-            ranges, _ = pull_ack_frame(buf)
-            counts = _pull_counts(buf) if frame_type == QuicFrameType.ACK_ECN else None
-        except ValueError:
-            buf.seek(start)
-            super()._handle_ack_frame(context, frame_type, buf)
-            return
-        buf.seek(start)
+            ranges, delay_encoded = pull_ack_frame(buf)
+        except ValueError as error:
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.FRAME_ENCODING_ERROR,
+                frame_type=frame_type,
+                reason_phrase=str(error),
+            ) from None
+        counts = _pull_counts(buf) if frame_type == QuicFrameType.ACK_ECN else None
+        largest = ranges.bounds().stop - 1
+        if largest >= self._packet_number:
+            raise QuicConnectionError(  # RFC 9000, 13.1; aioquic believes it
+                error_code=QuicErrorCode.PROTOCOL_VIOLATION,
+                frame_type=frame_type,
+                reason_phrase="ACK of a packet that was not sent",
+            )
+        delay = (delay_encoded << self._remote_ack_delay_exponent) / 1_000_000
+        if self._quic_logger is not None and context.quic_logger_frames is not None:
+            context.quic_logger_frames.append(self._quic_logger.encode_ack_frame(ranges, delay))
+        if context.epoch is not tls.Epoch.INITIAL:
+            self._loss.peer_completed_address_validation = True
         space = self._spaces[context.epoch]
-        is_new = ranges.bounds().stop - 1 > space.largest_acked_packet
+        is_new = largest > space.largest_acked_packet
         packets = _sent_packets(space, ranges) if is_new else []
-        super()._handle_ack_frame(context, frame_type, buf)
+        self._loss.on_ack_received(
+            ack_rangeset=ranges, ack_delay=delay, now=context.time, space=space
+        )
         self._unanswered = 0
         if packets and self.ecn_state is not EcnState.FAILED:
             self._validate(context, packets, counts)

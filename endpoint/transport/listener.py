@@ -7,11 +7,11 @@ A datagram for no connection is answered with Version Negotiation (RFC 9000, 6.1
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aioquic._buffer import Buffer
 from aioquic.asyncio.server import _encode_invalid_token_close
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.packet import (
@@ -19,17 +19,21 @@ from aioquic.quic.packet import (
     QuicPacketType,
     encode_quic_retry,
     encode_quic_version_negotiation,
-    pull_quic_header,
 )
 from aioquic.quic.retry import QuicRetryTokenHandler
 
 from endpoint.transport.address_tokens import AddressTokens
+from endpoint.transport.coalescing import packet_starts
 from endpoint.transport.connection import Connection
 from endpoint.transport.driver import Application, Driver
+from endpoint.transport.quic_bit import QUIC_BIT
 from endpoint.transport.stateless_reset import ResetKey
 from endpoint.transport.udp import Address, Send
 
 RETRY_CONNECTION_ID_BYTES = 8
+RETRY_MARK = b"Retry"
+"""What the token of a Retry begins with, whoever made it, and that of a NEW_TOKEN does not: a
+server must be able to tell them apart, also if it can read neither (RFC 9000, 8.1.1)."""
 LEAST_CONNECTION_ID_BYTES = 8
 """Of what a client chooses for its first Initial (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
@@ -87,15 +91,10 @@ class Listener:
         if self._is_of_unknown_version(data):
             self._negotiate_version(data, address)
             return
-        try:
-            header = pull_quic_header(
-                Buffer(data=data), host_cid_length=self._configuration.connection_id_length
-            )
-        except ValueError:
-            return
-        driver = self._drivers.get(header.destination_cid)
+        destination = self._destination(data)
+        driver = self._drivers.get(destination)
         if driver is None:
-            self._received_by_nobody(data, header, address, codepoint)
+            self._received_by_nobody(data, destination, address, codepoint)
         else:
             driver.received(data, address, codepoint)
             self._touched[driver] = None
@@ -112,19 +111,34 @@ class Listener:
             driver.close(error_code)
             driver.stop()
 
+    def _destination(self, data: bytes) -> bytes:
+        """The Destination Connection ID, where RFC 8999, 5, has it; empty if there is none."""
+        if not data or data[0] & _LONG_HEADER:
+            return data[6 : 6 + data[5]] if len(data) >= _LONG_HEADER_BYTES else b""
+        return data[1 : 1 + self._configuration.connection_id_length]
+
     def _received_by_nobody(
-        self, data: bytes, header: QuicHeader, address: Address, codepoint: int
+        self, data: bytes, destination: bytes, address: Address, codepoint: int
     ) -> None:
-        if header.version is None:
-            reset = self._reset_key.reset_for(len(data), header.destination_cid)
-            if reset is not None:
+        if data and not data[0] & _LONG_HEADER:
+            # Without the QUIC bit it may be another protocol's; of a client that greases, every
+            # other packet has it.
+            reset = self._reset_key.reset_for(len(data), destination)
+            if reset is not None and data[0] & QUIC_BIT:
                 self._send([(reset, address)], 0)
             return
         if len(data) < SMALLEST_MAX_DATAGRAM_SIZE:
             return
+        packets = packet_starts(data, self._configuration.connection_id_length)
+        if not packets:
+            return
+        _, header = packets[0]
         if (
             header.packet_type == QuicPacketType.INITIAL
+            and header.version is not None
             and len(header.destination_cid) >= LEAST_CONNECTION_ID_BYTES
+            # Without a token nobody can know that we grease it (RFC 9287, 3.1).
+            and (data[0] & QUIC_BIT or header.token)
         ):
             origin = self._origin(header, header.version, address)
             if origin is not None:
@@ -156,35 +170,24 @@ class Listener:
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
         """How the client came here; None if it has been told to come again."""
         now = asyncio.get_running_loop().time()
-        if self._tokens.holds(header.token, address[0], now):
+        if self._tokens.holds(header.token, address[0], now, version):
             return Origin(header.destination_cid, None, is_validated=True)
         if self._retry is None:
             return Origin(header.destination_cid, None)
-        if not header.token:
-            source = os.urandom(RETRY_CONNECTION_ID_BYTES)
-            token = self._retry.create_token(
-                address=address,
-                original_destination_connection_id=header.destination_cid,
-                retry_source_connection_id=source,
-                now=now,
-            )
-            answer = encode_quic_retry(
-                version=version,
-                source_cid=source,
-                destination_cid=header.source_cid,
-                original_destination_cid=header.destination_cid,
-                retry_token=token,
-            )
-            self._send([(answer, address)], 0)
+        if not header.token.startswith(RETRY_MARK):
+            # No token, or a NEW_TOKEN's that is too old, of another address, or of a server that
+            # ran before: as if there were none (RFC 9000, 8.1.3).
+            self._send_retry(self._retry, header, version, address, now)
             return None
         try:
             original = self._retry.validate_token(
                 address=address,
                 destination_cid=header.destination_cid,
-                token=header.token,
+                token=header.token[len(RETRY_MARK) :],
                 now=now,
             )
         except ValueError:
+            # The client will not take a second Retry (RFC 9000, 8.1.2).
             answer = _encode_invalid_token_close(
                 version=version,
                 source_cid=header.destination_cid,
@@ -194,13 +197,37 @@ class Listener:
             return None
         return Origin(original, header.destination_cid)
 
+    def _send_retry(
+        self,
+        retry: QuicRetryTokenHandler,
+        header: QuicHeader,
+        version: int,
+        address: Address,
+        now: float,
+    ) -> None:
+        source = os.urandom(RETRY_CONNECTION_ID_BYTES)
+        token = retry.create_token(
+            address=address,
+            original_destination_connection_id=header.destination_cid,
+            retry_source_connection_id=source,
+            now=now,
+        )
+        answer = encode_quic_retry(
+            version=version,
+            source_cid=source,
+            destination_cid=header.source_cid,
+            original_destination_cid=header.destination_cid,
+            retry_token=RETRY_MARK + token,
+        )
+        self._send([(answer, address)], 0)
+
     def _open(
         self, data: bytes, header: QuicHeader, address: Address, codepoint: int, origin: Origin
     ) -> None:
         connection, application = self._accept(origin)
         connection.use_reset_key(self._reset_key)
         now = asyncio.get_running_loop().time()
-        connection.give_token(self._tokens.make(address[0], now))
+        connection.give_token(functools.partial(self._tokens.make, address[0], now))
         if self._preferred is not None:
             connection.prefer(*self._preferred(address))
         entries = _Entries(self._drivers)

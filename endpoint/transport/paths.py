@@ -12,12 +12,12 @@ from typing import Any
 
 from aioquic import tls
 from aioquic._buffer import Buffer
+from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE
 from aioquic.quic.congestion.base import create_congestion_control
 from aioquic.quic.connection import (
     END_STATES,
     NetworkAddress,
-    QuicConnection,
     QuicConnectionId,
     QuicNetworkPath,
 )
@@ -25,22 +25,33 @@ from aioquic.quic.events import ConnectionIdIssued
 from aioquic.quic.packet import (
     QuicPacketType,
     QuicPreferredAddress,
-    pull_quic_transport_parameters,
-    push_quic_transport_parameters,
+    push_quic_preferred_address,
 )
 from aioquic.quic.packet_builder import QuicPacketBuilder, QuicPacketBuilderStop
 
-TRANSPORT_PARAMETERS_CAPACITY = 4096
+from endpoint.transport.transport_parameters import (
+    DISABLE_ACTIVE_MIGRATION,
+    PREFERRED_ADDRESS,
+    TransportParameters,
+)
+
+PREFERRED_ADDRESS_CAPACITY = 128
 UNLIMITED = 1 << 62
 
 
-class Paths(QuicConnection):
+class Paths(TransportParameters):
     """A connection that may change its path, at either side."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._preferred: QuicPreferredAddress | None = None
         self._address_in_use: NetworkAddress | None = None
+        self._handshake_address: tuple[str, int] | None = None
+
+    def connect(self, addr: NetworkAddress, now: float) -> None:
+        """Client: begin the handshake with a server."""
+        self._handshake_address = tuple(addr[:2])
+        super().connect(addr, now)
 
     @property
     def peer_address(self) -> NetworkAddress | None:
@@ -80,9 +91,14 @@ class Paths(QuicConnection):
             address: The peer's address, with the new local one.
 
         Returns:
-            Whether it may: the handshake must be confirmed, and a connection ID be left.
+            Whether it may: the handshake must be confirmed, a connection ID be left, and the
+            server must not have asked it to stay, unless it is at the server's preferred address
+            (RFC 9000, 18.2).
         """
         if not (self._is_client and self._handshake_confirmed and self._peer_cid_available):
+            return False
+        is_first_address = tuple(address[:2]) == self._handshake_address
+        if is_first_address and DISABLE_ACTIVE_MIGRATION in self.peer_parameters:
             return False
         path = QuicNetworkPath(address)
         path.bytes_received = UNLIMITED  # the limit of 3 times is a server's (RFC 9000, 8.1)
@@ -174,8 +190,6 @@ class Paths(QuicConnection):
         encoded = super()._serialize_transport_parameters()
         if self._preferred is None:
             return encoded
-        parameters = pull_quic_transport_parameters(Buffer(data=encoded))
-        parameters.preferred_address = self._preferred
-        buf = Buffer(capacity=TRANSPORT_PARAMETERS_CAPACITY)
-        push_quic_transport_parameters(buf, parameters)
-        return buf.data
+        buf = Buffer(capacity=PREFERRED_ADDRESS_CAPACITY)
+        push_quic_preferred_address(buf, self._preferred)
+        return encoded + encode_uint_var(PREFERRED_ADDRESS) + encode_uint_var(buf.tell()) + buf.data

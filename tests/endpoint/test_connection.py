@@ -180,6 +180,22 @@ def test_the_peers_ack_delay_exponent_is_used(certs: Path) -> None:
     assert pair.server._remote_ack_delay_exponent == 3
 
 
+def test_a_ticket_for_a_limited_amount_of_early_data_is_an_error(certs: Path) -> None:
+    """RFC 9001, 4.6.1, also for a client that does not want tickets."""
+
+    class Server(Connection):
+        def _initialize(self, peer_cid: bytes) -> None:
+            super()._initialize(peer_cid)
+            self.tls._max_early_data = 1000
+
+    pair = Pair(client_configuration(certs), server_configuration(certs), server_type=Server)
+    pair.client = Connection(configuration=client_configuration(certs))
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_ending, limit_s=1.0)
+    assert pair.client.ending is not None
+    assert pair.client.ending.error_code == QuicErrorCode.PROTOCOL_VIOLATION
+
+
 def test_a_retry_changes_nothing_but_the_token_and_the_connection_id(certs: Path) -> None:
     """RFC 9000, 17.2.5.3; what was sent in 0-RTT is sent again."""
     first = Pair(client_configuration(certs), server_configuration(certs))

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from aioquic._crypto import CryptoError
 from aioquic.quic.crypto import CryptoPair
-from aioquic.tls import CipherSuite
+from aioquic.quic.packet import QuicErrorCode
+from aioquic.tls import CipherSuite, Epoch
+from certificates import write_certificates
+from injection import confirmed_pair, deliver, is_alive, short_packet
+from quic_pair import Pair
 
-from endpoint.transport.keys import UpdatingCryptoPair
+from endpoint.transport.keys import CONFIDENTIALITY_LIMIT, UpdatingCryptoPair, integrity_limit
 
 HEADER = bytes([0x41]) + bytes(8) + b"\0\0"
 
@@ -64,3 +70,116 @@ def test_a_forged_packet_changes_nothing() -> None:
         receiver.decrypt_packet(forged, 9, 0)
     assert receiver.recv.key_phase == 0
     assert receiver.previous is None
+
+
+# --- In a connection ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return confirmed_pair(write_certificates(tmp_path / "certs"))
+
+
+def phases(pair: Pair) -> tuple[int, int]:
+    """The client's and the server's key phase."""
+    return tuple(  # type: ignore[return-value]
+        connection._cryptos[Epoch.ONE_RTT].recv.key_phase
+        for connection in (pair.client, pair.server)
+    )
+
+
+def ping(pair: Pair) -> None:
+    pair.client.send_ping(uid=1)
+    pair.drive_client()
+
+
+def test_a_second_update_waits_for_the_acknowledgment_of_the_first(pair: Pair) -> None:
+    """RFC 9001, 6.1."""
+    pair.to_client.drops = lambda *_: True
+    for _ in range(3):
+        pair.client.request_key_update()
+        ping(pair)
+        pair.run_for(0.01)
+        assert phases(pair)[0] == 1
+    pair.to_client.drops = lambda *_: False
+    pair.run_for(3.0)
+    ping(pair)
+    pair.run_for(0.2)
+    assert phases(pair) == (0, 0), "the second, and no third"
+
+
+def test_old_keys_after_new_ones_are_an_error(pair: Pair) -> None:
+    """RFC 9001, 6.4."""
+    client = pair.client
+    old = UpdatingCryptoPair(CryptoPair())
+    vars(old.send).update(vars(client._cryptos[Epoch.ONE_RTT].send))
+    client.request_key_update()
+    ping(pair)
+    pair.run_for(0.1)
+    assert phases(pair) == (1, 1)
+    keys, client._cryptos[Epoch.ONE_RTT] = client._cryptos[Epoch.ONE_RTT], old
+    late = short_packet(client, b"\x01", number=client._packet_number - 2)
+    forbidden = short_packet(client, b"\x01")
+    client._cryptos[Epoch.ONE_RTT] = keys
+    deliver(pair, [late])
+    assert pair.server.ending is None, "it was sent before the update"
+    deliver(pair, [forbidden])
+    assert pair.server.ending is not None
+    assert pair.server.ending.error_code == QuicErrorCode.KEY_UPDATE_ERROR
+
+
+def test_keys_are_updated_before_they_are_used_up(pair: Pair) -> None:
+    """RFC 9001, 6.6."""
+    pair.client.confidentiality_limit = 64
+    before = pair.client._packet_number
+    updates = 0
+    for _ in range(150):
+        phase = phases(pair)[0]
+        ping(pair)
+        pair.run_for(0.1)
+        updates += phases(pair)[0] != phase
+    used = pair.client._packet_number - before
+    assert updates == pytest.approx(used / 56, abs=2)
+    assert not pair.client.is_ending
+    assert is_alive(pair)
+
+
+def test_keys_that_are_used_up_are_not_used(pair: Pair) -> None:
+    """RFC 9001, 6.6: without an acknowledgment there is no update."""
+    pair.client.confidentiality_limit = 64
+    pair.client._first_of_phase = pair.client._packet_number
+    pair.client._cryptos[Epoch.ONE_RTT].update_key()
+    pair.to_client.drops = lambda *_: True
+    first = pair.client._packet_number
+    for _ in range(100):
+        ping(pair)
+        pair.run_for(0.005)
+    assert pair.client._packet_number - first <= 64, "CONNECTION_CLOSE among them"
+    assert pair.client.ending is not None
+    assert pair.client.ending.error_code == QuicErrorCode.AEAD_LIMIT_REACHED
+
+
+def test_chacha20_has_no_such_limit(pair: Pair) -> None:
+    pair.client.confidentiality_limit = 1
+    pair.client._cryptos[Epoch.ONE_RTT].send.cipher_suite = CipherSuite.CHACHA20_POLY1305_SHA256
+    for _ in range(5):
+        ping(pair)
+        pair.run_for(0.1)
+    assert phases(pair) == (0, 0)
+
+
+def test_forged_packets_are_dropped_up_to_a_limit(pair: Pair) -> None:
+    """RFC 9001, 5.5 and 6.6."""
+    pair.server.integrity_limit = 20
+    forged = [b"\x40" + pair.server.host_cid + bytes([n]) * 40 for n in range(19)]
+    deliver(pair, forged)
+    assert is_alive(pair)
+    deliver(pair, forged[:1])
+    assert pair.server.ending is not None
+    assert pair.server.ending.error_code == QuicErrorCode.AEAD_LIMIT_REACHED
+
+
+def test_the_limits_are_those_of_the_rfc() -> None:
+    assert CONFIDENTIALITY_LIMIT == 2**23
+    assert integrity_limit(CipherSuite.AES_128_GCM_SHA256) == 2**52
+    assert integrity_limit(CipherSuite.CHACHA20_POLY1305_SHA256) == 2**36

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from quic_pair import CLIENT_ADDRESS, SERVER_ADDRESS, Idle, client_configuration
 from quic_pair import server_configuration as configuration
 
+from endpoint.transport.address_tokens import AddressTokens
 from endpoint.transport.connection import Connection
-from endpoint.transport.listener import Listener, Origin
+from endpoint.transport.listener import RETRY_MARK, Listener, Origin
 from endpoint.transport.udp import Address
 
 V2 = 0x6B3343CF
@@ -48,8 +49,8 @@ def listener(
     return Listener(settings, accept, send, retry), sent, accepted
 
 
-def first_flight(certs: Path) -> tuple[Connection, bytes]:
-    client = Connection(configuration=client_configuration(certs))
+def first_flight(certs: Path, token: bytes = b"") -> tuple[Connection, bytes]:
+    client = Connection(configuration=client_configuration(certs, token=token))
     client.connect(SERVER_ADDRESS, now=0.0)
     ((datagram, _),) = client.datagrams_to_send(now=0.0)
     return client, datagram
@@ -156,6 +157,87 @@ def test_a_client_must_come_back_with_the_token(certs: Path) -> None:
         target.close(0)
 
     asyncio.run(story())
+
+
+def test_a_token_that_is_no_retrys_is_as_good_as_none(certs: Path) -> None:
+    """RFC 9000, 8.1.3: of a server that ran before, of another address or version, or garbage."""
+
+    async def story() -> None:
+        target, sent, accepted = listener(certs, QuicRetryTokenHandler())
+        now = asyncio.get_running_loop().time()
+        for token in (
+            AddressTokens().make(CLIENT_ADDRESS[0], now, 1),
+            target._tokens.make("192.0.2.9", now, 1),
+            target._tokens.make(CLIENT_ADDRESS[0], now, V2),
+            b"garbage",
+            b"",
+        ):
+            _, datagram = first_flight(certs, token=token)
+            target.received(datagram, CLIENT_ADDRESS)
+            assert sent.pop()[0] & 0xF0 == 0xF0, "a Retry"
+        assert not accepted
+        _, datagram = first_flight(certs, token=target._tokens.make(CLIENT_ADDRESS[0], now, 1))
+        target.received(datagram, CLIENT_ADDRESS)
+        assert [origin.is_validated for origin in accepted] == [True]
+        target.drained()
+        target.close(0)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 11, b"x" * 40])
+def test_what_can_only_be_a_retrys_token_has_to_be_right(certs: Path, damage: bytes) -> None:
+    """RFC 9000, 8.1.2: the client would not take another Retry, and is told at once."""
+    target, sent, accepted = listener(certs, QuicRetryTokenHandler())
+    _, datagram = first_flight(certs, token=RETRY_MARK + damage)
+    receive(target, datagram)
+    assert not accepted
+    assert [data[0] & 0xF0 for data in sent] == [0xC0], "an Initial with INVALID_TOKEN"
+
+
+@pytest.mark.parametrize("size", [20, 21, 255])
+def test_an_unknown_version_may_have_longer_connection_ids(certs: Path, size: int) -> None:
+    """RFC 8999, 4 and 5: and whatever first bits it likes."""
+    destination, source = b"d" * size, b"s" * size
+    ids = bytes([size]) + destination + bytes([size]) + source
+    for first in (0x80, 0xC0, 0xFF):
+        target, sent, _ = listener(certs)
+        receive(target, bytes([first]) + probe(cids=ids)[1:])
+        (answer,) = sent
+        swapped = bytes([size]) + source + bytes([size]) + destination
+        assert answer[1:] == bytes(4) + swapped + (1).to_bytes(4, "big")
+
+
+def test_two_packets_of_unknown_version_in_a_datagram_get_one_answer(certs: Path) -> None:
+    target, sent, _ = listener(certs)
+    receive(target, probe(100) + probe(1100))
+    assert len(sent) == 1
+
+
+def test_version_1_has_no_connection_ids_above_20_bytes(certs: Path) -> None:
+    for ids in (b"\x15" + bytes(21) + b"\0", b"\x08" + bytes(8) + b"\x15" + bytes(21)):
+        target, sent, accepted = listener(certs)
+        receive(target, probe(version=1, cids=ids + b"\0\x44\0"))
+        assert not sent
+        assert not accepted
+
+
+def test_an_initial_without_the_quic_bit_needs_a_token(certs: Path) -> None:
+    """RFC 9287, 3.1: nobody else can know that we take it."""
+    for token, count in ((b"", 0), (b"any", 1)):
+        target, _, accepted = listener(certs)
+        _, datagram = first_flight(certs, token=token)
+        receive(target, bytes([datagram[0] & ~0x40]) + datagram[1:])
+        assert len(accepted) == count
+
+
+def test_long_headers_of_an_unknown_connection_are_dropped(certs: Path) -> None:
+    target, sent, accepted = listener(certs)
+    _, datagram = first_flight(certs)
+    for packet_type in (0xD0, 0xE0, 0xF0):
+        receive(target, bytes([packet_type]) + datagram[1:])
+    assert not sent
+    assert not accepted
 
 
 @given(data=st.data())

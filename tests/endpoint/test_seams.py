@@ -18,7 +18,7 @@ from aioquic.quic.congestion.base import QuicCongestionControl, create_congestio
 from aioquic.quic.connection import END_STATES, Limit, QuicConnection, QuicReceiveContext
 from aioquic.quic.crypto import CryptoContext, CryptoPair
 from aioquic.quic.logger import QuicLogger, QuicLoggerTrace
-from aioquic.quic.packet import pull_ack_frame, push_ack_frame
+from aioquic.quic.packet import pull_ack_frame, pull_quic_header, push_ack_frame
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketPacer, QuicPacketRecovery, QuicPacketSpace
 from aioquic.quic.retry import QuicRetryTokenHandler
@@ -27,12 +27,22 @@ from aioquic.tls import Context, Epoch
 from certificates import write_certificates
 from quic_pair import Pair, client_configuration, server_configuration
 
+from endpoint.transport.quic_bit import restored
+
 METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicConnection.receive_datagram, "self, data, addr, now"),
     (QuicConnection.datagrams_to_send, "self, now"),
     (QuicConnection.get_timer, "self"),
     (QuicConnection.handle_timer, "self, now"),
+    (QuicConnection.connect, "self, addr, now"),
+    (QuicConnection.request_key_update, "self"),
     (QuicConnection._connect, "self, now"),
+    (QuicConnection._handle_new_connection_id_frame, "self, context, frame_type, buf"),
+    (QuicConnection._handle_new_token_frame, "self, context, frame_type, buf"),
+    (QuicConnection._handle_retire_connection_id_frame, "self, context, frame_type, buf"),
+    (QuicConnection._handle_session_ticket, "self, session_ticket"),
+    (QuicConnection._receive_retry_packet, "self, header, packet_without_tag, now"),
+    (QuicConnection._retire_peer_cid, "self, connection_id"),
     (QuicConnection._idle_timeout, "self"),
     (QuicConnection._initialize, "self, peer_cid"),
     (QuicConnection._handle_crypto_frame, "self, context, frame_type, buf"),
@@ -58,6 +68,9 @@ METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicCongestionControl.on_packets_expired, "self, packets"),
     (QuicPacketPacer.update_rate, "self, congestion_window, smoothed_rtt"),
     (create_congestion_control, "name, max_datagram_size"),
+    (QuicPacketRecovery.on_ack_received, "self, ack_rangeset, ack_delay, now, space"),
+    (QuicLoggerTrace.encode_ack_frame, "self, ranges, delay"),
+    (pull_quic_header, "buf, host_cid_length"),
     (pull_ack_frame, "buf"),
     (push_ack_frame, "buf, rangeset, delay, capacity"),
     (QuicPacketBuilder.start_packet, "self, packet_type, crypto"),
@@ -73,6 +86,7 @@ METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicStreamReceiver.starting_offset, "self"),
     (CryptoPair.decrypt_packet, "self, packet, encrypted_offset, expected_packet_number"),
     (CryptoPair._update_key, "self, trigger"),
+    (CryptoContext.encrypt_packet, "self, plain_header, plain_payload, packet_number"),
     (CryptoContext.decrypt_packet, "self, packet, encrypted_offset, expected_packet_number"),
     (
         CryptoPair.__init__,
@@ -100,6 +114,9 @@ CONNECTION_ATTRIBUTES = [
     "_max_datagram_size",
     "_packet_number",
     "_peer_cid_available",
+    "_peer_retire_prior_to",
+    "_remote_initial_source_connection_id",
+    "_remote_max_idle_timeout",
     "_spin_bit",
     "_close_at",
     "_close_event",
@@ -170,6 +187,7 @@ def test_parts_of_a_connection_have_their_attributes(connected: Pair) -> None:
     assert isinstance(space, QuicPacketSpace)
     wanted = "ack_at is_application_data largest_acked_packet largest_received_packet sent_packets"
     assert set(wanted.split()) <= set(vars(space))
+    assert "peer_completed_address_validation" in vars(connection._loss)
     wanted = "_cc _pacer _pto_count _rtt_initialized _rtt_min _rtt_smoothed spaces"
     assert set(wanted.split()) <= set(vars(connection._loss))
     path = connection._network_paths[0]
@@ -185,6 +203,19 @@ def test_parts_of_a_connection_have_their_attributes(connected: Pair) -> None:
         vars(CryptoContext())
     )
     assert {"_setup_cb", "_teardown_cb"} <= set(vars(CryptoContext()))
+    pair = connection._cryptos[Epoch.ONE_RTT]
+    assert isinstance(pair.send, CryptoContext)
+    assert isinstance(pair.recv, CryptoContext)
+    assert set(connection._cryptos) == set(Epoch)
+
+
+def test_headers_are_parsed_from_a_copy_and_packets_decrypted_from_slices() -> None:
+    """What makes it possible to show aioquic another first byte than the one that came."""
+    datagram = restored(b"\x01" + bytes(8), (0,))
+    assert Buffer(data=datagram).pull_uint8() == 0x41
+    source = inspect.getsource(QuicConnection.receive_datagram)
+    assert "Buffer(data=data)" in source
+    assert "data[start_off:end_off]" in source
 
 
 @pytest.mark.parametrize("algorithm", ["reno", "cubic"])

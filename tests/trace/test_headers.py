@@ -52,6 +52,13 @@ def test_short_header() -> None:
     assert header == Header(PacketType.ONE_RTT, None, b"abcd", None, packet_number_offset=5)
 
 
+def test_the_quic_bit_means_nothing() -> None:
+    """RFC 9287: an endpoint may clear it."""
+    assert parse_header(bytes([0x00]) + b"dcid..", 4) == parse_header(bytes([0x40]) + b"dcid..", 4)
+    rest = b"\0\0\0\1\1d\1s\0\x02.."
+    assert parse_header(bytes([0x80]) + rest, 0) == parse_header(bytes([0xC0]) + rest, 0)
+
+
 def test_a_retry_without_room_for_its_tag() -> None:
     with pytest.raises(MalformedError):
         parse_header(long_header(0xF0, rest=bytes(15)), 0)
