@@ -1,0 +1,196 @@
+"""TLS 1.3 as QUIC uses it (RFC 9001, 4 and 8): aioquic's, which trusts what it reads too much.
+
+Who breaks the handshake is told so with the alert that RFC 8446 names, as a CRYPTO_ERROR of
+RFC 9001, 4.8; whatever the peer sends, nothing else is raised here.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from aioquic import tls
+from aioquic._buffer import Buffer, BufferReadError
+from aioquic.quic.connection import MAX_EARLY_DATA, QuicConnectionError
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
+from aioquic.tls import Epoch, ExtensionType, HandshakeType, State
+from OpenSSL.crypto import X509StoreContextError
+
+from endpoint.transport import tls_messages
+from endpoint.transport.tls_messages import AlertUnknownCa
+
+MOST_BYTES = {Epoch.INITIAL: 16 * 1024, Epoch.HANDSHAKE: 128 * 1024, Epoch.ONE_RTT: 128 * 1024}
+"""How long a handshake message may be, and how far ahead of a gap the peer may send.
+
+RFC 9000, 7.5, wants 4096 at least. A chain of certificates, which is one message, can have 64 KB;
+hellos come from anybody, and stay small.
+"""
+REASON_CHARACTERS = 200
+"""Of an alert: aioquic lists all names of a certificate, which no CONNECTION_CLOSE has room for."""
+LONGEST_LIFETIME_S = 604800
+"""Seven days, for a ticket (RFC 8446, 4.6.1)."""
+
+_READS = {
+    State.CLIENT_HANDSHAKE_START: Epoch.INITIAL,
+    State.CLIENT_EXPECT_SERVER_HELLO: Epoch.INITIAL,
+    State.CLIENT_POST_HANDSHAKE: Epoch.ONE_RTT,
+    State.SERVER_EXPECT_CLIENT_HELLO: Epoch.INITIAL,
+    State.SERVER_POST_HANDSHAKE: Epoch.ONE_RTT,
+}
+"""At which level the next message comes in each state; HANDSHAKE in all others."""
+_NO_ISSUER = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's X509_V_ERR_* for chains that end at no root of ours."""
+_OUT_OF_DATE = frozenset({9, 10})
+
+
+class Context(tls.Context):
+    """The TLS side of a connection; takes the place of aioquic's before anything was sent."""
+
+    def __init__(self, replaced: tls.Context) -> None:
+        vars(self).update(vars(replaced))
+
+    @property
+    def reads(self) -> Epoch:
+        """The encryption level of the messages that come next."""
+        return _READS.get(self.state, Epoch.HANDSHAKE)
+
+    def handle_message(self, input_data: bytes, output_buf: dict[Epoch, Buffer]) -> None:
+        """Take in what has come of messages, in order, at the level that is read now.
+
+        aioquic keeps up to 16 MB of a message in memory, and reads what follows the last message
+        of one encryption level as if it had come at the next one (RFC 9001, 4.1.3).
+        """
+        if self.state is State.CLIENT_HANDSHAKE_START:
+            super().handle_message(input_data, output_buf)
+            return
+        epoch = self.reads
+        self._receive_buffer += input_data
+        while self.reads is epoch and len(self._receive_buffer) >= 4:
+            size = 4 + int.from_bytes(self._receive_buffer[1:4])
+            if size > MOST_BYTES[epoch]:
+                _close(QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, f"a handshake message of {size} bytes")
+            if len(self._receive_buffer) < size:
+                return
+            message = self._receive_buffer[:size]
+            self._receive_buffer = self._receive_buffer[size:]
+            try:
+                self._check(message)
+                self._handle_reassembled_message(message[0], Buffer(data=message), output_buf)
+            except BufferReadError:
+                raise tls.AlertDecodeError("a handshake message is cut short") from None
+        if self._receive_buffer and self.reads is not epoch:
+            _close(
+                QuicErrorCode.PROTOCOL_VIOLATION,
+                "data follows the last message of an encryption level",
+            )
+
+    def _check(self, message: bytes) -> None:
+        """What aioquic does not check of a message that is expected now."""
+        kind, state = message[0], self.state
+        if state is State.SERVER_EXPECT_CLIENT_HELLO and kind == HandshakeType.CLIENT_HELLO:
+            tls_messages.check_client_hello(message)
+        elif state is State.CLIENT_EXPECT_SERVER_HELLO and kind == HandshakeType.SERVER_HELLO:
+            self._check_server_hello(message)
+        elif kind == HandshakeType.ENCRYPTED_EXTENSIONS and self._is_client:
+            offered = self._offered
+            if not self._session_resumed:
+                offered.discard(ExtensionType.EARLY_DATA)
+            tls_messages.check_encrypted_extensions(message, offered)
+        elif kind == HandshakeType.CERTIFICATE_REQUEST and self._is_client:
+            if state is State.CLIENT_POST_HANDSHAKE:  # RFC 9001, 4.4
+                _close(QuicErrorCode.PROTOCOL_VIOLATION, "a CertificateRequest after the handshake")
+            tls_messages.check_certificate_request(message)
+        elif kind == HandshakeType.CERTIFICATE:
+            tls_messages.check_certificate(message)
+        elif kind == HandshakeType.NEW_SESSION_TICKET and self._is_client:
+            size = tls_messages.check_new_session_ticket(message)
+            if size not in {None, MAX_EARLY_DATA}:  # RFC 9001, 4.6.1
+                _close(QuicErrorCode.PROTOCOL_VIOLATION, f"max_early_data_size is {size}")
+
+    @property
+    def _offered(self) -> set[int]:
+        """The extensions of our ClientHello."""
+        offered: set[int] = {
+            ExtensionType.KEY_SHARE,
+            ExtensionType.SUPPORTED_VERSIONS,
+            ExtensionType.SIGNATURE_ALGORITHMS,
+            ExtensionType.SUPPORTED_GROUPS,
+            ExtensionType.SERVER_NAME,
+            *(kind for kind, _ in self.handshake_extensions),
+        }
+        if self._alpn_protocols is not None:
+            offered.add(ExtensionType.ALPN)
+        ticket = self.session_ticket
+        if ticket is not None:
+            offered |= {ExtensionType.PRE_SHARED_KEY, ExtensionType.PSK_KEY_EXCHANGE_MODES}
+            if ticket.max_early_data_size is not None:
+                offered.add(ExtensionType.EARLY_DATA)
+        return offered
+
+    def _check_server_hello(self, message: bytes) -> None:
+        hello = tls_messages.check_server_hello(message, self._offered)
+        if hello.session_id != self.legacy_session_id:
+            raise tls.AlertIllegalParameter("ServerHello echoes another legacy_session_id")
+        if hello.cipher_suite not in self._cipher_suites:
+            raise tls.AlertIllegalParameter("ServerHello has a cipher suite we did not offer")
+        if hello.random == tls_messages.HELLO_RETRY_REQUEST:
+            # We offer a share of each group that we support, so there is no other to ask for.
+            raise tls.AlertIllegalParameter("HelloRetryRequest asks for nothing that we have")
+
+    def _set_peer_certificate(self, certificate: tls.Certificate) -> None:
+        """Read a chain; the parser has errors that aioquic does not know, such as InvalidVersion.
+
+        An unreadable certificate is a bad one (RFC 8446, 6.2).
+        """
+        try:
+            super()._set_peer_certificate(certificate)
+        except tls.Alert:
+            raise
+        except Exception as error:
+            raise tls.AlertBadCertificate("Certificate could not be parsed") from error
+
+    def _check_certificate_verify_signature(self, verify: tls.CertificateVerify) -> None:
+        if verify.algorithm not in self._signature_algorithms:
+            raise tls.AlertIllegalParameter("CertificateVerify has an algorithm we did not offer")
+        try:
+            super()._check_certificate_verify_signature(verify)
+        except tls.Alert:
+            raise
+        except Exception as error:
+            raise tls.AlertBadCertificate("Certificate has a key that cannot verify") from error
+
+    def _client_handle_certificate_verify(self, input_buf: Buffer) -> None:
+        """Verify the server's chain; all that is wrong with it is bad_certificate to aioquic."""
+        try:
+            super()._client_handle_certificate_verify(input_buf)
+        except tls.AlertBadCertificate as alert:
+            raise _refined(alert) from alert
+        except (tls.Alert, BufferReadError):
+            raise
+        except Exception as error:
+            raise tls.AlertBadCertificate("Certificate could not be verified") from error
+
+    def _build_session_ticket(
+        self,
+        new_session_ticket: tls.NewSessionTicket,
+        other_extensions: list[tls.Extension],
+    ) -> tls.SessionTicket:
+        lifetime = new_session_ticket.ticket_lifetime
+        new_session_ticket.ticket_lifetime = min(lifetime, LONGEST_LIFETIME_S)
+        return super()._build_session_ticket(new_session_ticket, other_extensions)
+
+
+def _refined(alert: tls.AlertBadCertificate) -> tls.Alert:
+    """The alert that says best what was found wrong with a chain (RFC 8446, 6.2)."""
+    cause, reason = alert.__context__, str(alert)[:REASON_CHARACTERS]
+    code = cause.errors[0] if isinstance(cause, X509StoreContextError) else None
+    if code in _NO_ISSUER:
+        return AlertUnknownCa(reason)
+    if code in _OUT_OF_DATE:
+        return tls.AlertCertificateExpired(reason)
+    return tls.AlertBadCertificate(reason)
+
+
+def _close(error_code: QuicErrorCode, reason: str) -> NoReturn:
+    raise QuicConnectionError(
+        error_code=error_code, frame_type=QuicFrameType.CRYPTO, reason_phrase=reason
+    )
