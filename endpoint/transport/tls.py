@@ -47,6 +47,9 @@ class Context(tls.Context):
 
     def __init__(self, replaced: tls.Context) -> None:
         vars(self).update(vars(replaced))
+        self._fetch_ticket = self.get_session_ticket_cb
+        if self._fetch_ticket is not None:
+            self.get_session_ticket_cb = self._ticket_for_this
 
     @property
     def reads(self) -> Epoch:
@@ -174,9 +177,23 @@ class Context(tls.Context):
         new_session_ticket: tls.NewSessionTicket,
         other_extensions: list[tls.Extension],
     ) -> tls.SessionTicket:
+        """A ticket as it is kept; aioquic forgets the ALPN, and keeps it as long as it is told."""
         lifetime = new_session_ticket.ticket_lifetime
         new_session_ticket.ticket_lifetime = min(lifetime, LONGEST_LIFETIME_S)
-        return super()._build_session_ticket(new_session_ticket, other_extensions)
+        kept = [*other_extensions, (ExtensionType.ALPN, self._alpn)]
+        return super()._build_session_ticket(new_session_ticket, kept)
+
+    def _ticket_for_this(self, identity: bytes) -> tls.SessionTicket | None:
+        """The ticket, if it is of the same application: 0-RTT has no other (RFC 8446, 4.2.10)."""
+        assert self._fetch_ticket is not None
+        ticket = self._fetch_ticket(identity)
+        if ticket is None or (ExtensionType.ALPN, self._alpn) not in ticket.other_extensions:
+            return None
+        return ticket
+
+    @property
+    def _alpn(self) -> bytes:
+        return (self.alpn_negotiated or "").encode()
 
 
 def _refined(alert: tls.AlertBadCertificate) -> tls.Alert:

@@ -20,7 +20,7 @@ Validity = tuple[dt.timedelta, dt.timedelta]
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
+class Party:
     name: x509.Name
     key: ec.EllipticCurvePrivateKey
 
@@ -46,26 +46,26 @@ def write_chain(
         is_trusted: Whether ca.pem is the root of this chain.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    root = Issuer(_name("root"), _key())
-    other = root if is_trusted else Issuer(_name("other"), _key())
-    anchor = _sign(other.name, other.key, other, NOW, (), 0, is_ca=True)
+    root = Party(_name("root"), _key())
+    other = root if is_trusted else Party(_name("other"), _key())
+    anchor = _sign(other, other, NOW, is_ca=True)
     chain: list[x509.Certificate] = []
     issuer = root
     pad = size // (links + 1)
     for number in range(links):
-        subject = Issuer(_name(f"intermediate {number}"), _key())
+        subject = Party(_name(f"intermediate {number}"), _key())
         chain.append(
-            _sign(subject.name, subject.key, issuer, intermediate, (), pad, is_ca=True),
+            _sign(subject, issuer, intermediate, pad=pad, is_ca=True),
         )
         issuer = subject
-    leaf_key = _key()
-    chain.append(_sign(_name("leaf"), leaf_key, issuer, leaf, names, pad, is_ca=False))
+    end = Party(_name("leaf"), _key())
+    chain.append(_sign(end, issuer, leaf, names=names, pad=pad))
     encoding = serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(anchor.public_bytes(encoding))
     pem = [certificate.public_bytes(encoding) for certificate in reversed(chain)]
     (folder / "cert.pem").write_bytes(b"".join(pem))
     (folder / "priv.key").write_bytes(
-        leaf_key.private_bytes(
+        end.key.private_bytes(
             encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
@@ -81,21 +81,20 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _sign(
-    subject: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: Issuer,
+    subject: Party,
+    issuer: Party,
     validity: Validity,
-    names: tuple[str, ...],
-    pad: int,
     *,
-    is_ca: bool,
+    names: tuple[str, ...] = (),
+    pad: int = 0,
+    is_ca: bool = False,
 ) -> x509.Certificate:
     now = dt.datetime.now(dt.UTC)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
+        .subject_name(subject.name)
         .issuer_name(issuer.name)
-        .public_key(key.public_key())
+        .public_key(subject.key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + validity[0])
         .not_valid_after(now + validity[1])

@@ -20,8 +20,17 @@ from endpoint.transport.tls import MOST_BYTES
 KB = 1024
 
 
-def pair_of(certs: Path, **types: type[Connection]) -> Pair:
-    return Pair(client_configuration(certs), server_configuration(certs), **types)
+def pair_of(
+    certs: Path,
+    client_type: type[Connection] = Connection,
+    server_type: type[Connection] = Connection,
+) -> Pair:
+    return Pair(
+        client_configuration(certs),
+        server_configuration(certs),
+        client_type=client_type,
+        server_type=server_type,
+    )
 
 
 def ending_of(pair: Pair, connection: Connection | None = None) -> tuple[int, str]:
