@@ -61,9 +61,12 @@ def test_an_answer_that_is_too_short_is_a_failure(download: Download) -> None:
         def begin(self, stream_id: int, size: int) -> None:
             super().begin(stream_id, size + 5)
 
-    fetch, _ = download("file", side=Short)
-    assert not fetch.is_finished
-    fetch.close()
+    fetch, _ = download("file", "empty", side=Short)
+    assert fetch.is_finished
+    assert sorted(fetch.failures) == [
+        f"https://server4/{name}: a malformed answer: content-length does not match data size"
+        for name in ("empty", "file")
+    ]
 
 
 def test_interim_answers_are_skipped(download: Download) -> None:
