@@ -2,9 +2,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+import pylsqpack
 import pytest
+from aioquic.h3.connection import ErrorCode
+from aioquic.quic.events import PingAcknowledged
 from certificates import write_certificates
+from h3_wire import (
+    ANSWER,
+    AUTHORITY,
+    CONTROL,
+    HOST,
+    METHOD,
+    PATH,
+    SCHEME,
+    SETTINGS,
+    Wire,
+    data,
+    fields,
+    frame,
+)
 from quic_pair import Pair, client_configuration, server_configuration
 
 from endpoint.contract import Request
@@ -12,6 +30,7 @@ from endpoint.fetch import Fetch
 from endpoint.files import Downloads, WebRoot
 from endpoint.h3 import ALPN, H3Client, H3Server
 from endpoint.serve import Serve
+from endpoint.transport.connection import Connection
 
 Download = Callable[..., tuple[Fetch, Path]]
 
@@ -93,3 +112,75 @@ def test_other_methods_are_refused(download: Download, monkeypatch: pytest.Monke
     monkeypatch.setattr(H3Client, "ask", ask)
     fetch, _ = download("file")
     assert fetch.failures == ["https://server4/file: status 405"]
+
+
+def begun() -> tuple[Wire, H3Client]:
+    """A client that asked on two streams, and knows the server's settings."""
+    wire = Wire(is_client=True)
+    client = H3Client(cast("Connection", wire))
+    for stream_id in (0, 4):
+        client.ask(stream_id, Request("server4", 443, "/file", "file"))
+    assert list(client.answers(data(CONTROL["client"], SETTINGS))) == []
+    return wire, client
+
+
+def test_requests_beyond_a_goaway_are_failures() -> None:
+    """RFC 9114, 5.2."""
+    wire, client = begun()
+    going = list(client.answers(data(CONTROL["client"], frame(7, b"\x04"))))
+    assert [(each.stream_id, each.failure) for each in going] == [(4, "the server is going away")]
+    answer = list(client.answers(data(0, ANSWER, frame(0, b"content"), end=True)))
+    assert [(each.stream_id, each.data, each.is_last) for each in answer] == [(0, b"content", True)]
+    assert wire.closed is None
+
+
+def test_nothing_is_asked_of_a_server_that_goes_away() -> None:
+    wire, client = begun()
+    list(client.answers(data(CONTROL["client"], frame(7, b"\x08"))))
+    client.ask(8, Request("server4", 443, "/file", "file"))
+    assert wire.resets == {8: ErrorCode.H3_REQUEST_CANCELLED}
+    assert 8 not in wire.sent
+    (refused,) = client.answers(PingAcknowledged(uid=0))
+    assert (refused.stream_id, refused.failure) == (8, "the server is going away")
+
+
+def test_a_malformed_answer_is_a_failure_of_one_request() -> None:
+    wire, client = begun()
+    (refused,) = client.answers(data(0, fields((b"etag", b"x"))))
+    assert refused.stream_id == 0
+    assert refused.failure.startswith("a malformed answer: ")
+    assert wire.closed is None
+
+
+def test_methods_other_than_get_are_told_what_there_is() -> None:
+    """RFC 9110, 15.5.6."""
+    wire = Wire(is_client=False)
+    server = H3Server(cast("Connection", wire))
+    delete = fields((b":method", b"DELETE"), SCHEME, AUTHORITY, PATH)
+    assert list(server.requests(data(0, delete))) == []
+    _, lines = pylsqpack.Decoder(4096, 16).feed_header(0, wire.sent[0][2:])
+    assert dict(lines) == {b":status": b"405", b"content-length": b"0", b"allow": b"GET"}
+
+
+def test_no_answer_goes_to_a_stream_that_the_client_stopped() -> None:
+    wire = Wire(is_client=False)
+    server = H3Server(cast("Connection", wire))
+    wire.stopped_by_peer.add(0)  # QUIC knows it before the request is read
+    delete = fields((b":method", b"DELETE"), SCHEME, AUTHORITY, PATH)
+    assert list(server.requests(data(0, delete))) == []
+    assert 0 not in wire.sent
+
+
+def test_a_request_with_host_alone_is_answered(
+    download: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9114, 4.3.1."""
+
+    def ask(self: H3Client, stream_id: int, request: Request) -> None:
+        lines = [METHOD, SCHEME, (b":path", request.path.encode()), HOST]
+        self._h3.send_headers(stream_id, lines, end_stream=True)
+
+    monkeypatch.setattr(H3Client, "ask", ask)
+    fetch, downloads = download("file")
+    assert fetch.failures == []
+    assert (downloads / "file").stat().st_size == 200_000
