@@ -10,6 +10,7 @@ path_mtu          how large packets may be
 paths             preferred addresses, migration, and what a new path resets
 stateless_reset   the end of a connection that one side has forgotten
 tls               the handshake's messages, each with its alert; tls_messages: their form
+hello_retry       HelloRetryRequest, asked and answered
 keys              1-RTT keys that survive a key update in either direction
 windows           flow-control windows that follow the reader
 udp               UDP sockets in the event loop, with ECN, local addresses and segmentation

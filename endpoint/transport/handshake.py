@@ -105,6 +105,10 @@ class Handshake(QuicConnection):
                 reason_phrase=f"CRYPTO data up to {end} while some before it is missing",
             )
         super()._handle_crypto_frame(context, frame_type, buf)
+        assert isinstance(self.tls, own_tls.Context)
+        early = self._cryptos[tls.Epoch.ZERO_RTT].send
+        if self.tls.is_retried and self._is_client and early.is_valid():
+            early.teardown()  # the server has not taken any of it (RFC 8446, 4.1.4)
         if self._reads is not reads and receiver.highest_offset > receiver.starting_offset():
             raise QuicConnectionError(
                 error_code=QuicErrorCode.PROTOCOL_VIOLATION,

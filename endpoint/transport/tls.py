@@ -16,6 +16,7 @@ from aioquic.tls import Epoch, ExtensionType, HandshakeType, State
 from OpenSSL.crypto import X509StoreContextError
 
 from endpoint.transport import tls_messages
+from endpoint.transport.hello_retry import HelloRetry
 from endpoint.transport.tls_messages import AlertUnknownCa
 
 MOST_BYTES = {Epoch.INITIAL: 16 * 1024, Epoch.HANDSHAKE: 128 * 1024, Epoch.ONE_RTT: 128 * 1024}
@@ -42,11 +43,11 @@ _NO_ISSUER = frozenset({2, 18, 19, 20, 21})
 _OUT_OF_DATE = frozenset({9, 10})
 
 
-class Context(tls.Context):
+class Context(HelloRetry):
     """The TLS side of a connection; takes the place of aioquic's before anything was sent."""
 
     def __init__(self, replaced: tls.Context) -> None:
-        vars(self).update(vars(replaced))
+        super().__init__(replaced)
         self._fetch_ticket = self.get_session_ticket_cb
         if self._fetch_ticket is not None:
             self.get_session_ticket_cb = self._ticket_for_this
@@ -76,8 +77,7 @@ class Context(tls.Context):
             message = self._receive_buffer[:size]
             self._receive_buffer = self._receive_buffer[size:]
             try:
-                self._check(message)
-                self._handle_reassembled_message(message[0], Buffer(data=message), output_buf)
+                self._received(message, output_buf)
             except BufferReadError:
                 raise tls.AlertDecodeError("a handshake message is cut short") from None
         if self._receive_buffer and self.reads is not epoch:
@@ -86,16 +86,30 @@ class Context(tls.Context):
                 "data follows the last message of an encryption level",
             )
 
-    def _check(self, message: bytes) -> None:
-        """What aioquic does not check of a message that is expected now."""
+    def _received(self, message: bytes, output_buf: dict[Epoch, Buffer]) -> None:
         kind, state = message[0], self.state
         if state is State.SERVER_EXPECT_CLIENT_HELLO and kind == HandshakeType.CLIENT_HELLO:
-            tls_messages.check_client_hello(message)
-        elif state is State.CLIENT_EXPECT_SERVER_HELLO and kind == HandshakeType.SERVER_HELLO:
-            self._check_server_hello(message)
-        elif kind == HandshakeType.ENCRYPTED_EXTENSIONS and self._is_client:
+            client_hello = tls_messages.check_client_hello(message)
+            if self._wants_retry(client_hello):
+                self._send_retry(message, client_hello, output_buf[Epoch.INITIAL])
+                return
+            self._handle_reassembled_message(kind, self._continued(message), output_buf)
+            return
+        if state is State.CLIENT_EXPECT_SERVER_HELLO and kind == HandshakeType.SERVER_HELLO:
+            server_hello = self._checked_server_hello(message)
+            if server_hello.random == tls_messages.HELLO_RETRY_REQUEST:
+                self._retry_received(message, server_hello, output_buf[Epoch.INITIAL])
+                return
+        else:
+            self._check(message)
+        self._handle_reassembled_message(kind, Buffer(data=message), output_buf)
+
+    def _check(self, message: bytes) -> None:
+        """What aioquic does not check of a message that is no hello."""
+        kind, state = message[0], self.state
+        if kind == HandshakeType.ENCRYPTED_EXTENSIONS and self._is_client:
             offered = self._offered
-            if not self._session_resumed:
+            if not self._session_resumed or self.is_retried:
                 offered.discard(ExtensionType.EARLY_DATA)
             tls_messages.check_encrypted_extensions(message, offered)
         elif kind == HandshakeType.CERTIFICATE_REQUEST and self._is_client:
@@ -129,15 +143,15 @@ class Context(tls.Context):
                 offered.add(ExtensionType.EARLY_DATA)
         return offered
 
-    def _check_server_hello(self, message: bytes) -> None:
+    def _checked_server_hello(self, message: bytes) -> tls_messages.ServerHello:
         hello = tls_messages.check_server_hello(message, self._offered)
         if hello.session_id != self.legacy_session_id:
             raise tls.AlertIllegalParameter("ServerHello echoes another legacy_session_id")
         if hello.cipher_suite not in self._cipher_suites:
             raise tls.AlertIllegalParameter("ServerHello has a cipher suite we did not offer")
-        if hello.random == tls_messages.HELLO_RETRY_REQUEST:
-            # We offer a share of each group that we support, so there is no other to ask for.
-            raise tls.AlertIllegalParameter("HelloRetryRequest asks for nothing that we have")
+        if self._retried is not None and hello.cipher_suite != self._retried[0]:
+            raise tls.AlertIllegalParameter("ServerHello has not the suite of HelloRetryRequest")
+        return hello
 
     def _set_peer_certificate(self, certificate: tls.Certificate) -> None:
         """Read a chain; the parser has errors that aioquic does not know, such as InvalidVersion.

@@ -7,7 +7,7 @@ included, and raises the alert that the RFC names; one that is cut short raises 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from aioquic._buffer import Buffer
@@ -45,6 +45,9 @@ _CLIENT_HELLO_VECTORS = {
 _OF_SERVER_HELLO = frozenset(
     {ExtensionType.SUPPORTED_VERSIONS, ExtensionType.KEY_SHARE, ExtensionType.PRE_SHARED_KEY}
 )
+_OF_HELLO_RETRY_REQUEST = frozenset(
+    {ExtensionType.SUPPORTED_VERSIONS, ExtensionType.KEY_SHARE, ExtensionType.COOKIE}
+)
 _OF_ENCRYPTED_EXTENSIONS = frozenset(
     {
         ExtensionType.SERVER_NAME,
@@ -69,6 +72,16 @@ class AlertUnknownCa(Alert):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientHello:
+    """The parts of a ClientHello that decide whether it has to be sent again."""
+
+    session_id: bytes
+    cipher_suites: tuple[int, ...]
+    groups: tuple[int, ...]
+    shared_groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServerHello:
     """The parts of a ServerHello that aioquic does not compare with the ClientHello."""
 
@@ -78,12 +91,12 @@ class ServerHello:
     extensions: Mapping[int, bytes]
 
 
-def check_client_hello(message: bytes) -> None:
+def check_client_hello(message: bytes) -> ClientHello:
     """A ClientHello that a TLS 1.3 server may go on with (RFC 8446, 4.1.2 and 9.2)."""
     buf = _body(message)
     buf.pull_bytes(_LEGACY_VERSION_AND_RANDOM_BYTES)
-    pull_opaque(buf, 1)
-    pull_opaque(buf, 2)
+    session_id = pull_opaque(buf, 1)
+    cipher_suites = _numbers(pull_opaque(buf, 2))
     compression = pull_opaque(buf, 1)
     found = _extensions(buf)
     if not _offers(found.get(ExtensionType.SUPPORTED_VERSIONS), TLS_VERSION_1_3):
@@ -105,6 +118,12 @@ def check_client_hello(message: bytes) -> None:
     for kind, is_needed in needed:
         if is_needed and kind not in found:
             raise AlertMissingExtension(f"ClientHello has no extension {kind.name}")
+    return ClientHello(
+        session_id,
+        cipher_suites,
+        _numbers(found[ExtensionType.SUPPORTED_GROUPS][2:]),
+        tuple(_shared_groups(Buffer(data=found[ExtensionType.KEY_SHARE][2:]))),
+    )
 
 
 def check_server_hello(message: bytes, offered: Collection[int]) -> ServerHello:
@@ -120,8 +139,8 @@ def check_server_hello(message: bytes, offered: Collection[int]) -> ServerHello:
         raise AlertProtocolVersion("ServerHello is one of TLS 1.2")
     allowed = _OF_SERVER_HELLO
     if random == HELLO_RETRY_REQUEST:
-        allowed |= {ExtensionType.COOKIE}
-        offered = {*offered, ExtensionType.COOKIE}
+        allowed = _OF_HELLO_RETRY_REQUEST
+        offered = {*offered, ExtensionType.COOKIE}  # the one that needs no question
     else:
         share = found.get(ExtensionType.KEY_SHARE)
         if share is not None and not _is_vector(share[2:], 2):
@@ -214,8 +233,17 @@ def _is_vector(value: bytes, prefix: int) -> bool:
     return len(value) >= prefix and len(value) - prefix == int.from_bytes(value[:prefix])
 
 
+def _numbers(value: bytes) -> tuple[int, ...]:
+    return tuple(int.from_bytes(value[at : at + 2]) for at in range(0, len(value), 2))
+
+
+def _shared_groups(shares: Buffer) -> Iterator[int]:
+    while not shares.eof():
+        yield shares.pull_uint16()
+        pull_opaque(shares, 2)
+
+
 def _offers(versions: bytes | None, version: int) -> bool:
     if versions is None:
         return False
-    offered = versions[1:]
-    return any(int.from_bytes(offered[at : at + 2]) == version for at in range(0, len(offered), 2))
+    return version in _numbers(versions[1:])

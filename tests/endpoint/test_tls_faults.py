@@ -172,8 +172,11 @@ FAULTS = [
     fault("only CCM_8", CH, hello(cipher_suites=[0x1305]), *[A.handshake_failure] * 2),
     fault("a session id", CH, hello(legacy_session_id=bytes(32)), *[VIOLATION] * 2),
     fault("no parameters", CH, hello(other_extensions=[]), *[A.missing_extension] * 2),
-    fault("no share", CH, hello(key_share=[]), *[A.handshake_failure] * 2),
-    fault("a share of no use", CH, hello(key_share=[SHARE_OF_OTHERS]), *[A.handshake_failure] * 2),
+    fault(
+        "no group in common", CH,
+        hello(key_share=[SHARE_OF_OTHERS], supported_groups=[SHARE_OF_OTHERS[0]]),
+        *[A.handshake_failure] * 2,
+    ),
     fault("a short share", CH, hello(key_share=[(0x1D, b"ab")]), *[A.illegal_parameter] * 2),
     fault("a cut ClientHello", CH, cut, *[A.decode_error] * 2),
     fault("garbage", CH, lambda _: b"\xee\x00\x00\x02ab", *[A.unexpected_message] * 2),
