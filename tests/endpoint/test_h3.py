@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -7,12 +8,18 @@ from typing import cast
 import pylsqpack
 import pytest
 from aioquic.h3.connection import ErrorCode
-from aioquic.quic.events import PingAcknowledged
+from aioquic.quic.events import (
+    PingAcknowledged,
+    StopSendingReceived,
+    StreamDataReceived,
+    StreamReset,
+)
 from certificates import write_certificates
 from h3_wire import (
     ANSWER,
     AUTHORITY,
     CONTROL,
+    GET,
     HOST,
     METHOD,
     PATH,
@@ -23,7 +30,7 @@ from h3_wire import (
     fields,
     frame,
 )
-from quic_pair import Pair, client_configuration, server_configuration
+from quic_pair import Idle, Pair, client_configuration, server_configuration
 
 from endpoint.contract import Request
 from endpoint.fetch import Fetch
@@ -184,3 +191,78 @@ def test_a_request_with_host_alone_is_answered(
     fetch, downloads = download("file")
     assert fetch.failures == []
     assert (downloads / "file").stat().st_size == 200_000
+
+
+# --- With QUIC below ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def connected(tmp_path: Path) -> Pair:
+    """A pair whose ends are HTTP/3 applications that do nothing by themselves."""
+    certs = write_certificates(tmp_path / "certs")
+    (tmp_path / "file").write_bytes(b"x" * 100_000)
+    pair = Pair(
+        client_configuration(certs, alpn_protocols=[ALPN]),
+        server_configuration(certs, alpn_protocols=[ALPN]),
+    )
+    pair.client_app = Idle()
+    pair.new_server_app = lambda quic: Serve(quic, H3Server(quic), WebRoot(tmp_path))
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_confirmed)
+    return pair
+
+
+def test_a_client_with_a_malformed_request_can_ask_again(connected: Pair) -> None:
+    """RFC 9114, 4.1.2, with the content of the malformed request still on its way."""
+    client = connected.client
+    client.send_stream_data(2, SETTINGS)
+    client.send_stream_data(0, fields(METHOD, SCHEME, PATH), end_stream=False)
+    client.send_stream_data(0, frame(0, bytes(50_000)), end_stream=True)
+    request = fields(METHOD, SCHEME, AUTHORITY, (b":path", b"/file"))
+    client.send_stream_data(4, request, end_stream=True)
+    connected.drive_client()
+    app = connected.client_app
+    assert isinstance(app, Idle)
+    connected.run_until(
+        lambda: any(
+            isinstance(event, StreamDataReceived) and event.stream_id == 4 and event.end_stream
+            for event in app.events
+        )
+    )
+    codes = {
+        each.stream_id: each.error_code for each in app.events if isinstance(each, StreamReset)
+    }
+    assert codes == {0: ErrorCode.H3_MESSAGE_ERROR}
+    stops = [each for each in app.events if isinstance(each, StopSendingReceived)]
+    assert [(each.stream_id, each.error_code) for each in stops] == [(0, 0x10E)]
+    assert not client.is_ending
+    assert not connected.server.is_ending
+    assert isinstance(connected.server_app, Serve)
+    connected.server_app.close()
+
+
+def test_noise_on_streams_closes_connections_and_raises_nothing(connected: Pair) -> None:
+    codes = set()
+    source = random.Random(1)
+    for seed in range(60):
+        pair = connected if not seed else renewed(connected)
+        client = pair.client
+        for stream_id in (2, 6, 10, 0, 4, 0):
+            noise = source.randbytes(source.randint(1, 60))
+            known = source.choice([SETTINGS, b"\x02", b"\x03", GET, frame(1), frame(0, b"x"), b""])
+            client.send_stream_data(stream_id, known + noise)
+            pair.drive_client()
+        pair.run_for(0.2)
+        if pair.server.ending is not None:
+            codes.add(pair.server.ending.error_code)
+    assert len(codes) >= 4
+    assert 1 not in codes, "INTERNAL_ERROR"
+
+
+def renewed(pair: Pair) -> Pair:
+    """Another pair like this one."""
+    other = Pair(pair.client.configuration, pair._server_configuration)
+    other.new_server_app = pair.new_server_app
+    other.connect()
+    other.run_until(lambda: other.client.is_confirmed)
+    return other
