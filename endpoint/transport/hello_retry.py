@@ -109,6 +109,13 @@ class HelloRetry(tls.Context):
             return ticket.is_valid
         return _hash_of(ticket.cipher_suite).name == _hash_of(CipherSuite(self._retried[0])).name
 
+    def _can_send_early_data(self, ticket: tls.SessionTicket) -> bool:
+        """Whether the server takes it, and knows the same application (RFC 8446, 4.2.10)."""
+        if ticket.max_early_data_size is None or self.is_retried:
+            return False
+        alpn = dict(ticket.other_extensions).get(ExtensionType.ALPN)
+        return alpn is None or alpn.decode() in (self._alpn_protocols or [""])
+
     def _push_bound_hello(
         self, output_buf: Buffer, hello: tls.ClientHello, ticket: tls.SessionTicket
     ) -> None:
@@ -118,7 +125,7 @@ class HelloRetry(tls.Context):
         binder_key = schedule.derive_secret(b"res binder")
         schedule.update_hash(self._before)
         size = schedule.algorithm.digest_size
-        hello.early_data = ticket.max_early_data_size is not None and not self.is_retried
+        hello.early_data = self._can_send_early_data(ticket)
         hello.pre_shared_key = tls.OfferedPsks(
             identities=[(ticket.ticket, ticket.obfuscated_age)], binders=[bytes(size)]
         )

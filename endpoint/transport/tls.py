@@ -11,7 +11,11 @@ from typing import NoReturn
 from aioquic import tls
 from aioquic._buffer import Buffer, BufferReadError
 from aioquic.quic.connection import MAX_EARLY_DATA, QuicConnectionError
-from aioquic.quic.packet import QuicErrorCode, QuicFrameType
+from aioquic.quic.packet import (
+    QuicErrorCode,
+    QuicFrameType,
+    pull_quic_transport_parameters,
+)
 from aioquic.tls import Epoch, ExtensionType, HandshakeType, State
 from OpenSSL.crypto import X509StoreContextError
 
@@ -38,6 +42,16 @@ _READS = {
     State.SERVER_POST_HANDSHAKE: Epoch.ONE_RTT,
 }
 """At which level the next message comes in each state; HANDSHAKE in all others."""
+_REMEMBERED = (
+    "active_connection_id_limit",
+    "initial_max_data",
+    "initial_max_stream_data_bidi_local",
+    "initial_max_stream_data_bidi_remote",
+    "initial_max_stream_data_uni",
+    "initial_max_streams_bidi",
+    "initial_max_streams_uni",
+    "max_datagram_frame_size",
+)
 _NO_ISSUER = frozenset({2, 18, 19, 20, 21})
 """OpenSSL's X509_V_ERR_* for chains that end at no root of ours."""
 _OUT_OF_DATE = frozenset({9, 10})
@@ -198,16 +212,30 @@ class Context(HelloRetry):
         return super()._build_session_ticket(new_session_ticket, kept)
 
     def _ticket_for_this(self, identity: bytes) -> tls.SessionTicket | None:
-        """The ticket, if it is of the same application: 0-RTT has no other (RFC 8446, 4.2.10)."""
+        """The ticket, if the session can go on as it was.
+
+        0-RTT has the same ALPN (RFC 8446, 4.2.10), and the limits that a client remembers hold
+        (RFC 9000, 7.4.1). A server that has changed either begins anew.
+        """
         assert self._fetch_ticket is not None
         ticket = self._fetch_ticket(identity)
         if ticket is None or (ExtensionType.ALPN, self._alpn) not in ticket.other_extensions:
             return None
-        return ticket
+        kept, now = (
+            _limits(dict(extensions)[ExtensionType.QUIC_TRANSPORT_PARAMETERS])
+            for extensions in (ticket.other_extensions, self.handshake_extensions)
+        )
+        return ticket if all(was <= is_now for was, is_now in zip(kept, now, strict=True)) else None
 
     @property
     def _alpn(self) -> bytes:
         return (self.alpn_negotiated or "").encode()
+
+
+def _limits(parameters: bytes) -> list[int]:
+    """What a client may use in 0-RTT, of a server's transport parameters (RFC 9000, 7.4.1)."""
+    parsed = pull_quic_transport_parameters(Buffer(data=parameters))
+    return [getattr(parsed, name) or 0 for name in _REMEMBERED]
 
 
 def _refined(alert: tls.AlertBadCertificate) -> tls.Alert:

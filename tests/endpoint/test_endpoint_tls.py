@@ -205,24 +205,67 @@ def test_a_ticket_is_kept_for_a_week_at_most(certs: Path) -> None:
     assert (kept.not_valid_after - kept.not_valid_before).total_seconds() == LONGEST_LIFETIME_S
 
 
-@pytest.mark.parametrize("second", ["hq-interop", "other"])
-def test_a_ticket_is_for_the_same_application(certs: Path, second: str) -> None:
-    """RFC 8446, 4.2.10: no early data, and here no resumption, with another ALPN."""
+def resumed(certs: Path, *, client_alpn: str = "hq-interop", **server: object) -> Pair:
+    """The second of two connections, with a ticket of the first and other settings."""
     tickets = TicketStore()
     first = Pair(client_configuration(certs), server_configuration(certs), tickets=tickets)
     first.connect()
     first.run_until(lambda: bool(first.client_tickets))
     pair = Pair(
         client_configuration(
-            certs, alpn_protocols=[second], session_ticket=first.client_tickets[0]
+            certs,
+            alpn_protocols=[client_alpn],
+            session_ticket=first.client_tickets[0],
         ),
-        server_configuration(certs, alpn_protocols=[second]),
+        server_configuration(certs, **server),
         tickets=tickets,
     )
     pair.connect()
     pair.run_until(lambda: pair.client.is_confirmed)
-    assert pair.client.tls.session_resumed is (second == "hq-interop")
-    assert pair.client.tls.early_data_accepted is (second == "hq-interop")
+    return pair
+
+
+def test_a_session_goes_on_with_early_data(certs: Path) -> None:
+    pair = resumed(certs)
+    assert pair.client.tls.session_resumed
+    assert pair.client.tls.early_data_accepted
+
+
+@pytest.mark.parametrize("protocols", [["other"], ["other", "hq-interop"]])
+def test_a_ticket_is_for_the_same_application(certs: Path, protocols: list[str]) -> None:
+    """RFC 8446, 4.2.10: with another ALPN nothing is sent early, and here nothing resumed."""
+    pair = resumed(certs, client_alpn="other", alpn_protocols=protocols)
+    assert not pair.client.tls.session_resumed
+    hello = tls.pull_client_hello(Buffer(data=pair.client._client_hello))
+    assert not hello.early_data
+
+
+def test_a_server_that_changes_its_mind_takes_no_early_data(certs: Path) -> None:
+    """The client offers both, and the server now prefers another one."""
+    tickets = TicketStore()
+    offers = {"alpn_protocols": ["hq-interop", "other"]}
+    first = Pair(
+        client_configuration(certs, **offers), server_configuration(certs), tickets=tickets
+    )
+    first.connect()
+    first.run_until(lambda: bool(first.client_tickets))
+    pair = Pair(
+        client_configuration(certs, session_ticket=first.client_tickets[0], **offers),
+        server_configuration(certs, alpn_protocols=["other"]),
+        tickets=tickets,
+    )
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_confirmed)
+    assert tls.pull_client_hello(Buffer(data=pair.client._client_hello)).early_data
+    assert not pair.client.tls.early_data_accepted
+
+
+@pytest.mark.parametrize("change", [-1, 0, 1])
+def test_limits_that_a_client_remembers_hold(certs: Path, change: int) -> None:
+    """RFC 9000, 7.4.1."""
+    standard = server_configuration(certs).max_stream_data
+    pair = resumed(certs, max_stream_data=standard + change)
+    assert pair.client.tls.early_data_accepted is (change >= 0)
 
 
 # --- Packets and parameters around TLS ---------------------------------------------------------

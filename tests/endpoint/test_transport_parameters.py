@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aioquic.buffer import Buffer, encode_uint_var
+from aioquic._buffer import Buffer
+from aioquic.buffer import encode_uint_var
 from aioquic.quic.packet import QuicErrorCode
 from certificates import write_certificates
 from quic_pair import Pair, client_configuration, server_configuration
