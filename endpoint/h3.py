@@ -86,34 +86,46 @@ class H3Client:
 
 
 class H3Server:
-    """The server's side of HTTP/3."""
+    """The server's side of HTTP/3: GET and HEAD."""
 
     no_error = NO_ERROR
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._h3 = Http3(connection)
+        self._heads: set[int] = set()
+        """Streams on which no more than the head of an answer is wanted."""
 
     def requests(self, event: QuicEvent) -> Iterator[tuple[int, str]]:
         """Streams on which an event completed a request, with the path that is asked for."""
         for http_event in self._h3.handle_event(event):
             if isinstance(http_event, HeadersReceived):
-                headers = dict(http_event.headers)
-                path = headers.get(b":path")
-                if headers.get(b":method") == b"GET" and path is not None:
-                    yield http_event.stream_id, path.decode("utf-8", "surrogateescape")
-                elif b":method" in headers:
-                    self._answer(http_event.stream_id, b"405", (b"allow", b"GET"))
+                yield from self._asked(http_event.stream_id, dict(http_event.headers))
+
+    def _asked(self, stream_id: int, fields: dict[bytes, bytes]) -> Iterator[tuple[int, str]]:
+        method = fields.get(b":method")
+        if method is None or not self._connection.can_send_on(stream_id):
+            return  # trailers, or nobody waits for the answer
+        if method not in {b"GET", b"HEAD"}:
+            self._answer(stream_id, b"405", (b"allow", b"GET, HEAD"))
+            return
+        if method == b"HEAD":
+            self._heads.add(stream_id)
+        yield stream_id, fields[b":path"].decode("utf-8", "surrogateescape")
 
     def begin(self, stream_id: int, size: int) -> None:
         """Begin the answer that is a file of so many bytes."""
+        is_all = stream_id in self._heads
+        self._heads.discard(stream_id)
         self._h3.send_headers(
             stream_id,
             [(b":status", b"200"), (b"content-length", str(size).encode())],
+            end_stream=is_all,
         )
 
     def refuse(self, stream_id: int) -> None:
         """Answer that there is no such file."""
+        self._heads.discard(stream_id)
         self._answer(stream_id, b"404")
 
     def send(self, stream_id: int, data: bytes, is_last: bool) -> None:
@@ -121,6 +133,5 @@ class H3Server:
         self._h3.send_data(stream_id, data, end_stream=is_last)
 
     def _answer(self, stream_id: int, status: bytes, *fields: tuple[bytes, bytes]) -> None:
-        if self._connection.can_send_on(stream_id):
-            answer = [(b":status", status), (b"content-length", b"0"), *fields]
-            self._h3.send_headers(stream_id, answer, end_stream=True)
+        answer = [(b":status", status), (b"content-length", b"0"), *fields]
+        self._h3.send_headers(stream_id, answer, end_stream=True)

@@ -118,8 +118,7 @@ class Http3(H3Connection):
         if stream_ended:
             raise ClosedCriticalStream("the end of the control stream")
         stream.buffer += data
-        while self._read_control_frame(stream):
-            pass
+        self._read_control_frames(stream)
         return []
 
     @staticmethod
@@ -129,30 +128,32 @@ class Http3(H3Connection):
         except BufferReadError:
             return False
 
-    def _read_control_frame(self, stream: H3Stream) -> bool:
-        """Read the next frame, or skip what there is of it; False if more has to come first."""
-        if stream.frame_type is None or stream.frame_size is None:
-            buf = Buffer(data=stream.buffer)
-            try:
-                frame_type, frame_size = buf.pull_uint_var(), buf.pull_uint_var()
-            except BufferReadError:
-                return False
-            self._check_control_frame_type(frame_type)
-            _check_control_frame_size(frame_type, frame_size)
-            stream.frame_type, stream.frame_size = frame_type, frame_size
-            stream.buffer = stream.buffer[buf.tell() :]
-        if stream.frame_type in _READ_ON_CONTROL:
-            if len(stream.buffer) < stream.frame_size:
-                return False
-            payload = stream.buffer[: stream.frame_size]
-            self._handle_control_frame(stream.frame_type, payload)
-        skipped = min(stream.frame_size, len(stream.buffer))
-        stream.buffer = stream.buffer[skipped:]
-        stream.frame_size -= skipped
-        if stream.frame_size:
-            return False
-        stream.frame_type = stream.frame_size = None
-        return True
+    def _read_control_frames(self, stream: H3Stream) -> None:
+        """Read the frames that are there, and skip what there is of unknown ones."""
+        buf = Buffer(data=stream.buffer)
+        done = 0
+        while True:
+            if stream.frame_type is None or stream.frame_size is None:
+                try:
+                    frame_type, frame_size = buf.pull_uint_var(), buf.pull_uint_var()
+                except BufferReadError:
+                    break
+                done = buf.tell()
+                self._check_control_frame_type(frame_type)
+                _check_control_frame_size(frame_type, frame_size)
+                stream.frame_type, stream.frame_size = frame_type, frame_size
+            size = min(stream.frame_size, buf.capacity - done)
+            if stream.frame_type in _READ_ON_CONTROL:
+                if size < stream.frame_size:
+                    break
+                self._handle_control_frame(stream.frame_type, buf.pull_bytes(size))
+            done += size
+            buf.seek(done)
+            stream.frame_size -= size
+            if stream.frame_size:
+                break
+            stream.frame_type = stream.frame_size = None
+        stream.buffer = stream.buffer[done:]
 
     def _handle_control_frame(self, frame_type: int, frame_data: bytes) -> None:
         if frame_type == FrameType.GOAWAY:

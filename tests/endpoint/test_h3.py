@@ -166,7 +166,7 @@ def test_methods_other_than_get_are_told_what_there_is() -> None:
     delete = fields((b":method", b"DELETE"), SCHEME, AUTHORITY, PATH)
     assert list(server.requests(data(0, delete))) == []
     _, lines = pylsqpack.Decoder(4096, 16).feed_header(0, wire.sent[0][2:])
-    assert dict(lines) == {b":status": b"405", b"content-length": b"0", b"allow": b"GET"}
+    assert dict(lines) == {b":status": b"405", b"content-length": b"0", b"allow": b"GET, HEAD"}
 
 
 def test_no_answer_goes_to_a_stream_that_the_client_stopped() -> None:
@@ -239,6 +239,25 @@ def test_a_client_with_a_malformed_request_can_ask_again(connected: Pair) -> Non
     assert not connected.server.is_ending
     assert isinstance(connected.server_app, Serve)
     connected.server_app.close()
+
+
+def test_a_head_is_answered_without_the_file(connected: Pair) -> None:
+    """RFC 9110, 9.3.2."""
+    client = connected.client
+    client.send_stream_data(2, SETTINGS)
+    lines = [(b":method", b"HEAD"), SCHEME, AUTHORITY, (b":path", b"/file")]
+    client.send_stream_data(0, fields(*lines), end_stream=True)
+    connected.drive_client()
+    connected.run_for(0.2)
+    app = connected.client_app
+    assert isinstance(app, Idle)
+    answer = [e for e in app.events if isinstance(e, StreamDataReceived) and e.stream_id == 0]
+    assert answer[-1].end_stream
+    sent = b"".join(each.data for each in answer)
+    assert sent[1] == len(sent) - 2, "a HEADERS frame and nothing else"
+    _, found = pylsqpack.Decoder(4096, 16).feed_header(0, sent[2:])
+    assert dict(found)[b"content-length"] == b"100000"
+    assert not connected.server.is_ending
 
 
 def test_noise_on_streams_closes_connections_and_raises_nothing(connected: Pair) -> None:

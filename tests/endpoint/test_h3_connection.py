@@ -162,6 +162,15 @@ def test_an_exception_that_is_nobodys_fault_is_not_hidden(
         h3.handle_event(data(0, GET))
 
 
+def test_many_small_frames_take_no_longer_than_they_are_long() -> None:
+    """A second or so, where copying what is left for each of them would take minutes."""
+    wire, h3 = pair("server")
+    assert h3.handle_event(data(CONTROL["server"], frame(0x21) * 250_000, b"\x21\x05ab")) == []
+    assert h3._stream[CONTROL["server"]].buffer == b""
+    h3.handle_event(data(CONTROL["server"], b"cde", frame(4)))
+    assert wire.closed == ErrorCode.H3_FRAME_UNEXPECTED
+
+
 # --- Anything at all ---------------------------------------------------------------------------
 
 NUMBERS = st.one_of(st.integers(0, 0x50), st.sampled_from([1 << 14, (1 << 62) - 1]))
