@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aioquic import tls
@@ -198,10 +198,17 @@ class Handshake(QuicConnection):
             )
 
     def _prefer_own_versions(self) -> None:
-        """Put the client's versions in our order: aioquic's server picks the first it knows."""
+        """Put the client's versions in our order: aioquic's server picks the first it knows.
+
+        Once a HelloRetryRequest went out in the original version it stays with that one: clients
+        may take the version of the first answer for the negotiated one.
+        """
+        assert isinstance(self.tls, own_tls.Context)
         information = self._remote_version_information
         if information is not None:
-            own = self._configuration.supported_versions
+            own: Sequence[int | None] = self._configuration.supported_versions
+            if self.tls.is_retried:
+                own = (self._version,)
             information.available_versions.sort(
                 key=lambda version: own.index(version) if version in own else len(own)
             )

@@ -22,6 +22,7 @@ ILLEGAL = QuicErrorCode.CRYPTO_ERROR + AlertDescription.illegal_parameter
 FAILURE = QuicErrorCode.CRYPTO_ERROR + AlertDescription.handshake_failure
 UNEXPECTED = QuicErrorCode.CRYPTO_ERROR + AlertDescription.unexpected_message
 UNSUPPORTED = QuicErrorCode.CRYPTO_ERROR + AlertDescription.unsupported_extension
+V1, V2 = 0x00000001, 0x6B3343CF
 OTHER_GROUPS = [Group.SECP384R1, Group.X448]
 
 
@@ -102,6 +103,18 @@ def test_aioquic_alone_does_not_ask(certs: Path) -> None:
     pair.connect()
     pair.run_for(0.5)
     assert code_of(pair.server) == FAILURE
+
+
+def test_a_server_keeps_the_version_of_its_retry(certs: Path) -> None:
+    pair = Pair(
+        client_configuration(certs, supported_versions=[V1, V2], original_version=V1),
+        server_configuration(certs, supported_versions=[V2, V1]),
+        server_type=having([Group.SECP384R1]),
+    )
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_confirmed, limit_s=1.0)
+    assert is_retried(pair.client)
+    assert pair.client._version == pair.server._version == V1
 
 
 # --- With tickets ------------------------------------------------------------------------------
