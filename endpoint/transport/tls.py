@@ -6,6 +6,8 @@ RFC 9001, 4.8; whatever the peer sends, nothing else is raised here.
 
 from __future__ import annotations
 
+import ssl
+from contextlib import suppress
 from typing import NoReturn
 
 from aioquic import tls
@@ -17,6 +19,8 @@ from aioquic.quic.packet import (
     pull_quic_transport_parameters,
 )
 from aioquic.tls import Epoch, ExtensionType, HandshakeType, State
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL.crypto import X509StoreContextError
 
 from endpoint.transport import tls_messages
@@ -51,6 +55,9 @@ _REMEMBERED = (
     "initial_max_streams_bidi",
     "initial_max_streams_uni",
     "max_datagram_frame_size",
+)
+_FOR_SERVERS = frozenset(
+    {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 )
 _NO_ISSUER = frozenset({2, 18, 19, 20, 21})
 """OpenSSL's X509_V_ERR_* for chains that end at no root of ours."""
@@ -193,6 +200,8 @@ class Context(HelloRetry):
         """Verify the server's chain; all that is wrong with it is bad_certificate to aioquic."""
         try:
             super()._client_handle_certificate_verify(input_buf)
+            if self._verify_mode != ssl.CERT_NONE and self._peer_certificate is not None:
+                _check_usage(self._peer_certificate)
         except tls.AlertBadCertificate as alert:
             raise _refined(alert) from alert
         except (tls.Alert, BufferReadError):
@@ -230,6 +239,21 @@ class Context(HelloRetry):
     @property
     def _alpn(self) -> bytes:
         return (self.alpn_negotiated or "").encode()
+
+
+def _check_usage(certificate: x509.Certificate) -> None:
+    """A server's certificate is one to sign with, and for servers (RFC 8446, 4.4.2.2).
+
+    aioquic does not look.
+    """
+    with suppress(x509.ExtensionNotFound):
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        if not usage.digital_signature:
+            raise tls.AlertUnsupportedCertificate("Certificate is not for signatures")
+    with suppress(x509.ExtensionNotFound):
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        if _FOR_SERVERS.isdisjoint(purposes):
+            raise tls.AlertUnsupportedCertificate("Certificate is not for servers")
 
 
 def _limits(parameters: bytes) -> list[int]:

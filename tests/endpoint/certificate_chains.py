@@ -33,6 +33,7 @@ def write_chain(
     names: tuple[str, ...] = ("server4",),
     leaf: Validity = NOW,
     intermediate: Validity = NOW,
+    usage: x509.ExtensionType | None = None,
     is_trusted: bool = True,
 ) -> Path:
     """Write cert.pem, priv.key and ca.pem: a root, as many intermediates, and a leaf.
@@ -43,6 +44,7 @@ def write_chain(
         links: How many intermediates.
         names: The leaf's.
         leaf, intermediate: Since when and until when they are valid, from now.
+        usage: What the leaf says that it is for, if it does.
         is_trusted: Whether ca.pem is the root of this chain.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ def write_chain(
         )
         issuer = subject
     end = Party(_name("leaf"), _key())
-    chain.append(_sign(end, issuer, leaf, names=names, pad=pad))
+    chain.append(_sign(end, issuer, leaf, names=names, pad=pad, usage=usage))
     encoding = serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(anchor.public_bytes(encoding))
     pem = [certificate.public_bytes(encoding) for certificate in reversed(chain)]
@@ -87,6 +89,7 @@ def _sign(
     *,
     names: tuple[str, ...] = (),
     pad: int = 0,
+    usage: x509.ExtensionType | None = None,
     is_ca: bool = False,
 ) -> x509.Certificate:
     now = dt.datetime.now(dt.UTC)
@@ -103,6 +106,8 @@ def _sign(
     if names:
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(alternatives, critical=False)
+    if usage is not None:
+        builder = builder.add_extension(usage, critical=True)
     if pad:
         filler = x509.UnrecognizedExtension(PADDING, bytes(pad))
         builder = builder.add_extension(filler, critical=False)

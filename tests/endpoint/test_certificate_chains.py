@@ -10,7 +10,9 @@ import pytest
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import AlertDescription, Epoch, HandshakeType
 from certificate_chains import FUTURE, PAST, write_chain
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from quic_pair import Pair, client_configuration, random_loss, server_configuration
 from tampering import Plain, message
 
@@ -155,6 +157,45 @@ def test_a_certificate_that_is_not_to_be_trusted_has_its_alert(
     assert code == QuicErrorCode.CRYPTO_ERROR + alert
     assert reason in phrase
     assert ending_of(pair, pair.server)[0] == code
+
+
+def key_usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=True,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("usage", "is_fit"),
+    [
+        (key_usage(signs=True), True),
+        (key_usage(signs=False), False),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False),
+    ],
+    ids=["signs", "does not sign", "for servers", "for clients"],
+)
+def test_a_certificate_is_for_what_it_says(
+    tmp_path: Path, usage: x509.ExtensionType, is_fit: bool
+) -> None:
+    """RFC 8446, 4.4.2.2; aioquic takes all of them."""
+    certs = write_chain(tmp_path, usage=usage)
+    expected = (
+        None if is_fit else QuicErrorCode.CRYPTO_ERROR + AlertDescription.unsupported_certificate
+    )
+    for client_type, code in ((Connection, expected), (Plain, None)):
+        pair = pair_of(certs, client_type=client_type)
+        pair.connect()
+        pair.run_for(0.5)
+        assert (pair.client.ending and pair.client.ending.error_code) == code
 
 
 def test_the_reason_for_refusing_a_certificate_with_many_names_fits_a_packet(

@@ -183,6 +183,12 @@ def in_role(role: str) -> list[Case]:
         make("an increment of 0", 0x202, 0x202, data(DECODER[role], b"\x03\x00")),
         make("an increment beyond", 0x202, 0x202, data(DECODER[role], b"\x03\x05")),
         make("an unknown section", 0x202, 0x202, data(DECODER[role], b"\x03\x84")),
+        make(
+            "more blocked streams than allowed", 0x200, 0x200,
+            *(data(each, BLOCKED) for each in range(0, 4 * 17, 4)),
+        ),
+        make("a table with an entry twice", ACCEPTED, ACCEPTED,
+             data(ENCODER[role], b"\x02", INSERT, b"\x00\x41a\x01b")),
         make("a blocked stream", ACCEPTED, ACCEPTED, data(0, BLOCKED)),
         make(
             "a blocked stream that goes on", E.H3_EXCESSIVE_LOAD, ACCEPTED,
