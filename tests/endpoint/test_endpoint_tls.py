@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 from aioquic import tls
 from aioquic._buffer import Buffer
-from aioquic.quic.connection import QuicConnectionError
-from aioquic.quic.packet import QuicErrorCode, QuicPacketType, pull_quic_header
+from aioquic.quic.connection import NetworkAddress, QuicConnectionError
+from aioquic.quic.packet import (
+    QuicErrorCode,
+    QuicFrameType,
+    QuicPacketType,
+    pull_quic_header,
+)
+from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.tls import AlertDescription, Epoch, HandshakeType
 from certificates import write_certificates
 from hypothesis import given, settings
@@ -205,7 +211,13 @@ def test_a_ticket_is_kept_for_a_week_at_most(certs: Path) -> None:
     assert (kept.not_valid_after - kept.not_valid_before).total_seconds() == LONGEST_LIFETIME_S
 
 
-def resumed(certs: Path, *, client_alpn: str = "hq-interop", **server: object) -> Pair:
+def resumed(
+    certs: Path,
+    *,
+    client_alpn: str = "hq-interop",
+    client_type: type[Connection] = Connection,
+    **server: object,
+) -> Pair:
     """The second of two connections, with a ticket of the first and other settings."""
     tickets = TicketStore()
     first = Pair(client_configuration(certs), server_configuration(certs), tickets=tickets)
@@ -218,10 +230,11 @@ def resumed(certs: Path, *, client_alpn: str = "hq-interop", **server: object) -
             session_ticket=first.client_tickets[0],
         ),
         server_configuration(certs, **server),
+        client_type=client_type,
         tickets=tickets,
     )
     pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.run_until(lambda: pair.client.is_confirmed or pair.client.is_ending)
     return pair
 
 
@@ -266,6 +279,36 @@ def test_limits_that_a_client_remembers_hold(certs: Path, change: int) -> None:
     standard = server_configuration(certs).max_stream_data
     pair = resumed(certs, max_stream_data=standard + change)
     assert pair.client.tls.early_data_accepted is (change >= 0)
+
+
+def test_crypto_data_in_0rtt_is_refused(certs: Path) -> None:
+    """RFC 9001, 8.3: there is no EndOfEarlyData in QUIC."""
+
+    class Chatty(Connection):
+        """A client that sends EndOfEarlyData in a 0-RTT packet, after its first flight."""
+
+        def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
+            datagrams = super().datagrams_to_send(now)
+            keys = self._cryptos.get(Epoch.ZERO_RTT)
+            if keys is None or not keys.send.is_valid() or not datagrams:
+                return datagrams
+            builder = QuicPacketBuilder(
+                host_cid=self.host_cid,
+                is_client=True,
+                max_datagram_size=1200,
+                packet_number=1000,
+                peer_cid=self._peer_cid.cid,
+                version=1,
+            )
+            builder.start_packet(QuicPacketType.ZERO_RTT, keys)
+            buf = builder.start_frame(QuicFrameType.CRYPTO)
+            buf.push_bytes(b"\x00\x04" + message(HandshakeType.END_OF_EARLY_DATA, b""))
+            (datagram,), _ = builder.flush()
+            return [*datagrams, (datagram, datagrams[0][1])]
+
+    pair = resumed(certs, client_type=Chatty)
+    pair.run_for(0.2)
+    assert code_of(pair.server) == VIOLATION
 
 
 # --- Packets and parameters around TLS ---------------------------------------------------------
