@@ -9,10 +9,10 @@ handshake         Retry, versions, early data, long certificate chains
 path_mtu          how large packets may be
 paths             preferred addresses, migration, and what a new path resets
 stateless_reset   the end of a connection that one side has forgotten
-tls               the handshake's messages, each with its alert; tls_messages: their form
-hello_retry       HelloRetryRequest, asked and answered
 keys              1-RTT keys that survive a key update in either direction
 windows           flow-control windows that follow the reader
+tls               the handshake's messages, each with its alert; tls_messages: their form
+hello_retry       HelloRetryRequest, asked and answered
 udp               UDP sockets in the event loop, with ECN, local addresses and segmentation
 interfaces        the addresses of our network interfaces
 driver            one connection, its application, its timer and its socket

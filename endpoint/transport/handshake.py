@@ -32,7 +32,6 @@ from endpoint.transport.keys import UpdatingCryptoPair
 
 FLIGHT_BYTES = 16 * 1024
 """Of a flight of handshake messages, beside a certificate chain or a session ticket."""
-RESET_TOKEN_BYTES = 16
 
 
 class Handshake(QuicConnection):
@@ -161,13 +160,6 @@ class Handshake(QuicConnection):
             return
         _refuse_duplicates(data)
         parameters = pull_quic_transport_parameters(Buffer(data=data))
-        token = parameters.stateless_reset_token
-        if token is not None and len(token) != RESET_TOKEN_BYTES:  # aioquic takes any length
-            raise QuicConnectionError(
-                error_code=QuicErrorCode.TRANSPORT_PARAMETER_ERROR,
-                frame_type=QuicFrameType.CRYPTO,
-                reason_phrase=f"stateless_reset_token of {len(token)} bytes",
-            )
         if parameters.ack_delay_exponent is not None:
             # aioquic assigns its own attribute to itself.
             self._remote_ack_delay_exponent = parameters.ack_delay_exponent

@@ -343,23 +343,6 @@ def test_an_initial_of_a_server_with_a_token_is_dropped(
     assert not pair.client.is_ending
 
 
-@pytest.mark.parametrize("size", [15, 16, 17])
-def test_a_reset_token_has_16_bytes(certs: Path, size: int) -> None:
-    """RFC 9000, 18.2."""
-
-    class Odd(Connection):
-        def _serialize_transport_parameters(self) -> bytes:
-            parameters = super()._serialize_transport_parameters()
-            at = parameters.index(b"\x02\x10")
-            return parameters[:at] + bytes([2, size, *range(size)]) + parameters[at + 18 :]
-
-    pair = Pair(client_configuration(certs), server_configuration(certs), server_type=Odd)
-    pair.connect()
-    pair.run_for(1.0)
-    expected = None if size == 16 else int(QuicErrorCode.TRANSPORT_PARAMETER_ERROR)
-    assert code_of(pair.client) == expected
-
-
 # --- Anything at all ---------------------------------------------------------------------------
 
 

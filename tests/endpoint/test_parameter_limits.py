@@ -117,8 +117,6 @@ CASES = [
     Case("another version chosen", BOTH, sets(VERSIONS, b"\x1a\x2a\x3a\x4a" * 2),
          VERSION_ERROR, VERSION_ERROR),
     Case("one twice", BOTH, lambda data: data + b"\x0a\x01\x03", REFUSED, None),
-    Case("a reset token of 15 bytes", ("server",), sets(RESET_TOKEN, bytes(15)), REFUSED, None),
-    Case("a reset token of 17 bytes", ("server",), sets(RESET_TOKEN, bytes(17)), REFUSED, None),
 ]  # fmt: skip
 
 EACH = [
