@@ -11,6 +11,7 @@ settings     what each role tells QUIC and TLS in each test case
 fetch        the requests of one connection, and the files that come of them
 serve        the answers of one connection, streamed from disk
 application  what a request and its answer are; hq, h3: how they look on a stream
+h3_connection, h3_fields  the state and errors of HTTP/3; which messages are malformed
 files        /www and /downloads, and nothing outside of them
 logs         the key log and the qlog folder
 tickets      the server's session tickets

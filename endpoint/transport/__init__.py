@@ -14,6 +14,8 @@ stateless_reset   the end of a connection that one side has forgotten
 transport_parameters  what the peer announced, and what it may not
 keys              1-RTT keys that survive a key update in either direction
 windows           flow-control windows that follow the reader
+tls               the handshake's messages, each with its alert; tls_messages: their form
+hello_retry       HelloRetryRequest, asked and answered
 udp               UDP sockets in the event loop, with ECN, local addresses and segmentation
 interfaces        the addresses of our network interfaces
 driver            one connection, its application, its timer and its socket

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.connection import (
+    NetworkAddress,
     QuicConnection,
     QuicConnectionError,
     QuicConnectionState,
@@ -21,13 +22,16 @@ from aioquic.quic.packet import (
     QuicPacketType,
     QuicProtocolVersion,
     QuicTransportParameters,
+    pull_quic_header,
     pull_quic_transport_parameters,
 )
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from endpoint.transport import tls as own_tls
 from endpoint.transport.keys import UpdatingCryptoPair
 
-FLIGHT_CAPACITY = 256 * 1024
-"""Bytes of handshake messages that one flight may have: certificate chains can be long."""
+FLIGHT_BYTES = 16 * 1024
+"""Of a flight of handshake messages, beside a certificate chain or a session ticket."""
 
 
 class Handshake(QuicConnection):
@@ -65,18 +69,67 @@ class Handshake(QuicConnection):
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
-        if not self._is_client:
-            # A chain of 16 kB would overflow aioquic's CRYPTO_BUFFER_SIZE.
-            self._crypto_buffers[tls.Epoch.HANDSHAKE] = Buffer(capacity=FLIGHT_CAPACITY)
+        self.tls = own_tls.Context(self.tls)
+        # aioquic's CRYPTO_BUFFER_SIZE overflows with a chain or a ticket of 16 kB.
+        for epoch, size in (
+            (tls.Epoch.INITIAL, _ticket_bytes(self.tls)),
+            (tls.Epoch.HANDSHAKE, _chain_bytes(self.tls)),
+        ):
+            self._crypto_buffers[epoch] = Buffer(capacity=FLIGHT_BYTES + size)
         self._cryptos[tls.Epoch.ONE_RTT] = UpdatingCryptoPair(self._cryptos[tls.Epoch.ONE_RTT])
 
     def _handle_crypto_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer
     ) -> None:
+        """Take in TLS data, at the level that TLS reads and as much as there is room for.
+
+        aioquic buffers half a megabyte at each level for anybody, and gives TLS the data of any
+        level, be it Certificate or Finished in an Initial packet (RFC 9001, 4.1.3).
+        """
         was_complete = self._handshake_complete
+        at = buf.tell()
+        end = buf.pull_uint_var() + buf.pull_uint_var()
+        buf.seek(at)
+        receiver, reads = self._crypto_streams[context.epoch].receiver, self._reads
+        if context.epoch is not reads and end > receiver.highest_offset:
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.PROTOCOL_VIOLATION,
+                frame_type=frame_type,
+                reason_phrase="new CRYPTO data at an encryption level that TLS has left",
+            )
+        if end - receiver.starting_offset() > own_tls.MOST_BYTES[context.epoch]:
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.CRYPTO_BUFFER_EXCEEDED,
+                frame_type=frame_type,
+                reason_phrase=f"CRYPTO data up to {end} while some before it is missing",
+            )
         super()._handle_crypto_frame(context, frame_type, buf)
+        assert isinstance(self.tls, own_tls.Context)
+        early = self._cryptos[tls.Epoch.ZERO_RTT].send
+        if self.tls.is_retried and self._is_client and early.is_valid():
+            early.teardown()  # the server has not taken any of it (RFC 8446, 4.1.4)
+        if self._reads is not reads and receiver.highest_offset > receiver.starting_offset():
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.PROTOCOL_VIOLATION,
+                frame_type=frame_type,
+                reason_phrase="CRYPTO data that TLS has not consumed when its keys changed",
+            )
         if self._is_client and self._handshake_complete and not was_complete:
             self._resend_rejected_early_data(context.time)
+
+    @property
+    def _reads(self) -> tls.Epoch:
+        assert isinstance(self.tls, own_tls.Context)
+        return self.tls.reads
+
+    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
+        """Take in a datagram, but no Initial of a server with a token (RFC 9000, 17.2.2).
+
+        aioquic processes it.
+        """
+        if self._is_client and not self._handshake_complete and data[:1] >= b"\x80":
+            data = _without_tokens(data, self._configuration.connection_id_length)
+        super().receive_datagram(data, addr, now)
 
     def _resend_rejected_early_data(self, now: float) -> None:
         """Send at once, in 1-RTT, what the server ignored; aioquic waits until it seems lost.
@@ -137,10 +190,17 @@ class Handshake(QuicConnection):
             )
 
     def _prefer_own_versions(self) -> None:
-        """Put the client's versions in our order: aioquic's server picks the first it knows."""
+        """Put the client's versions in our order: aioquic's server picks the first it knows.
+
+        Once a HelloRetryRequest went out in the original version it stays with that one: clients
+        may take the version of the first answer for the negotiated one.
+        """
+        assert isinstance(self.tls, own_tls.Context)
         information = self._remote_version_information
         if information is not None:
-            own = self._configuration.supported_versions
+            own: Sequence[int | None] = self._configuration.supported_versions
+            if self.tls.is_retried:
+                own = (self._version,)
             information.available_versions.sort(
                 key=lambda version: own.index(version) if version in own else len(own)
             )
@@ -185,6 +245,35 @@ class Handshake(QuicConnection):
         assert self._version is not None
         if self._is_client and not self._spaces[tls.Epoch.INITIAL].discarded:
             self._cryptos[tls.Epoch.INITIAL] = self._cryptos_initial[self._version]
+
+
+def _ticket_bytes(context: tls.Context) -> int:
+    return 0 if context.session_ticket is None else len(context.session_ticket.ticket)
+
+
+def _chain_bytes(context: tls.Context) -> int:
+    if context.certificate is None:
+        return 0
+    chain = (context.certificate, *context.certificate_chain)
+    return sum(len(certificate.public_bytes(Encoding.DER)) for certificate in chain)
+
+
+def _without_tokens(datagram: bytes, host_cid_length: int) -> bytes:
+    """A server's datagram without the Initial packets in it that have a token."""
+    buf = Buffer(data=datagram)
+    kept = []
+    while not buf.eof():
+        start = buf.tell()
+        try:
+            header = pull_quic_header(buf, host_cid_length=host_cid_length)
+        except ValueError:
+            kept.append(datagram[start:])
+            break
+        end = start + header.packet_length
+        if header.packet_type is not QuicPacketType.INITIAL or not header.token:
+            kept.append(datagram[start:end])
+        buf.seek(end)
+    return b"".join(kept)
 
 
 def _refuse_duplicates(data: bytes) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import itertools
 from typing import cast
 
 import pytest
 from aioquic.quic.events import PingAcknowledged, StreamDataReceived, StreamReset
+from hypothesis import given
+from hypothesis import strategies as st
 
 from endpoint.contract import Request
 from endpoint.hq import NOT_FOUND, HqClient, HqServer
@@ -81,3 +84,30 @@ def test_a_server_reads_only_request_streams() -> None:
     assert list(server.requests(data(4, b"GET"))) == []
     assert list(server.requests(StreamReset(error_code=0, stream_id=4))) == []
     assert not server._lines
+
+
+@given(
+    text=st.one_of(
+        st.binary(max_size=40),
+        st.builds(
+            b"GET /%b%b".__mod__, st.tuples(st.binary(max_size=9), st.sampled_from([b"\r\n", b""]))
+        ),
+    ),
+    cuts=st.lists(st.integers(0, 40), max_size=3),
+    ends=st.booleans(),
+)
+def test_a_server_reads_any_bytes_in_any_pieces(text: bytes, cuts: list[int], ends: bool) -> None:
+    def asked(pieces: list[bytes]) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
+        recorder = Recorder()
+        server = HqServer(cast("Connection", recorder))
+        found = []
+        for number, piece in enumerate(pieces):
+            end = ends and number == len(pieces) - 1
+            found += list(server.requests(data(0, piece, end=end)))
+        return found, recorder.resets
+
+    marks = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(marks)]
+    assert asked(pieces) == asked([text])
+    found, resets = asked([text])
+    assert len(found) + len(resets) == int(ends or b"\n" in text)

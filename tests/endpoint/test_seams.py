@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic._crypto import CryptoError
 from aioquic.asyncio.server import _encode_invalid_token_close
+from aioquic.h3.connection import H3Connection, H3Stream
 from aioquic.quic import connection as aioquic_connection
 from aioquic.quic.congestion.base import QuicCongestionControl, create_congestion_control
 from aioquic.quic.connection import END_STATES, Limit, QuicConnection, QuicReceiveContext
@@ -260,3 +262,71 @@ def test_the_initializer_has_the_parameters_that_ours_repeats() -> None:
         "session_ticket_handler",
         "token_handler",
     ]
+
+
+# --- TLS and HTTP/3 ----------------------------------------------------------------------------
+
+TLS_AND_H3_METHODS: list[tuple[Callable[..., object], str]] = [
+    (Context.handle_message, "self, input_data, output_buf"),
+    (Context._handle_reassembled_message, "self, message_type, input_buf, output_buf"),
+    (Context._set_peer_certificate, "self, certificate"),
+    (Context._check_certificate_verify_signature, "self, verify"),
+    (Context._client_handle_certificate_verify, "self, input_buf"),
+    (Context._build_session_ticket, "self, new_session_ticket, other_extensions"),
+    (tls.pull_block, "buf, capacity"),
+    (tls.pull_opaque, "buf, capacity"),
+    (pull_quic_header, "buf, host_cid_length"),
+    (H3Connection.__init__, "self, quic, enable_webtransport"),
+    (H3Connection.handle_event, "self, event"),
+    (H3Connection._receive_stream_data, "self, event"),
+    (H3Connection._receive_stream_data_uni, "self, stream, data, stream_ended"),
+    (H3Connection._receive_request_or_push_data, "self, stream, data, stream_ended"),
+    (
+        H3Connection._handle_request_or_push_frame,
+        "self, frame_type, frame_data, stream, stream_ended",
+    ),
+    (H3Connection._check_request_or_push_frame_type, "self, frame_type, stream"),
+    (H3Connection._check_control_frame_type, "self, frame_type"),
+    (H3Connection._handle_control_frame, "self, frame_type, frame_data"),
+    (H3Connection._decode_headers, "self, stream_id, frame_data"),
+    (H3Connection._encode_headers, "self, stream_id, headers"),
+    (H3Connection._init_connection, "self"),
+    (H3Connection._get_local_settings, "self"),
+    (H3Connection._log_stream_type, "self, stream_id, stream_type, push_id"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"), TLS_AND_H3_METHODS, ids=lambda x: getattr(x, "__qualname__", "")
+)
+def test_method_of_tls_or_h3_has_the_parameters_that_it_had(
+    method: Callable[..., object], parameters: str
+) -> None:
+    assert ", ".join(inspect.signature(method).parameters) == parameters
+
+
+def test_tls_has_its_attributes(connected: Pair) -> None:
+    wanted = """
+        _alpn_protocols _cipher_suites _is_client _receive_buffer _session_resumed
+        _signature_algorithms alpn_negotiated certificate certificate_chain get_session_ticket_cb
+        handshake_extensions legacy_session_id session_ticket state
+    """
+    assert set(wanted.split()) <= set(vars(Context(is_client=True)))
+    assert aioquic_connection.MAX_EARLY_DATA == 0xFFFFFFFF
+    receiver = connected.client._crypto_streams[Epoch.INITIAL].receiver
+    assert "highest_offset" in vars(receiver)
+
+
+def test_h3_has_its_attributes(connected: Pair) -> None:
+    h3 = H3Connection(connected.client)
+    wanted = """
+        _blocked_streams _is_client _is_done _local_control_stream_id _local_decoder_stream_id
+        _local_encoder_stream_id _max_push_id _max_table_capacity _peer_control_stream_id
+        _peer_decoder_stream_id _peer_encoder_stream_id _stream
+    """
+    assert set(wanted.split()) <= set(vars(h3))
+    wanted = """
+        blocked buffer frame_size frame_type headers_recv_state receiving_ended sending_ended
+        stream_id stream_type
+    """
+    assert set(wanted.split()) <= set(vars(H3Stream(0)))
