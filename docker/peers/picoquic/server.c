@@ -30,6 +30,8 @@ struct connection {
 
 static int on_event(picoquic_cnx_t *quic, uint64_t id, uint8_t *data, size_t size,
                     picoquic_call_back_event_t event, void *context, void *stream);
+static size_t choose_h3(picoquic_quic_t *quic, picoquic_iovec_t *offered, size_t count);
+static size_t choose_hq(picoquic_quic_t *quic, picoquic_iovec_t *offered, size_t count);
 static bool offer_preferred_address(picoquic_quic_t *quic, unsigned port);
 
 static bool serve_on(void *context)
@@ -55,6 +57,8 @@ int server(const struct task *task)
     picoquic_quic_t *quic = task->testcase->http3 ? stack_open(task, h3zero_callback, &web)
                                                   : stack_open(task, on_event, &folder);
     bool good = quic;
+    if (good)
+        picoquic_set_alpn_select_fn_v2(quic, task->testcase->http3 ? choose_h3 : choose_hq);
     if (good && task->testcase->preferred_address) {
         sockets.local_port = (uint16_t)(port + PREFERRED_PORT_OFFSET);
         sockets.public_port = (uint16_t)port;
@@ -68,9 +72,48 @@ int server(const struct task *task)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* --- The preferred address ------------------------------------------------------------------ */
+/* --- The protocol and the preferred address ------------------------------------------------- */
 
-/* This host's own addresses, at our other port: the sockets there are open on both families. */
+static size_t choose(const picoquic_iovec_t *offered, size_t count, const char *name)
+{
+    size_t i = 0;
+    while (i < count && (offered[i].len != strlen(name) ||
+                         memcmp(offered[i].base, name, offered[i].len) != 0))
+        i++;
+    return i;
+}
+
+static size_t choose_h3(picoquic_quic_t *quic, picoquic_iovec_t *offered, size_t count)
+{
+    (void)quic;
+    return choose(offered, count, "h3");
+}
+
+static void set_address(picoquic_tp_preferred_address_t *offer, const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        memcpy(offer->ipv4Address, &((const struct sockaddr_in *)(const void *)address)->sin_addr,
+               sizeof offer->ipv4Address);
+    else
+        memcpy(offer->ipv6Address, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+               sizeof offer->ipv6Address);
+}
+
+/* Of the family that the client uses, it gets the address that it wrote to: it can surely reach it.
+ * Now is the time: the client is known, and the parameters have not yet been written. */
+static size_t choose_hq(picoquic_quic_t *quic, picoquic_iovec_t *offered, size_t count)
+{
+    picoquic_cnx_t *c = picoquic_get_cnx_in_progress(quic);
+    if (c && c->local_parameters.preferred_address.is_defined) {
+        struct sockaddr *local;
+        picoquic_get_local_addr(c, &local);
+        set_address(&c->local_parameters.preferred_address, local);
+    }
+    return choose(offered, count, "hq-interop");
+}
+
+/* This host's own addresses at our other port. Picoquic writes both families, with the same port,
+ * so there has to be an address of each. */
 static bool offer_preferred_address(picoquic_quic_t *quic, unsigned port)
 {
     picoquic_tp_t params = *picoquic_get_default_tp(quic);
@@ -81,29 +124,21 @@ static bool offer_preferred_address(picoquic_quic_t *quic, unsigned port)
         return false;
     }
     /* Those of the loopback interface only where there is no other. */
-    for (unsigned loopback = 0; loopback < 2 && !offer->is_defined; loopback++)
+    for (unsigned round = 0; round < 2; round++)
         for (const struct ifaddrs *a = addresses; a; a = a->ifa_next) {
-            if (!a->ifa_addr || !(a->ifa_flags & IFF_UP) ||
-                !(a->ifa_flags & IFF_LOOPBACK) != !loopback)
-                continue;
-            if (a->ifa_addr->sa_family == AF_INET && !offer->ipv4Port) {
-                const struct sockaddr_in *in = (const void *)a->ifa_addr;
-                memcpy(offer->ipv4Address, &in->sin_addr, sizeof offer->ipv4Address);
-                offer->ipv4Port = (uint16_t)port;
-                offer->is_defined = 1;
-            } else if (a->ifa_addr->sa_family == AF_INET6 && !offer->ipv6Port) {
-                const struct sockaddr_in6 *in6 = (const void *)a->ifa_addr;
-                if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
-                    continue;
-                memcpy(offer->ipv6Address, &in6->sin6_addr, sizeof offer->ipv6Address);
-                offer->ipv6Port = (uint16_t)port;
-                offer->is_defined = 1;
-            }
+            bool loopback = a->ifa_flags & IFF_LOOPBACK;
+            int family = a->ifa_addr ? a->ifa_addr->sa_family : AF_UNSPEC;
+            if (loopback == !round && (a->ifa_flags & IFF_UP) &&
+                (family == AF_INET ||
+                 (family == AF_INET6 &&
+                  !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)(const void *)a->ifa_addr)
+                                              ->sin6_addr))))
+                set_address(offer, a->ifa_addr);
         }
     freeifaddrs(addresses);
-    if (!offer->is_defined)
-        complain("this host has no address to offer");
-    return offer->is_defined && picoquic_set_default_tp(quic, &params) == 0;
+    offer->ipv4Port = offer->ipv6Port = (uint16_t)port;
+    offer->is_defined = 1;
+    return picoquic_set_default_tp(quic, &params) == 0;
 }
 
 /* --- hq-interop ----------------------------------------------------------------------------- */

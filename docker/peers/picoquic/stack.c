@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Tickets are kept only by a context that has a file to load them from, though it need not exist. */
+static const char NO_FILE[] = "";
+
 enum { MAX_CONNECTIONS = 1024, IDLE_TIMEOUT_MS = 60000, CHACHA20 = 0x1303 };
 
 picoquic_quic_t *stack_open(const struct task *task, picoquic_stream_data_cb_fn callback,
@@ -32,15 +35,13 @@ picoquic_quic_t *stack_open(const struct task *task, picoquic_stream_data_cb_fn 
     picoquic_register_all_congestion_control_algorithms();
     picoquic_quic_t *quic = picoquic_create(
         MAX_CONNECTIONS, task->server ? chain : NULL, task->server ? key : NULL,
-        task->server ? NULL : roots, task->testcase->http3 ? "h3" : "hq-interop", callback,
-        callback_context, NULL, NULL, NULL, picoquic_current_time(), NULL, NULL, NULL, 0);
+        task->server ? NULL : roots, NULL, callback, callback_context, NULL, NULL, NULL, picoquic_current_time(), NULL, NO_FILE, NULL, 0);
     if (!quic) {
         complain("picoquic has no context for us: are the certificates in %s good?", task->certs);
         return NULL;
     }
     /* As picoquic's own demonstration program has it. */
     picoquic_set_default_congestion_algorithm(quic, picoquic_bbr_algorithm);
-    picoquic_set_padding_policy(quic, 39, 128);
     picoquic_set_cookie_mode(quic, task->server && task->testcase->retry ? 1 : 2);
 
     picoquic_set_client_cert_verification_policy(quic, 1);
