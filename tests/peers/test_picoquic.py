@@ -1,4 +1,4 @@
-"""The picoquic peer against itself, over loopback, with a relay between that keeps what it forwards.
+"""The picoquic peer against itself, on loopback, with a relay between that keeps what it forwards.
 
 That files arrive shows little, so each test case also looks, through tshark, for its feature in the
 packets.
