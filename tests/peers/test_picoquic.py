@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "docker/peers/picoquic/build"
 OUTPUT = ROOT / ".peers/picoquic"
 KIB = 1024
-SUPPORTED = (
+SUPPORTED = (  # and v2, which it does not reliably complete with itself
     "handshake",
     "transfer",
     "chacha20",
@@ -51,7 +52,6 @@ SUPPORTED = (
     "multiconnect",
     "resumption",
     "retry",
-    "v2",
     "versionnegotiation",
     "zerortt",
 )
@@ -367,11 +367,19 @@ def test_multiconnect_makes_a_handshake_for_each_file(place: Place) -> None:
 
 
 @pytest.mark.tshark
-def test_version_2_is_reached_from_version_1(place: Place) -> None:
-    wire = run_well(place, "v2", place.serve(1, KIB))
-    versions = wire.of("version", server=False)
-    assert versions[0] == "1"
-    assert versions[-1] == str(0x6B3343CF)
+def test_version_2_is_offered_in_version_1_and_taken(place: Place) -> None:
+    """Not until the end: picoquic's client may lose the server's first packet of version 2."""
+    (name,) = place.serve(1, KIB)
+    with place.server("v2"), relaying(place.port) as relay:
+        request = f"https://127.0.0.1:{relay.port}/{name}"
+        environment = place.environment("client", "v2", REQUESTS=request)
+        with subprocess.Popen([place.adapter], env=environment, stderr=subprocess.PIPE) as client:
+            while client.poll() is None and not any(one.from_server for one in relay.kept):
+                with suppress(subprocess.TimeoutExpired):
+                    client.wait(0.05)
+            client.terminate()
+    wire = look(place, relay)
+    assert wire.of("version", server=False)[0] == "1"
     assert set(wire.of("version", server=True)) == {str(0x6B3343CF)}
 
 
