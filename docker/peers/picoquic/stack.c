@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Tickets are kept only by a context that has a file to load them from, though it need not exist. */
+/* Only a context with a file to load tickets from keeps any, though that file need not exist. */
 static const char NO_FILE[] = "";
 
 enum { MAX_CONNECTIONS = 1024, IDLE_TIMEOUT_MS = 60000, CHACHA20 = 0x1303 };
@@ -35,7 +35,8 @@ picoquic_quic_t *stack_open(const struct task *task, picoquic_stream_data_cb_fn 
     picoquic_register_all_congestion_control_algorithms();
     picoquic_quic_t *quic = picoquic_create(
         MAX_CONNECTIONS, task->server ? chain : NULL, task->server ? key : NULL,
-        task->server ? NULL : roots, NULL, callback, callback_context, NULL, NULL, NULL, picoquic_current_time(), NULL, NO_FILE, NULL, 0);
+        task->server ? NULL : roots, NULL, callback, callback_context, NULL, NULL, NULL,
+        picoquic_current_time(), NULL, NO_FILE, NULL, 0);
     if (!quic) {
         complain("picoquic has no context for us: are the certificates in %s good?", task->certs);
         return NULL;
