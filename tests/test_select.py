@@ -111,9 +111,10 @@ def written(tmp_path: Path, content: object) -> Path:
 
 
 def test_our_own_file_is_read() -> None:
-    reference, ngtcp2 = load()
+    reference, ngtcp2, picoquic = load()
     assert reference.commands[Side.CLIENT][0] == sys.executable
     assert ngtcp2.commands[Side.SERVER][0].endswith("/ngtcp2/adapter")
+    assert picoquic.commands[Side.SERVER][0].endswith("/picoquic/adapter")
 
 
 def test_files_of_quic_interop_runner_load_unchanged(tmp_path: Path) -> None:
