@@ -95,6 +95,18 @@ def test_without_an_engine_the_way_out_is_named(tmp_path: Path) -> None:
     assert "scripts/engine" in done.stderr
 
 
+def test_an_engine_elsewhere_is_asked_and_never_started(tmp_path: Path) -> None:
+    done = subprocess.run(
+        (ROOT / "scripts/engine",),
+        env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nobody"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"engine: no engine answers at unix://{tmp_path}/nobody\n"
+
+
 def test_an_unknown_image_is_refused_with_those_that_exist() -> None:
     done = images_script("endpiont")
     assert done.returncode == 2
