@@ -21,7 +21,7 @@ import click
 
 from runner.cli import ExitCode
 from runner.cli.backends import BACKENDS, backend
-from runner.cli.run_folder import RUNS, new_folder, point_latest
+from runner.cli.run_folder import make_folder, point_latest
 from runner.cli.signals import Interrupted, until_signalled
 from runner.errors import UserError
 from runner.printable import printable
@@ -234,7 +234,7 @@ def _perform(plan: Plan) -> int:
 
     arguments = plan.arguments
     now = datetime.now(UTC)
-    folder = _folder(arguments.log_dir, now)
+    folder = make_folder(arguments.log_dir, now)
     # Markdown is for redirecting, so it gets the standard output for itself.
     console = Console(stderr=arguments.markdown, highlight=False)
     signalled = 0
@@ -259,24 +259,6 @@ def _perform(plan: Plan) -> int:
     if arguments.markdown:
         click.echo(reports["markdown"].read_text(encoding="utf-8"), nl=False)
     return ExitCode.SIGNALLED + signalled if signalled else _judgement(result)
-
-
-def _folder(log_dir: Path | None, now: datetime) -> Path:
-    """Make the run's folder: it is nobody else's from now on.
-
-    Raises:
-        UserError: It cannot be made, or exists already.
-    """
-    where = log_dir or RUNS
-    try:
-        if log_dir is None:
-            return new_folder(RUNS, now)
-        log_dir.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UserError(f"--log-dir {where}: exists already", "name a new folder") from error
-    except OSError as error:
-        raise UserError(f"{where}: {error.strerror}", "--log-dir names another") from error
-    return log_dir
 
 
 async def _execute(

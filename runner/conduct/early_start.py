@@ -1,0 +1,120 @@
+"""A client that is started too early: does it wait until the sim says that it captures?
+
+quic-interop-runner starts all containers at the same time. A client that does not wait for TCP port
+57832 of ``sim`` sends its first datagrams where nobody captures them, and to a server that does not
+listen yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from runner import pki
+from runner.execute import secrets
+from runner.execute.attempt import CAPTURE_LIMIT, LOG_NAME, Stage, launch
+from runner.execute.contract import job_environment
+from runner.execute.files import fill_www
+from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
+from runner.model import Job
+from runner.network import capture, control, journal
+from runner.sandbox import salvage
+from runner.sandbox.model import Exit, Folders, Host, Launch, Process
+from runner.trace.model import Side
+
+EARLY_S = 2.0
+"""How much too early. A client that does not wait begins within this time."""
+_LOG_FILES = 4096
+
+
+async def early_start(
+    job: Job, bundle: Path, scratch: Path, stage: Stage, early_s: float = EARLY_S
+) -> Exit | None:
+    """Start a client, and only later the sim.
+
+    Args:
+        job: Who meets whom.
+        bundle: The folder for captures and logs; it must not exist yet.
+        scratch: An empty folder for what need not be kept.
+        stage: Where to run it.
+        early_s: How long the client is left without a sim.
+
+    Returns:
+        How the client ended before there was a sim; None if it did not.
+
+    Raises:
+        SandboxError, MiddleboxError: The machine or the runner failed.
+    """
+    for part in ("client", "server", "sim"):
+        (bundle / part).mkdir(parents=True)
+    folders = Folders(scratch / "www", scratch / "certs", sim_logs=bundle / "sim")
+    folders.www.mkdir()
+    folders.certs.mkdir()
+    pki.issue(dt.datetime.fromtimestamp(stage.clock(), dt.UTC)).write(folders.certs)
+    names = [file.name for file in fill_www(folders.www, job.test, job.seed)]
+    async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
+        server = await sandbox.server.start(
+            launch(job.server, Side.SERVER, job_environment(Side.SERVER, job, names), stage.cwd),
+            bundle / "server" / LOG_NAME,
+        )
+        client = await sandbox.client.start(
+            launch(job.client, Side.CLIENT, job_environment(Side.CLIENT, job, names), stage.cwd),
+            bundle / "client" / LOG_NAME,
+        )
+        ended = await _ended_within(client, early_s)
+        if ended is None:
+            async with _sim(job, bundle, scratch, stage, sandbox.sim):
+                await _ended_within(client, job.test.timeout_s)
+                await client.kill()
+        await server.stop()
+        for side, host in ((Side.CLIENT, sandbox.client), (Side.SERVER, sandbox.server)):
+            await asyncio.to_thread(
+                salvage.copy_out,
+                host.folder("/logs"),
+                bundle / side,
+                stage.limits.logs_bytes,
+                _LOG_FILES,
+            )
+    if ended is None:
+        await asyncio.to_thread(_finish_captures, bundle)
+    return ended
+
+
+@asynccontextmanager
+async def _sim(
+    job: Job, bundle: Path, scratch: Path, stage: Stage, host: Host
+) -> AsyncIterator[None]:
+    """A sim that captures."""
+    async with control.listen(scratch / "control") as channel:
+        sim = control.command(
+            scenario=job.test.scenario,
+            seed=job.seed,
+            capture_dir=bundle / "sim",
+            capture_limit=CAPTURE_LIMIT,
+            control=scratch / "control",
+            probe_timeout_s=None,
+        )
+        await host.start(Launch(sim, stage.cwd), bundle / "sim" / LOG_NAME)
+        await channel.capturing()
+        yield
+        await channel.finish()
+
+
+async def _ended_within(process: Process, limit_s: float) -> Exit | None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            return await process.wait()
+    return None
+
+
+def _finish_captures(bundle: Path) -> None:
+    keys = secrets.merge(bundle / side / "keys.log" for side in Side)
+    for raw, path in (
+        (journal.LEFT_CAPTURE, LEFT_CAPTURE),
+        (journal.RIGHT_CAPTURE, RIGHT_CAPTURE),
+    ):
+        capture.finish(bundle / "sim" / raw, bundle / path, keys)
+        (bundle / "sim" / raw).unlink()
