@@ -13,6 +13,7 @@ from runner.conduct.model import (
 )
 
 _ROOT = ("", "0", "root")
+_TRANSFERS = ("server-transfer", "client-transfer")
 
 
 @rule(
@@ -34,8 +35,7 @@ def image_fits_the_machine(seen: Observations) -> str:
     Importance.REQUIRED,
     "server-unknown",
     "client-unknown",
-    "server-transfer",
-    "client-transfer",
+    *_TRANSFERS,
     role=None,
     hint="give the image an ENTRYPOINT that is there, can be executed, and has its interpreter",
 )
@@ -67,6 +67,24 @@ def image_has_the_setup_script(seen: Observations) -> str:
 
 @rule(
     Importance.RECOMMENDED,
+    *_TRANSFERS,
+    role=None,
+    hint="let the entry script call /setup.sh first: without it there is no way to the other side",
+)
+def image_calls_the_setup_script(seen: Observations) -> str:
+    """The image's entry script calls /setup.sh, which says so, in both roles."""
+    _image(seen)
+    ran = [name for name in _TRANSFERS if name in seen.conversations]
+    if not ran:
+        raise Unseen("nothing was run")
+    silent = [name for name in ran if not seen.conversation(name).logs.setup_ran]
+    if silent:
+        raise Broken(f'its output does not begin with "Setting up routes..." in {silent[0]}')
+    return 'its output has "Setting up routes..."'
+
+
+@rule(
+    Importance.RECOMMENDED,
     role=None,
     hint="remove the USER line, or become another user after /setup.sh",
 )
@@ -84,4 +102,10 @@ def _image(seen: Observations) -> ImageFacts:
     return seen.image
 
 
-RULES = (image_fits_the_machine, it_starts, image_has_the_setup_script, image_runs_as_root)
+RULES = (
+    image_fits_the_machine,
+    it_starts,
+    image_has_the_setup_script,
+    image_calls_the_setup_script,
+    image_runs_as_root,
+)

@@ -18,6 +18,7 @@ _ENTRIES = 4096
 _BYTES = 1024 * 1024 * 1024
 _QLOG = re.compile(rb'\A\x1e?\s*\{(?s:.){0,4096}?"qlog_(version|format)"')
 """How a qlog begins, as JSON or as a JSON text sequence (draft-ietf-quic-qlog-main-schema, 3)."""
+_SETUP = b"Setting up routes..."
 _LAST_WORDS = 300
 
 
@@ -40,6 +41,7 @@ def logs_of(folder: Path, log_name: str) -> Logs:
             and file.name.startswith(f"{QLOG_FOLDER}/")
             and _QLOG.match(_head(folder / file.name))
         ),
+        setup_ran=_SETUP in _head(folder / log_name),
         last_words=_last_words(folder / log_name),
     )
 

@@ -97,6 +97,8 @@ class Logs:
     """The labels of the well-formed lines of its key log, e.g. ``CLIENT_TRAFFIC_SECRET_0``."""
     qlogs: tuple[str, ...] = ()
     """Names of the files in QLOGDIR that begin as a qlog does."""
+    setup_ran: bool = False
+    """Whether its output has the line that /setup.sh of the endpoint base image begins with."""
     last_words: str = ""
     """The end of its output, on one line."""
 
