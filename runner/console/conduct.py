@@ -113,7 +113,7 @@ class _Lines:
 
     def finished(self, trial: Trial) -> None:
         if self._debug:
-            line = Text(f"done: the {trial.role} in {trial.name}: {trial.summary}", "dim")
+            line = Text(f"done: {trial.name}: {trial.summary}", "dim")
             self._console.print(line, soft_wrap=True)
 
 
