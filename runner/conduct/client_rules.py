@@ -216,6 +216,8 @@ def _end(conversation: Conversation) -> str:
     its = conversation.record.client
     if its.ending is Ending.OUT_OF_TIME:
         return f"it still ran after {its.duration_s:.0f} s, and was ended"
+    if its.ending is Ending.LOG_OVERFLOW:
+        return "it wrote more to its output than that may hold, and was ended"
     if its.signal is not None:
         return f"it was ended by signal {its.signal}"
     return f"it exited with {its.exit_code}"

@@ -70,7 +70,8 @@ def show(console: Console, report: Report, *, debug: bool = False) -> None:
     console.print()
     counts = report.counts
     said = ", ".join(f"{counts[standing]} {standing}" for standing in Standing if counts[standing])
-    console.print(Text(f"{len(report.judged)} rules: {said}"), soft_wrap=True)
+    rules = "1 rule" if len(report.judged) == 1 else f"{len(report.judged)} rules"
+    console.print(Text(f"{rules}: {said}"), soft_wrap=True)
     subject = printable(report.subject)
     if report.honoured:
         console.print(Text(f"{subject} honours the contract", "bold green"), soft_wrap=True)

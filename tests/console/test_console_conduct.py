@@ -32,7 +32,7 @@ def test_a_kept_rule_is_one_line() -> None:
     assert printed(GOOD, "client_writes_qlog") == (
         "ok              The client leaves a qlog in QLOGDIR.  1.sqlog\n"
         "\n"
-        "1 rules: 1 ok\n"
+        "1 rule: 1 ok\n"
         "mine honours the contract\n"
         "stored in runs/now\n"
     )
