@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.sandbox.model import Exit, Folders, Launch, LaunchError, Limits, SandboxError
+from runner.implementations import missing_program
+from runner.model import Image, Implementation
+from runner.sandbox.model import Exit, Folders, Form, Launch, LaunchError, Limits, SandboxError
+from runner.trace.model import Side
 
 HOSTS = ("client", "server", "sim")
 
@@ -127,6 +130,22 @@ class FakeBackend:
     """What dead runs left behind."""
     sandboxes: list[FakeSandbox] = field(default_factory=list)
     """All that were made, in order; their folders are gone once they are left."""
+
+    form: Form = Form.COMMAND
+    images: dict[str, Image] = field(default_factory=dict)
+    """By reference, those that there are, if programs stand for images."""
+
+    def obstacle(self, implementation: Implementation, role: Side) -> str:
+        """As the real ones."""
+        if self.form is Form.COMMAND:
+            return missing_program(implementation, role)
+        there = implementation.image in self.images
+        return "" if there else f"{implementation.name}: no image"
+
+    def require(self, implementation: Implementation, role: Side) -> None:
+        """As the real ones."""
+        if problem := self.obstacle(implementation, role):
+            raise UserError(problem, "there is nothing to be done")
 
     def check(self) -> None:
         """Raise what the test wants raised."""
