@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli import ExitCode
-from runner.cli.backends import BACKENDS, backend
+from runner.cli.backends import BACKENDS, DOCKER, NETNS, backend
 from runner.cli.run_folder import make_folder
 from runner.cli.signals import Interrupted, until_signalled
 from runner.errors import UserError
@@ -26,7 +27,7 @@ from runner.printable import printable
 if TYPE_CHECKING:  # imported once it is called
     from rich.console import Console
 
-    from runner.conduct.model import Observations, Rule
+    from runner.conduct.model import ImageFacts, Observations, Rule
     from runner.conduct.trials import Trial
     from runner.model import Implementation
     from runner.sandbox.model import Backend
@@ -62,6 +63,12 @@ class Plan:
     rules: tuple[Rule, ...]
     trials: tuple[Trial, ...]
     place: Backend
+    roles: tuple[Side, ...]
+    """The subject's."""
+    now: datetime
+    run_id: str
+    image: ImageFacts | None = None
+    """None: it is a local command, or nobody has looked at it yet."""
 
 
 @click.group()
@@ -74,7 +81,7 @@ def command() -> None:
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    default="docker",
+    default=DOCKER,
     help="What hosts are made of; with netns, IMAGE is name=command.  [docker]",
 )
 @click.option(
@@ -153,11 +160,41 @@ def _check(arguments: Arguments) -> int:
     if arguments.json is not None:
         check_writable(arguments.json)
     plan = _plan(arguments)
-    if arguments.backend == "netns":
+    if arguments.backend == NETNS:
         enter_user_namespace(sys.orig_argv, os.environ)
     plan.place.check()
     tshark.check()
+    for role in plan.roles:
+        plan.place.require(plan.peer, role.peer)
+    if arguments.backend == DOCKER:
+        plan = replace(plan, image=_look(plan))
     return _perform(plan)
+
+
+def _look(plan: Plan) -> ImageFacts:
+    """What the engine says of the image, which is fetched if it is not here.
+
+    Raises:
+        UserError: It cannot be had.
+    """
+    from runner.conduct.image_facts import engine, image_facts  # noqa: PLC0415 - imports the SDK
+    from runner.sandbox.container import RUN_LABEL, RUNNER_LABEL  # noqa: PLC0415 - as above
+    from runner.sandbox.label import Runner  # noqa: PLC0415 - as above
+
+    reference = plan.subject.image or ""
+    labels = {RUN_LABEL: plan.run_id, RUNNER_LABEL: Runner.this().text}
+    try:
+        for role in plan.roles:
+            plan.place.require(plan.subject, role)
+    except UserError:
+        # One for another machine is refused, but there is something to say of it.
+        with engine() as api, suppress(UserError):
+            facts = image_facts(api, reference, labels)
+            if not facts.fits:
+                return facts
+        raise
+    with engine() as api:
+        return image_facts(api, reference, labels)
 
 
 def _plan(arguments: Arguments) -> Plan:
@@ -177,7 +214,8 @@ def _plan(arguments: Arguments) -> Plan:
     if arguments.against not in known:
         raise select.unknown("implementation", arguments.against, known)
     rules = select_rules(arguments.rules, roles)
-    is_image = arguments.backend == "docker"
+    is_image = arguments.backend == DOCKER
+    now = datetime.now(UTC)
     return Plan(
         arguments=arguments,
         subject=_image(arguments.image) if is_image else _command(arguments.image, known, roles),
@@ -185,13 +223,17 @@ def _plan(arguments: Arguments) -> Plan:
         rules=rules,
         trials=needed(rules, catalogue(select.testcases()), roles, is_image=is_image),
         place=backend(arguments.backend),
+        roles=tuple(sorted(roles)),
+        now=now,
+        run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
     )
 
 
-def _image(name: str) -> Implementation:
-    from runner.model import Implementation  # noqa: PLC0415 - imports msgspec
+def _image(word: str) -> Implementation:
+    from runner.implementations import parse_image  # noqa: PLC0415 - imports msgspec
+    from runner.model import Implementation  # noqa: PLC0415 - as above
 
-    return Implementation(_SUBJECT, image=name)
+    return Implementation(_SUBJECT, image=parse_image(word))
 
 
 def _command(
@@ -200,11 +242,12 @@ def _command(
     """A local command, as ``name=command`` or by the name of an implementation."""
     from runner import select  # noqa: PLC0415 - loads the suite
     from runner.implementations import missing_program, parse_command  # noqa: PLC0415 - as above
+    from runner.model import Implementation  # noqa: PLC0415 - as above
 
     name, equals, line = word.partition("=")
     if equals:
         command = parse_command(line, Path.cwd())
-        subject = replace(_image(""), image=None, commands=dict.fromkeys(roles, command))
+        subject = Implementation(_SUBJECT, commands=dict.fromkeys(roles, command))
     elif name in known:
         subject = replace(known[name], name=_SUBJECT)
     else:
@@ -226,14 +269,13 @@ def _perform(plan: Plan) -> int:
     from runner.console.conduct import show  # noqa: PLC0415 - as above
 
     arguments = plan.arguments
-    now, started = datetime.now(UTC), time.monotonic()
+    started = time.monotonic()
     console = Console(highlight=False)
-    folder = make_folder(arguments.log_dir, now)
+    folder = make_folder(arguments.log_dir, plan.now)
     trials = f"{len(plan.trials)} trials" if len(plan.trials) != 1 else "1 trial"
     console.print(Text(f"{trials}, stored in {printable(str(folder))}", "dim"), soft_wrap=True)
-    run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     try:
-        seen = asyncio.run(_observe(plan, run_id, folder, console))
+        seen = asyncio.run(_observe(plan, folder, console))
     except Interrupted as interrupted:
         click.echo("stopped before all was seen; nothing is left but what is stored", err=True)
         return ExitCode.SIGNALLED + interrupted.number
@@ -242,7 +284,7 @@ def _perform(plan: Plan) -> int:
         backend=arguments.backend,
         peer=plan.peer.name,
         folder=folder,
-        started_at=now.timestamp(),
+        started_at=plan.now.timestamp(),
         duration_s=time.monotonic() - started,
         judged=judge(seen, plan.rules),
         trials=plan.trials,
@@ -254,7 +296,7 @@ def _perform(plan: Plan) -> int:
     return ExitCode.OK if report.honoured else ExitCode.FAILED
 
 
-async def _observe(plan: Plan, run_id: str, folder: Path, console: Console) -> Observations:
+async def _observe(plan: Plan, folder: Path, console: Console) -> Observations:
     from runner.conduct.observe import Setting, observe  # noqa: PLC0415 - there is something to run
     from runner.console.conduct import course  # noqa: PLC0415 - as above
     from runner.execute.attempt import Stage  # noqa: PLC0415 - as above
@@ -265,16 +307,22 @@ async def _observe(plan: Plan, run_id: str, folder: Path, console: Console) -> O
         scratch_folder(Path(tempfile.gettempdir())) as scratch,
         course(console, plan.trials, debug=plan.arguments.debug) as progress,
     ):
-        attach(Label(run_id, Runner.this()), scratch)
+        attach(Label(plan.run_id, Runner.this()), scratch)
         setting = Setting(
             subject=plan.subject,
             peer=plan.peer,
-            stage=Stage(plan.place, run_id, scratch, Path.cwd(), Limits()),
+            stage=Stage(plan.place, plan.run_id, scratch, Path.cwd(), Limits()),
             folder=folder,
             parallel=plan.arguments.jobs or 2 * len(os.sched_getaffinity(0)),
         )
         return await until_signalled(
-            observe(setting, plan.trials, started=progress.started, finished=progress.finished),
+            observe(
+                setting,
+                plan.trials,
+                image=plan.image,
+                started=progress.started,
+                finished=progress.finished,
+            ),
             stopping=lambda: click.echo("stopping; once more ends it at once", err=True),
             dying=lambda: _give_back(console),
         )

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from runner import pki
 from runner.execute import secrets
-from runner.execute.attempt import CAPTURE_LIMIT, LOG_NAME, Stage, launch
+from runner.execute.attempt import Stage, launch
 from runner.execute.contract import job_environment
 from runner.execute.files import fill_www
+from runner.execute.sim import LOG_NAME, capturing
 from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
 from runner.model import Job
-from runner.network import capture, control, journal
+from runner.network import capture, journal
 from runner.sandbox import salvage
-from runner.sandbox.model import Exit, Folders, Host, Launch, Process
+from runner.sandbox.model import Exit, Folders, Process
 from runner.trace.model import Side
 
 EARLY_S = 2.0
@@ -57,18 +57,26 @@ async def early_start(
     names = [file.name for file in fill_www(folders.www, job.test, job.seed)]
     async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
         server = await sandbox.server.start(
-            launch(job.server, Side.SERVER, job_environment(Side.SERVER, job, names), stage.cwd),
+            launch(job.server, Side.SERVER, job_environment(Side.SERVER, job, names), stage),
             bundle / "server" / LOG_NAME,
         )
         client = await sandbox.client.start(
-            launch(job.client, Side.CLIENT, job_environment(Side.CLIENT, job, names), stage.cwd),
+            launch(job.client, Side.CLIENT, job_environment(Side.CLIENT, job, names), stage),
             bundle / "client" / LOG_NAME,
         )
         ended = await _ended_within(client, early_s)
         if ended is None:
-            async with _sim(job, bundle, scratch, stage, sandbox.sim):
+            async with capturing(
+                sandbox.sim,
+                scenario=job.test.scenario,
+                seed=job.seed,
+                folder=bundle / "sim",
+                scratch=scratch,
+                cwd=stage.cwd,
+            ) as channel:
                 await _ended_within(client, job.test.timeout_s)
                 await client.kill()
+                await channel.finish()
         await server.stop()
         for side, host in ((Side.CLIENT, sandbox.client), (Side.SERVER, sandbox.server)):
             await asyncio.to_thread(
@@ -81,26 +89,6 @@ async def early_start(
     if ended is None:
         await asyncio.to_thread(_finish_captures, bundle)
     return ended
-
-
-@asynccontextmanager
-async def _sim(
-    job: Job, bundle: Path, scratch: Path, stage: Stage, host: Host
-) -> AsyncIterator[None]:
-    """A sim that captures."""
-    async with control.listen(scratch / "control") as channel:
-        sim = control.command(
-            scenario=job.test.scenario,
-            seed=job.seed,
-            capture_dir=bundle / "sim",
-            capture_limit=CAPTURE_LIMIT,
-            control=scratch / "control",
-            probe_timeout_s=None,
-        )
-        await host.start(Launch(sim, stage.cwd), bundle / "sim" / LOG_NAME)
-        await channel.capturing()
-        yield
-        await channel.finish()
 
 
 async def _ended_within(process: Process, limit_s: float) -> Exit | None:

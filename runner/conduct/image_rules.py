@@ -24,11 +24,11 @@ _TRANSFERS = ("server-transfer", "client-transfer")
 def image_fits_the_machine(seen: Observations) -> str:
     """The image is for the machine's operating system and architecture."""
     image = _image(seen)
-    found = f"{image.operating_system}/{image.architecture}"
-    wanted = f"linux/{image.engine_architecture}"
-    if found != wanted:
-        raise Broken(f"it is for {found}, the machine is {wanted}")
-    return found
+    if not image.fits:
+        raise Broken(
+            f"it is for {image.platform}, the machine is linux/{image.engine_architecture}"
+        )
+    return image.platform
 
 
 @rule(

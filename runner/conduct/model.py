@@ -147,6 +147,16 @@ class ImageFacts:
     size: int
     """In bytes."""
 
+    @property
+    def platform(self) -> str:
+        """As Docker writes it, e.g. ``linux/amd64``."""
+        return f"{self.operating_system}/{self.architecture}"
+
+    @property
+    def fits(self) -> bool:
+        """Whether the engine's machine can run it."""
+        return self.platform == f"linux/{self.engine_architecture}"
+
 
 @dataclass(frozen=True, slots=True)
 class Observations:

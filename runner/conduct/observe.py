@@ -29,7 +29,8 @@ from runner.conduct.model import (
 from runner.conduct.trials import Kind, Trial
 from runner.conduct.witness import Testimony, Witness
 from runner.execute import unknown
-from runner.execute.attempt import LOG_NAME, Stage, attempt
+from runner.execute.attempt import Stage, attempt
+from runner.execute.sim import LOG_NAME
 from runner.judge import decode, judge
 from runner.model import Implementation, Job
 from runner.network.capture import DamagedCapture
@@ -75,65 +76,91 @@ async def observe(
         started: Called when a trial begins.
         finished: Called when it is over, or left out.
     """
-    free = asyncio.Semaphore(setting.parallel)
-    found: dict[str, Seen] = {}
-    missing: dict[str, str] = {}
-    testimonies: list[Testimony] = []
+    gathering = _Gathering(setting, started, finished)
+    basic = [trial for trial in trials if trial.basic]
+    others = [trial for trial in trials if not trial.basic]
+    if image is not None and not image.fits:
+        gathering.leave_out(trials, "the image does not fit the machine")
+    else:
+        await gathering.do(basic)
+        for role in Side:
+            its = [trial for trial in others if trial.role is role]
+            if reason := gathering.in_vain(role):
+                gathering.leave_out(its, reason)
+                others = [trial for trial in others if trial.role is not role]
+        await gathering.do(others)
+    return gathering.observations(frozenset(trial.role for trial in trials), image)
 
-    async def do(trial: Trial) -> None:
-        async with free:
-            started(trial)
-            try:
-                testimony, seen = await _perform(trial, setting)
-            except Unseen as reason:
-                missing[trial.name] = str(reason)
-            else:
-                testimonies.append(testimony)
-                found[trial.name] = seen
-            finished(trial)
 
-    async with asyncio.TaskGroup() as group:
+class _Gathering:
+    """What has been seen so far."""
+
+    def __init__(self, setting: Setting, started: Progress, finished: Progress) -> None:
+        self._setting = setting
+        self._started = started
+        self._finished = finished
+        self._free = asyncio.Semaphore(setting.parallel)
+        self._found: dict[str, Seen] = {}
+        self._missing: dict[str, str] = {}
+        self._unlaunchable = ""
+
+    async def do(self, trials: Sequence[Trial]) -> None:
+        """Run trials side by side."""
+        async with asyncio.TaskGroup() as group:
+            for trial in trials:
+                group.create_task(self._do(trial))
+
+    def leave_out(self, trials: Sequence[Trial], reason: str) -> None:
+        """Do not run them."""
         for trial in trials:
-            if trial.basic:
-                group.create_task(do(trial))
-    vain = {role: _in_vain(role, found, missing, testimonies) for role in Side}
-    async with asyncio.TaskGroup() as group:
-        for trial in trials:
-            if not trial.basic and not vain[trial.role]:
-                group.create_task(do(trial))
-    for trial in trials:
-        if not trial.basic and vain[trial.role]:
-            missing[trial.name] = vain[trial.role]
-            finished(trial)
-    return Observations(
-        roles=frozenset(trial.role for trial in trials),
-        image=image,
-        answers=MappingProxyType(
-            {
-                trial.role: seen
-                for trial in trials
-                if isinstance(seen := found.get(trial.name), Answer)
-            }
-        ),
-        conversations=MappingProxyType(
-            {name: seen for name, seen in found.items() if isinstance(seen, Conversation)}
-        ),
-        early=next((seen for seen in found.values() if isinstance(seen, EarlyStart)), None),
-        unlaunchable=next((one.unlaunchable for one in testimonies if one.unlaunchable), ""),
-        missing=MappingProxyType(missing),
-    )
+            self._missing[trial.name] = reason
+            self._finished(trial)
 
-
-def _in_vain(
-    role: Side, found: dict[str, Seen], missing: dict[str, str], testimonies: list[Testimony]
-) -> str:
-    """Why the other trials of a role would show nothing; empty if they may."""
-    if any(one.unlaunchable for one in testimonies):
-        return "it could not be started"
-    basic = found.get(f"{role}-transfer")
-    if isinstance(basic, Conversation) and role is Side.SERVER and not basic.record.server_ready:
+    def in_vain(self, role: Side) -> str:
+        """Why the other trials of a role would show nothing; empty if they may."""
+        if self._unlaunchable:
+            return "left out, since it could not be started"
+        seen = self._found.get(f"{role}-transfer")
+        if role is Side.CLIENT or not isinstance(seen, Conversation):
+            return ""
+        if seen.record.server_ready or seen.record.fault:
+            return ""
         return "left out, since the server never got ready"
-    return missing.get(f"{role}-transfer", "")
+
+    def observations(self, roles: frozenset[Side], image: ImageFacts | None) -> Observations:
+        """All of it."""
+        answers: dict[Side, Answer] = {}
+        conversations: dict[str, Conversation] = {}
+        early: EarlyStart | None = None
+        for name, seen in self._found.items():
+            match seen:
+                case Answer():
+                    answers[Side(name.partition("-")[0])] = seen
+                case Conversation():
+                    conversations[name] = seen
+                case EarlyStart():
+                    early = seen
+        return Observations(
+            roles=roles,
+            image=image,
+            answers=MappingProxyType(answers),
+            conversations=MappingProxyType(conversations),
+            early=early,
+            unlaunchable=self._unlaunchable,
+            missing=MappingProxyType(self._missing),
+        )
+
+    async def _do(self, trial: Trial) -> None:
+        async with self._free:
+            self._started(trial)
+            try:
+                testimony, seen = await _perform(trial, self._setting)
+            except Unseen as reason:
+                self._missing[trial.name] = str(reason)
+            else:
+                self._found[trial.name] = seen
+                self._unlaunchable = self._unlaunchable or testimony.unlaunchable
+            self._finished(trial)
 
 
 async def _perform(trial: Trial, setting: Setting) -> tuple[Testimony, Seen]:

@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from runner.model import FileRecord
+from runner.model import FileRecord, Image, Implementation
 from runner.sandbox import salvage
 from runner.sandbox.model import (
     Backend,
     Exit,
     Folders,
+    Form,
     Host,
     Launch,
     LaunchError,
@@ -59,6 +60,24 @@ class Witness:
     )
     altered: tuple[str, ...] = ()
     """What was changed in /www and /certs."""
+
+    @property
+    def form(self) -> Form:
+        """As the backend says."""
+        return self.backend.form
+
+    @property
+    def images(self) -> Mapping[str, Image]:
+        """As the backend says."""
+        return self.backend.images
+
+    def obstacle(self, implementation: Implementation, role: Side) -> str:
+        """As the backend says."""
+        return self.backend.obstacle(implementation, role)
+
+    def require(self, implementation: Implementation, role: Side) -> None:
+        """As the backend does."""
+        self.backend.require(implementation, role)
 
     def check(self) -> None:
         """As the backend does."""
