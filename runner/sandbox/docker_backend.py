@@ -105,9 +105,9 @@ class DockerBackend:
         if engine.image(self._holder_image) is None:
             raise UserError(
                 f"there is no image {self._holder_image}, which the hosts are made of",
-                "docs/images.md says how to build it, offline too; or docker pull it",
+                "scripts/images builds it, without any registry",
             )
-        self.memlock = try_out(engine, self._holder_image, MEMLOCK)
+        self.memlock = try_out(engine, self._holder_image, self._scratch, MEMLOCK)
 
     @asynccontextmanager
     async def sandbox(
