@@ -1,11 +1,54 @@
 from __future__ import annotations
 
+import contextlib
+import importlib
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 from golden_run import golden_run
 
 from runner.store import RunResult
 
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
 
 @pytest.fixture
 def golden() -> RunResult:
     return golden_run()
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Any]:
+    """A ``docker.DockerClient``, as DOCKER_HOST says; the test is skipped if no engine answers."""
+    # The command asks first, since the SDK leaves sockets open where nobody answers.
+    try:
+        subprocess.run(("docker", "version"), capture_output=True, text=True, check=True)
+    except FileNotFoundError:
+        pytest.skip("no Docker engine: there is no docker command; scripts/engine installs it")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no Docker engine, scripts/engine starts one: {error.stderr.strip()}")
+    # Not a plain import: to mypy our folder docker/ has the SDK's name, and it has no types.
+    sdk: Any = importlib.import_module("docker")
+    with contextlib.closing(sdk.from_env()) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def images(docker_engine: Any) -> Mapping[str, str]:
+    """All our images, built as they are in this checkout: tags by names, as ``base``, ``ngtcp2``.
+
+    Skips where they cannot be built (exit code 2: no debootstrap, not root); a build that fails is
+    a failure.
+    """
+    assert docker_engine
+    listed = subprocess.run(
+        (SCRIPTS / "images", "--list"), capture_output=True, text=True, check=True
+    )
+    done = subprocess.run((SCRIPTS / "images",), capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    return {name: f"quicmatrix/{name}:latest" for name in listed.stdout.split()}

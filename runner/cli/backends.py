@@ -45,4 +45,4 @@ def engine_version() -> str:
             found = engine.version()
         except EngineError as error:
             raise UserError(str(error)) from error
-    return f"Docker {found.version}, API {found.api}, {found.architecture}"
+    return f"{found.version}, API {found.api}, {found.architecture}"

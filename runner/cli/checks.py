@@ -90,7 +90,7 @@ def docker(version: Callable[[], str]) -> Check:
         version: Says what it is, or raises :class:`~runner.errors.UserError`.
     """
     try:
-        return Check("docker", State.OK, f"{version()}; --backend docker runs images")
+        return Check("docker", State.OK, f"engine {version()}; --backend docker runs images")
     except UserError as error:
         found = f"{error.message}; optional, local commands run without it"
         return Check("docker", State.OK, found)

@@ -94,8 +94,11 @@ class DockerBackend:
         """
         self._images.require(implementation, role)
 
-    def check(self) -> None:
+    def check(self) -> Sequence[str]:
         """Find out whether sandboxes can be made here: makes a side, and removes it.
+
+        Returns:
+            That endpoints cannot lock as much memory as the contract says, if so.
 
         Raises:
             UserError: They cannot; the hint says what to do.
@@ -108,6 +111,9 @@ class DockerBackend:
                 "scripts/images builds it, without any registry",
             )
         self.memlock = try_out(engine, self._holder_image, self._scratch, MEMLOCK)
+        if self.memlock is not None:
+            return ()
+        return ("the engine may not raise the memlock limit to 64 MiB: endpoints have its own",)
 
     @asynccontextmanager
     async def sandbox(

@@ -50,7 +50,7 @@ def test_docker_is_never_needed() -> None:
     check = checks.docker(refuse)
     assert check.state is State.OK
     assert check.found.startswith("there is no Docker engine; optional")
-    assert checks.docker(lambda: "Docker 20").found.startswith("Docker 20")
+    assert checks.docker(lambda: "20.10").found.startswith("engine 20.10")
 
 
 def test_an_implementation_that_cannot_run_is_a_warning() -> None:

@@ -78,6 +78,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     stage = Stage()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runner.cli.run, "backend", lambda _: stage.backend)
+    monkeypatch.setattr(runner.cli.run, "engine_version", lambda: "20.10")
     monkeypatch.setattr(runner.execute.run, "execute", stage.execute)
     monkeypatch.setattr(runner.sandbox.privileges, "enter_user_namespace", lambda *_: None)
     monkeypatch.setattr(runner.trace.tshark, "check", lambda: "4.0.17")
@@ -308,6 +309,7 @@ def test_images_run_with_the_docker_backend(stage: Stage, tmp_path: Path) -> Non
     assert main([*words, "-t", "handshake"]) == 0
     assert stage.options is not None
     assert stage.options.repeat_with == ("--backend", "docker")
+    assert stage.options.tools["docker"] == "20.10"
     assert dict(stage.options.images) == {"reference": image, "mine": image}
     assert [job.server.image for job in stage.jobs] == ["me/server:1"]
     assert repeat_command(stage.jobs[0]).split()[5] == "mine=me/server:1"
