@@ -96,7 +96,7 @@ GOOD = Observations(
             for test in ("transfer", "ipv6", *EXCHANGES[side])
         },
     },
-    early=EarlyStart(None, LOGS, TRACE),
+    early=EarlyStart(None, 0, LOGS, TRACE),
 )
 
 

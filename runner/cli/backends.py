@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from runner.errors import UserError
-from runner.sandbox.model import Backend
+from runner.sandbox.model import Backend, SandboxError
 
 NETNS, DOCKER = BACKENDS = ("netns", "docker")
 
@@ -25,6 +27,22 @@ def widest() -> Backend:
     place = backend(DOCKER)
     try:
         place.leftovers()
-    except UserError:
+    except (UserError, SandboxError):
         return backend(NETNS)
     return place
+
+
+def engine_version() -> str:
+    """The container engine of this machine.
+
+    Raises:
+        UserError: There is none, or it does not answer.
+    """
+    from runner.sandbox.engine import EngineError, connect  # noqa: PLC0415 - imports the SDK
+
+    with contextlib.closing(connect()) as engine:
+        try:
+            found = engine.version()
+        except EngineError as error:
+            raise UserError(str(error)) from error
+    return f"{found.version}, API {found.api}, {found.architecture}"

@@ -162,7 +162,8 @@ def _check(arguments: Arguments) -> int:
     plan = _plan(arguments)
     if arguments.backend == NETNS:
         enter_user_namespace(sys.orig_argv, os.environ)
-    plan.place.check()
+    for remark in plan.place.check():
+        click.echo(f"note: {printable(remark)}", err=True)
     tshark.check()
     for role in plan.roles:
         plan.place.require(plan.peer, role.peer)
@@ -283,6 +284,7 @@ def _perform(plan: Plan) -> int:
         subject=arguments.image,
         backend=arguments.backend,
         peer=plan.peer.name,
+        run_id=plan.run_id,
         folder=folder,
         started_at=plan.now.timestamp(),
         duration_s=time.monotonic() - started,

@@ -10,7 +10,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli import ExitCode
-from runner.cli.backends import BACKENDS, DOCKER, NETNS, backend
+from runner.cli.backends import BACKENDS, DOCKER, NETNS, backend, engine_version
 from runner.cli.run_folder import make_folder, point_latest
 from runner.cli.signals import Interrupted, until_signalled
 from runner.errors import UserError
@@ -69,6 +69,8 @@ class Plan:
     jobs: tuple[Job, ...]
     seed: int
     tools: Mapping[str, str]
+    remarks: Sequence[str]
+    """What is not as endpoints may expect it."""
 
 
 @click.command()
@@ -197,8 +199,11 @@ def _run(arguments: Arguments, command_line: str) -> int:
         check_writable(arguments.json)
     if arguments.log_dir is not None and os.path.lexists(arguments.log_dir):
         raise UserError(f"--log-dir {arguments.log_dir}: exists already", "name a new folder")
+    remarks: Sequence[str] = ()
+    tools: dict[str, str] = {}
     if arguments.backend == DOCKER:  # choosing may take a while, as images are fetched
-        place.check()
+        remarks = place.check()
+        tools["docker"] = engine_version()
     selection = _select(arguments, place)
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
     jobs = select.jobs(selection, seed, arguments.repeat)
@@ -209,9 +214,9 @@ def _run(arguments: Arguments, command_line: str) -> int:
         return ExitCode.NOTHING_SELECTED
     if arguments.backend == NETNS:
         enter_user_namespace(sys.orig_argv, os.environ)
-        place.check()
-    tools = {"tshark": tshark.check()}
-    return _perform(Plan(arguments, command_line, place, selection, jobs, seed, tools))
+        remarks = place.check()
+    tools["tshark"] = tshark.check()
+    return _perform(Plan(arguments, command_line, place, selection, jobs, seed, tools, remarks))
 
 
 def _select(arguments: Arguments, place: Backend) -> Selection:
@@ -294,6 +299,8 @@ async def _execute(
             tools=plan.tools,
             images=_images(plan),
         )
+        for remark in plan.remarks:
+            observer.note(remark)
         await until_signalled(
             execute(plan.selection, plan.jobs, options, plan.place, observer),
             stopping=lambda: observer.note("stopping; once more ends it at once"),

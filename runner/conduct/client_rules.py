@@ -15,7 +15,7 @@ from runner.conduct.model import (
 from runner.conduct.obedience import refuses
 from runner.execute.contract import NOT_SUPPORTED
 from runner.model import Ending, EntryKind
-from runner.trace.model import PacketType, Side
+from runner.trace.model import Side
 
 _TRANSFER = "client-transfer"
 _IPV6 = "client-ipv6"
@@ -136,15 +136,17 @@ def client_waits_for_the_sim(seen: Observations) -> str:
     if early.exit is not None:
         code = f"exited with {early.exit.code}" if early.exit.signal is None else "died"
         raise Broken(f"without the sim, it {code} at once: {early.logs.last_words or 'no word'}")
-    initials = [
-        packet
-        for packet in (early.trace.left.packets if early.trace else ())
-        if packet.sender is Side.CLIENT and packet.type is PacketType.INITIAL
-    ]
-    if not initials:
-        raise Broken("it did nothing when the sim was there")
-    if initials[0].number:
-        raise Broken(f"its first packet that was captured is {initials[0]}: it began before")
+    if early.datagrams is None:
+        raise Unseen("nobody could listen to it before the sim was there")
+    if early.datagrams:
+        raise Broken(f"it sent {early.datagrams} datagrams to the server before there was a sim")
+    later = (
+        [one for one in early.trace.left.packets if one.sender is Side.CLIENT]
+        if early.trace
+        else []
+    )
+    if not later:
+        raise Broken("it sent nothing when the sim was there either")
     return "its first packet came when the sim was ready"
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from runner import pki
+from runner.conduct import eavesdrop
 from runner.execute import secrets
 from runner.execute.attempt import Stage, launch
 from runner.execute.contract import job_environment
@@ -21,18 +23,21 @@ from runner.execute.sim import LOG_NAME, capturing
 from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
 from runner.model import Job
 from runner.network import capture, journal
+from runner.network.topology import SIM_LEFT
 from runner.sandbox import salvage
-from runner.sandbox.model import Exit, Folders, Process
+from runner.sandbox.model import Exit, Folders, Launch, Process
 from runner.trace.model import Side
 
-EARLY_S = 2.0
+EARLY_S = 3.0
 """How much too early. A client that does not wait begins within this time."""
+EARLY_LOG = Path("sim", "early.log")
+_A_MOMENT_S = 0.2
 _LOG_FILES = 4096
 
 
 async def early_start(
     job: Job, bundle: Path, scratch: Path, stage: Stage, early_s: float = EARLY_S
-) -> Exit | None:
+) -> tuple[Exit | None, int | None]:
     """Start a client, and only later the sim.
 
     Args:
@@ -43,7 +48,8 @@ async def early_start(
         early_s: How long the client is left without a sim.
 
     Returns:
-        How the client ended before there was a sim; None if it did not.
+        How the client ended before there was a sim, None if it did not; and how many datagrams it
+        had sent to the server by then, None if nobody could listen.
 
     Raises:
         SandboxError, MiddleboxError: The machine or the runner failed.
@@ -60,11 +66,14 @@ async def early_start(
             launch(job.server, Side.SERVER, job_environment(Side.SERVER, job, names), stage),
             bundle / "server" / LOG_NAME,
         )
+        listener = await sandbox.sim.start(_listener(early_s, stage.cwd), bundle / EARLY_LOG)
         client = await sandbox.client.start(
             launch(job.client, Side.CLIENT, job_environment(Side.CLIENT, job, names), stage),
             bundle / "client" / LOG_NAME,
         )
-        ended = await _ended_within(client, early_s)
+        await listener.wait()
+        datagrams = _number(bundle / EARLY_LOG)
+        ended = await _ended_within(client, _A_MOMENT_S)
         if ended is None:
             async with capturing(
                 sandbox.sim,
@@ -88,7 +97,18 @@ async def early_start(
             )
     if ended is None:
         await asyncio.to_thread(_finish_captures, bundle)
-    return ended
+    return ended, datagrams
+
+
+def _listener(seconds: float, cwd: Path) -> Launch:
+    command = (sys.executable, "-P", "-m", eavesdrop.__name__, SIM_LEFT.name, str(seconds))
+    return Launch(command, cwd)
+
+
+def _number(log: Path) -> int | None:
+    """What the listener has counted."""
+    text = log.read_text(encoding="ascii", errors="replace").strip()
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 async def _ended_within(process: Process, limit_s: float) -> Exit | None:

@@ -125,9 +125,11 @@ class EarlyStart:
 
     exit: Exit | None
     """How it ended before the sim was there; None if it did not."""
+    datagrams: int | None
+    """What it sent to the server before; None if nobody could listen."""
     logs: Logs
     trace: Trace | None = None
-    """None if it ended before."""
+    """What it did when the sim was there; None if it ended before."""
 
 
 @dataclass(frozen=True, slots=True)

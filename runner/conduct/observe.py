@@ -216,7 +216,7 @@ async def _begin_early(trial: Trial, setting: Setting, stage: Stage, bundle: Pat
         scratch = Path(tempfile.mkdtemp(dir=stage.scratch))
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         job = Job(setting.subject, setting.peer, trial.test, _SEED)
-        ended = await early_start(job, bundle, scratch, stage)
+        ended, datagrams = await early_start(job, bundle, scratch, stage)
     trace = await decode(bundle) if ended is None else None
     logs = await asyncio.to_thread(logs_of, bundle / "client", LOG_NAME)
-    return EarlyStart(ended, logs, trace)
+    return EarlyStart(ended, datagrams, logs, trace)

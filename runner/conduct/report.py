@@ -24,6 +24,8 @@ class Report:
     backend: str
     peer: str
     """Whom it met."""
+    run_id: str
+    """By which whatever is left of it is found."""
     folder: Path
     """Where the trials are stored."""
     started_at: float
@@ -59,6 +61,7 @@ def write_json(report: Report, file: Path) -> None:
         subject=report.subject,
         backend=report.backend,
         peer=report.peer,
+        run_id=report.run_id,
         honoured=report.honoured,
         started_at=report.started_at,
         duration_s=round(report.duration_s, 3),
@@ -109,6 +112,7 @@ class _Document:
     subject: str
     backend: str
     peer: str
+    run_id: str
     honoured: bool
     started_at: float
     duration_s: float

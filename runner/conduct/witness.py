@@ -79,9 +79,9 @@ class Witness:
         """As the backend does."""
         self.backend.require(implementation, role)
 
-    def check(self) -> None:
+    def check(self) -> Sequence[str]:
         """As the backend does."""
-        self.backend.check()
+        return self.backend.check()
 
     @asynccontextmanager
     async def sandbox(

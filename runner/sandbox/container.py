@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from signal import Signals
 
 from runner.network.topology import NAMES, SIM_LEFT, SIM_RIGHT
@@ -146,7 +147,7 @@ def endpoint(
     }
 
 
-def trial(mark: Label, image: str, memlock: int | None) -> Configuration:
+def trial(mark: Label, image: str, folder: Path, memlock: int | None) -> Configuration:
     """A container like a holder, with an endpoint's limits, that waits to be looked at."""
     return {
         "Image": image,
@@ -158,6 +159,7 @@ def trial(mark: Label, image: str, memlock: int | None) -> Configuration:
         "HostConfig": {
             "NetworkMode": "none",
             "Sysctls": QUIET,
+            "Mounts": [_bind("/certs", folder.absolute().as_posix())],
             "Ulimits": _ulimits(memlock),
             "LogConfig": {"Type": "none"},
         },

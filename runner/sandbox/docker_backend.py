@@ -94,8 +94,11 @@ class DockerBackend:
         """
         self._images.require(implementation, role)
 
-    def check(self) -> None:
+    def check(self) -> Sequence[str]:
         """Find out whether sandboxes can be made here: makes a side, and removes it.
+
+        Returns:
+            That endpoints cannot lock as much memory as the contract says, if so.
 
         Raises:
             UserError: They cannot; the hint says what to do.
@@ -105,9 +108,12 @@ class DockerBackend:
         if engine.image(self._holder_image) is None:
             raise UserError(
                 f"there is no image {self._holder_image}, which the hosts are made of",
-                "docs/images.md says how to build it, offline too; or docker pull it",
+                "scripts/images builds it, without any registry",
             )
-        self.memlock = try_out(engine, self._holder_image, MEMLOCK)
+        self.memlock = try_out(engine, self._holder_image, self._scratch, MEMLOCK)
+        if self.memlock is not None:
+            return ()
+        return ("the engine may not raise the memlock limit to 64 MiB: endpoints have its own",)
 
     @asynccontextmanager
     async def sandbox(

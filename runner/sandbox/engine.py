@@ -261,7 +261,7 @@ def _knock(path: str) -> None:
     except OSError as error:
         raise UserError(
             f"there is no Docker engine at {path}: {error.strerror}",
-            "start it (systemctl start docker) or install it (apt-get install docker.io);"
+            "scripts/engine installs and starts it on Debian, systemctl start docker elsewhere;"
             " --backend netns needs none",
         ) from error
 

@@ -121,6 +121,8 @@ class FakeBackend:
     """By the host's name; a host without one refuses to start anything."""
     refusal: UserError | None = None
     """What :meth:`check` raises."""
+    remarks: list[str] = field(default_factory=list)
+    """What it returns."""
     fault: str = ""
     """Why no sandbox can be made, if so."""
     dirt: str = ""
@@ -147,10 +149,11 @@ class FakeBackend:
         if problem := self.obstacle(implementation, role):
             raise UserError(problem, "there is nothing to be done")
 
-    def check(self) -> None:
+    def check(self) -> Sequence[str]:
         """Raise what the test wants raised."""
         if self.refusal is not None:
             raise self.refusal
+        return tuple(self.remarks)
 
     @asynccontextmanager
     async def sandbox(

@@ -128,10 +128,10 @@ def _refusal(reference: str, error: EngineError, machine: str) -> UserError:
     if error.status == _NOT_FOUND or "not found" in said or "denied" in said:
         return UserError(
             f"there is no image {reference} here, and no registry gives it to us: {said}",
-            "docs/images.md says how ours are built; docker login, if it is private;"
+            "scripts/images builds ours; docker login, if it is private;"
             " -r NAME=IMAGE names another",
         )
     return UserError(
         f"there is no image {reference} here, and its registry cannot be reached: {said}",
-        "build it (docs/images.md) or docker load it; -r NAME=IMAGE names another",
+        "scripts/images builds ours; docker load brings others; -r NAME=IMAGE names another",
     )

@@ -64,7 +64,7 @@ class Joined(Generic[SideT]):
     sim: NetnsHost
 
     @property
-    def hosts(self) -> tuple[SideHost, SideHost, SideHost]:
+    def hosts(self) -> tuple[SideT, SideT, NetnsHost]:
         """All of them."""
         return self.client, self.server, self.sim
 

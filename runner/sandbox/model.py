@@ -154,8 +154,11 @@ class Backend(Protocol):
             UserError: It cannot; the hint says what to do.
         """
 
-    def check(self) -> None:
+    def check(self) -> Sequence[str]:
         """Find out, quickly, whether sandboxes can be made here.
+
+        Returns:
+            What is not as endpoints may expect it, one line each: nothing, as a rule.
 
         Raises:
             UserError: They cannot; the hint says what to do.

@@ -71,13 +71,14 @@ class NetnsBackend:
         """
         require_program(implementation, role)
 
-    def check(self) -> None:
+    def check(self) -> Sequence[str]:
         """Find out whether namespaces can be made here.
 
         Raises:
             UserError: They cannot; the hint says what to do.
         """
         privileges.check()
+        return ()
 
     @asynccontextmanager
     async def sandbox(

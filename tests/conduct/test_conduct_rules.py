@@ -103,9 +103,7 @@ SPOILT = {
     "client_downloads_over_ipv6": with_record("client-ipv6", downloads=()),
     "client_exits_1_when_the_handshake_fails": with_side("client-refused", exit_code=0),
     "client_exits_1_when_a_file_is_not_there": with_side("client-absent", exit_code=127),
-    "client_waits_for_the_sim": replace(
-        GOOD, early=EarlyStart(None, LOGS, trace(packet(PacketType.INITIAL, 2)))
-    ),
+    "client_waits_for_the_sim": replace(GOOD, early=EarlyStart(None, 2, LOGS, TRACE)),
     "client_key_log_decrypts_its_packets": with_conversation(
         "client-transfer",
         trace=trace(*TRACE.left.packets, packet(PacketType.ONE_RTT, 1, decrypted=False)),
@@ -234,8 +232,8 @@ def test_what_cannot_be_started_says_why() -> None:
 @pytest.mark.parametrize(
     ("early", "said"),
     [
-        (EarlyStart(Exit(1), LOGS), "without the sim, it exited with 1 at once: all is well"),
-        (EarlyStart(None, LOGS, trace()), "it did nothing when the sim was there"),
+        (EarlyStart(Exit(1), 0, LOGS), "without the sim, it exited with 1 at once: all is well"),
+        (EarlyStart(None, 0, LOGS, trace()), "it sent nothing when the sim was there either"),
     ],
 )
 def test_a_client_that_does_not_wait(early: EarlyStart, said: str) -> None:

@@ -21,7 +21,9 @@ TRIALS = catalogue(select.testcases())
 def printed(seen: Observations, rules: str, *, debug: bool = False, terminal: bool = False) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=60, highlight=False)
     judged = judge(seen, select_rules(rules, frozenset(Side)))
-    report = Report("mine", "docker", "reference", Path("runs/now"), 0.0, 1.0, judged, TRIALS)
+    report = Report(
+        "mine", "docker", "reference", "now-1", Path("runs/now"), 0.0, 1.0, judged, TRIALS
+    )
     show(console, report, debug=debug)
     file = console.file
     assert isinstance(file, io.StringIO)

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-VARIANTS = Path(__file__).parent / "variants"
+SCRIPTS = Path(__file__).parent / "variants"
 ENTRY = Path(__file__).parents[2] / "docker" / "endpoint" / "run_endpoint.sh"
 PROGRAM = "exec python -m endpoint"
 LABEL = "quicmatrix.variant"
@@ -19,14 +19,14 @@ def build(engine: Any, base: str, name: str, entry: str) -> str:
     Args:
         engine: A ``docker.DockerClient``.
         base: Our image.
-        name: The variant: a module of :data:`VARIANTS`.
+        name: The variant: a module of :data:`SCRIPTS`.
         entry: The entry script.
     """
     dockerfile = f"FROM {base}\nCOPY run_endpoint.sh variant.py /\nLABEL {LABEL}={name}\n"
     files = {
         "Dockerfile": (dockerfile, 0o644),
         "run_endpoint.sh": (entry, 0o755),
-        "variant.py": ((VARIANTS / f"{name}.py").read_text(), 0o644),
+        "variant.py": ((SCRIPTS / f"{name}.py").read_text(), 0o644),
     }
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as archive:
