@@ -31,6 +31,7 @@ from runner.trace.model import Side
 DEFAULT_FILE = Path(__file__).with_name("implementations.json")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 """What a name may look like: it becomes part of folder names, so nothing else ever does."""
+IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 
 
 def load(path: Path | None = None) -> tuple[Implementation, ...]:
@@ -72,8 +73,22 @@ def replaced(
                 f"--replace: no implementation is called {name!r}",
                 f"there are: {', '.join(by_name)}",
             )
-        by_name[name] = replace(by_name[name], image=image)
+        by_name[name] = replace(by_name[name], image=parse_image(image))
     return tuple(by_name.values())
+
+
+def parse_image(reference: str) -> str:
+    """An image's name, if it can be one: ``owner/name:tag``, ``name@sha256:...``, or an id.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if not IMAGE.fullmatch(reference):
+        raise UserError(
+            f"{reference!r} cannot be the name of an image",
+            "owner/name:tag; --backend netns runs local commands, ./program",
+        )
+    return reference
 
 
 def parse_command(line: str, folder: Path) -> tuple[str, ...]:
@@ -111,6 +126,16 @@ def missing_program(implementation: Implementation, role: Side) -> str:
     if shutil.which(command[0]) is None:
         return f"{implementation.name}: there is no program {command[0]}"
     return ""
+
+
+def require_program(implementation: Implementation, role: Side) -> None:
+    """Make sure that its local command for a role can be started.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if problem := missing_program(implementation, role):
+        raise UserError(problem, "scripts/setup builds the peers; name=./program names your own")
 
 
 def valid_name(name: str) -> bool:

@@ -35,6 +35,20 @@ class Implementation:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """What an image's name stood for when the run began."""
+
+    reference: str
+    """Its name, as it was asked for."""
+    id: str
+    """The hash of its configuration, by which it was started."""
+    architecture: str
+    """In Go's words: amd64, arm64."""
+    digests: tuple[str, ...] = ()
+    """``name@sha256:...``, by which a registry knows it; none if it was built here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Client x server x test case x repetition, and which attempt at it this is."""
 
@@ -187,6 +201,8 @@ class SideRecord:
     duration_s: float = 0.0
     notes: tuple[str, ...] = ()
     """What the runner had to leave out of its logs, e.g. ``"keys.log: not a file"``."""
+    image: str = ""
+    """The image that was started instead of a command; empty if none was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from runner.errors import UserError
-from runner.implementations import missing_program, parse_command, valid_name
+from runner.implementations import parse_command, parse_image, require_program, valid_name
 from runner.model import Implementation, Job
+from runner.sandbox.model import Form
 from runner.trace.model import Side
 from testcases.model import TestCase
 
@@ -62,12 +63,26 @@ def select(
     tests: str | None = None,
     must_include: str | None = None,
     cwd: Path,
+    form: Form = Form.COMMAND,
+    require: Callable[[Implementation, Side], None] = require_program,
     cases: Sequence[TestCase] | None = None,
 ) -> Selection:
     """Understand the comma lists of -c, -s, -t and the name of -i.
 
-    An implementation is a name of the file or ``name=command``, which needs no file. A test is a
-    name or a letter; ``onlyTests`` and ``onlyMeasurements`` are all of either kind.
+    An implementation is a name of the file or, without need of one, ``name=command``, or
+    ``name=image`` if images are what runs. A test is a name or a letter; ``onlyTests`` and
+    ``onlyMeasurements`` are all of either kind.
+
+    Args:
+        implementations: All that the file knows.
+        clients: The words of -c; None: all that can run here.
+        servers: The words of -s, likewise.
+        tests: The words of -t; None: all.
+        must_include: The word of -i, if any.
+        cwd: What relative programs are relative to.
+        form: What runs.
+        require: Sees to it that one can run here; raises UserError if it cannot.
+        cases: All test cases, if others than those that are installed.
 
     Raises:
         UserError: Something is unknown, with the nearest names, or cannot be run here.
@@ -80,13 +95,15 @@ def select(
             named[role] = [
                 name
                 for name, implementation in known.items()
-                if _runnable(implementation, role, left_out)
+                if _runnable(implementation, role, require, left_out)
             ]
         else:
-            named[role] = [_define(word, role, known, cwd) for word in _split(words)]
+            named[role] = [_define(word, role, known, form, cwd) for word in _split(words)]
     for role, words in ((Side.CLIENT, clients), (Side.SERVER, servers)):
         for name in named[role] if words is not None else ():
-            _require(known[name], role)
+            if role not in known[name].roles:
+                raise UserError(f"{name} cannot be a {role}", "its entry says so")
+            require(known[name], role)
     if must_include is not None and must_include not in known:
         raise unknown("implementation", must_include, known)
     return Selection(
@@ -140,9 +157,9 @@ def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]
     return _unique(wanted, key=lambda case: case.name)
 
 
-def _define(word: str, role: Side, known: dict[str, Implementation], cwd: Path) -> str:
-    """The name that a word of -c or -s means; ``name=command`` is added to what is known."""
-    name, equals, line = word.partition("=")
+def _define(word: str, role: Side, known: dict[str, Implementation], form: Form, cwd: Path) -> str:
+    """The name that a word of -c or -s means; ``name=...`` is added to what is known."""
+    name, equals, given = word.partition("=")
     if not equals:
         if name not in known:
             raise unknown("implementation", name, known)
@@ -153,29 +170,31 @@ def _define(word: str, role: Side, known: dict[str, Implementation], cwd: Path) 
             "letters, digits, '.', '+' and '-', 64 at most",
         )
     before = known.get(name, Implementation(name, roles=frozenset()))
-    known[name] = replace(
-        before,
-        roles=before.roles | {role},
-        commands={**before.commands, role: parse_command(line, cwd)},
-        given={**before.given, role: line},
-    )
+    after = replace(before, roles=before.roles | {role}, given={**before.given, role: given})
+    if form is Form.COMMAND:
+        commands = {**before.commands, role: parse_command(given, cwd)}
+        known[name] = replace(after, commands=commands)
+    elif {given} != set(after.given.values()):
+        raise UserError(f"{name} is two images: {', '.join(after.given.values())}", "use two names")
+    else:
+        known[name] = replace(after, image=parse_image(given))
     return name
 
 
-def _require(implementation: Implementation, role: Side) -> None:
-    if role not in implementation.roles:
-        raise UserError(f"{implementation.name} cannot be a {role}", "its entry says so")
-    if problem := missing_program(implementation, role):
-        raise UserError(problem, "scripts/setup builds the peers; name=./program names your own")
-
-
-def _runnable(implementation: Implementation, role: Side, left_out: list[str]) -> bool:
+def _runnable(
+    implementation: Implementation,
+    role: Side,
+    require: Callable[[Implementation, Side], None],
+    left_out: list[str],
+) -> bool:
     if role not in implementation.roles:
         return False
-    problem = missing_program(implementation, role)
-    if problem:
-        left_out.append(problem)
-    return not problem
+    try:
+        require(implementation, role)
+    except UserError as error:
+        left_out.append(error.message)
+        return False
+    return True
 
 
 def _split(words: str) -> list[str]:

@@ -18,7 +18,7 @@ import msgspec
 
 from runner.errors import UserError
 from runner.estimate import estimate
-from runner.model import FORMAT, AttemptRecord, Outcome, Sample, Series, Verdict
+from runner.model import FORMAT, AttemptRecord, Image, Outcome, Sample, Series, Verdict
 
 RESULT_FILE = "result.json"
 ATTEMPT_FILE = "attempt.json"
@@ -88,6 +88,8 @@ class RunResult:
     strict: bool = False
     tools: dict[str, str] = field(default_factory=dict)
     """Name and version of all that took part in it."""
+    images: dict[str, Image] = field(default_factory=dict)
+    """By implementation, what was started of those that ran as images."""
 
     def of(self, client: str, server: str, letter: str) -> tuple[JobResult, ...]:
         """The repetitions of one cell of the matrix that were done."""
@@ -140,6 +142,7 @@ def write(result: RunResult, folder: Path) -> None:
             compat=result.compat,
             strict=result.strict,
             tools=result.tools,
+            images=result.images,
         ),
         "jobs": result.jobs,
     }
@@ -183,6 +186,7 @@ def load(path: Path) -> RunResult:
         compat=run.compat,
         strict=run.strict,
         tools=run.tools,
+        images=run.images,
     )
 
 
@@ -315,6 +319,7 @@ class _Run:
     compat: bool
     strict: bool
     tools: dict[str, str]
+    images: dict[str, Image] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from runner.trace.model import Datagram, Packet, Side, Trace
 
 KIB = 1024
 MIB = 1024 * KIB
+DEFAULT_SCENARIO = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
+"""The network of a test that asks for no other."""
 
 
 class Level(StrEnum):
@@ -139,7 +141,7 @@ class TestCase:
     """Sizes, in bytes, of the random files that the client requests."""
     file_name_length: int = 10
     """Characters in each random file name."""
-    scenario: str = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
+    scenario: str = DEFAULT_SCENARIO
     """What the network does, in quic-network-simulator's words."""
     server_name: str = "server4"
     """The host in the URLs, which selects the address family."""

@@ -4,12 +4,14 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner.errors import UserError
 from runner.implementations import load, replaced
 from runner.model import Implementation
+from runner.sandbox.model import Form
 from runner.select import Selection, jobs, select
 from runner.trace.model import Side
 from testcases.model import TestCase
@@ -24,7 +26,7 @@ B = Implementation("b", roles=frozenset({Side.SERVER}), commands={Side.SERVER: P
 GONE = Implementation("gone", commands={Side.CLIENT: ("/nowhere/x",), Side.SERVER: ("/nowhere/x",)})
 
 
-def chosen(tmp_path: Path, **words: str) -> Selection:
+def chosen(tmp_path: Path, **words: Any) -> Selection:
     return select((A, B, GONE), cwd=tmp_path, cases=CASES, **words)
 
 
@@ -186,3 +188,51 @@ def test_a_measurement_is_repeated_unless_somebody_says_how_often() -> None:
         *[("H", 7), ("G", 7), ("G", 8), ("G", 9), ("G", 10), ("G", 11)]
     ]
     assert [job.test.letter for job in jobs(selection, 7, 1)] == ["H", "G"]
+
+
+# --- Images ---------------------------------------------------------------------------------------
+
+
+def imaged(tmp_path: Path, *here: str, **words: Any) -> Selection:
+    """Chosen where only these images are to be had."""
+
+    def require(implementation: Implementation, role: Side) -> None:
+        if implementation.image not in here:
+            raise UserError(f"{implementation.name}: no image as {role}", "build it")
+
+    known = (replace(A, image="a:1"), replace(B, image="b:1"), GONE)
+    return select(known, cwd=tmp_path, form=Form.IMAGE, require=require, cases=CASES, **words)
+
+
+def test_with_images_whoever_has_one_runs_whatever_commands_there_are(tmp_path: Path) -> None:
+    selection = imaged(tmp_path, "b:1")
+    assert (names(selection.clients), names(selection.servers)) == ([], ["b"])
+    assert "gone: no image as client" in selection.left_out
+
+
+def test_with_images_a_word_with_equals_is_one(tmp_path: Path) -> None:
+    selection = imaged(tmp_path, "a:1", "me/x@sha256:12", clients="x=me/x@sha256:12", servers="a")
+    assert [one.image for one in selection.clients] == ["me/x@sha256:12"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"clients": "a"}, "a: no image as client"),
+        ({"clients": "x=y z"}, "'y z' cannot be the name of an image"),
+        ({"clients": "x="}, "cannot be the name of an image"),
+        ({"clients": "x=./program"}, "cannot be the name of an image"),
+        ({"clients": "x=one", "servers": "x=two"}, "x is two images: one, two"),
+    ],
+)
+def test_with_images_what_cannot_be_is_wrong_use(
+    tmp_path: Path, words: dict[str, str], said: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        imaged(tmp_path, "one", "two", **words)
+    assert said in caught.value.message
+
+
+def test_a_replacement_is_an_image_too() -> None:
+    with pytest.raises(UserError, match="cannot be the name"):
+        replaced((A,), ["a=./program"])

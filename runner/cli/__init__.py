@@ -35,6 +35,7 @@ COMMANDS = {
     "list": ("listing", "Show which tests, implementations and scenarios there are."),
     "judge": ("judge", "Judge again what a run stored, without running anything."),
     "explain": ("explain", "Explain a verdict by the packets around each violation."),
+    "image": ("image", "Find out whether an image honours the contract of quic-interop-runner."),
     "doctor": ("doctor", "Find out whether tests can run here, and what is missing."),
     "clean": ("clean", "Remove what dead runs left behind."),
 }

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from runner.errors import UserError
-from runner.sandbox.model import Backend
+import contextlib
 
-BACKENDS = ("netns", "docker")
+from runner.errors import UserError
+from runner.sandbox.model import Backend, SandboxError
+
+NETNS, DOCKER = BACKENDS = ("netns", "docker")
 
 
 def backend(name: str) -> Backend:
-    """Make a backend.
+    """Make a backend. Nothing is asked of the machine yet."""
+    if name == DOCKER:
+        from runner.cli.pulling import Pulling  # noqa: PLC0415 - only docker needs it
+        from runner.sandbox.docker_backend import DockerBackend  # noqa: PLC0415 - imports the SDK
 
-    Raises:
-        UserError: It is not there yet.
-    """
-    if name == "docker":
-        raise UserError(
-            "--backend docker comes with a later version",
-            "--backend netns needs no Docker; give implementations local commands",
-        )
+        return DockerBackend(progress=Pulling())
     from runner.sandbox.netns import NetnsBackend  # noqa: PLC0415 - only running needs it
 
     return NetnsBackend()
+
+
+def widest() -> Backend:
+    """The backend that knows most of what runs can leave behind: docker, if there is an engine."""
+    place = backend(DOCKER)
+    try:
+        place.leftovers()
+    except (UserError, SandboxError):
+        return backend(NETNS)
+    return place
+
+
+def engine_version() -> str:
+    """The container engine of this machine.
+
+    Raises:
+        UserError: There is none, or it does not answer.
+    """
+    from runner.sandbox.engine import EngineError, connect  # noqa: PLC0415 - imports the SDK
+
+    with contextlib.closing(connect()) as engine:
+        try:
+            found = engine.version()
+        except EngineError as error:
+            raise UserError(str(error)) from error
+    return f"{found.version}, API {found.api}, {found.architecture}"

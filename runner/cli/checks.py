@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from runner.errors import UserError
 from runner.implementations import missing_program
 from runner.model import Implementation
 from runner.sandbox.model import Backend
+from runner.trace.model import Side
 
 
 class State(StrEnum):
@@ -83,19 +83,24 @@ def control_groups(limited: frozenset[str]) -> Check:
     )
 
 
-def docker(which: Callable[[str], str | None] = shutil.which) -> Check:
-    """Docker, which nothing needs yet."""
-    found = which("docker")
-    if found is not None:
-        return Check("docker", State.OK, f"{found}; optional, local commands run without it")
-    return Check("docker", State.OK, "not installed; optional, local commands run without it")
+def docker(version: Callable[[], str]) -> Check:
+    """The engine that --backend docker needs, and nothing else does.
+
+    Args:
+        version: Says what it is, or raises :class:`~runner.errors.UserError`.
+    """
+    try:
+        return Check("docker", State.OK, f"engine {version()}; --backend docker runs images")
+    except UserError as error:
+        found = f"{error.message}; optional, local commands run without it"
+        return Check("docker", State.OK, found)
 
 
 def implementations(known: Sequence[Implementation]) -> Iterator[Check]:
     """Each implementation's local commands, then whether there is anything at all to run."""
     ready = 0
     for one in known:
-        missing = missing_programs(one)
+        missing = obstacles(one, missing_program)
         ready += any(not missing_program(one, role) for role in one.roles)
         name = f"implementation {one.name}"
         roles = ", ".join(sorted(one.roles))
@@ -112,9 +117,11 @@ def implementations(known: Sequence[Implementation]) -> Iterator[Check]:
         )
 
 
-def missing_programs(implementation: Implementation) -> list[str]:
+def obstacles(
+    implementation: Implementation, obstacle: Callable[[Implementation, Side], str]
+) -> list[str]:
     """What its roles lack to run here, each thing once."""
-    problems = [missing_program(implementation, role) for role in sorted(implementation.roles)]
+    problems = [obstacle(implementation, role) for role in sorted(implementation.roles)]
     return list(dict.fromkeys(problem for problem in problems if problem))
 
 

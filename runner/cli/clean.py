@@ -10,14 +10,14 @@ from runner.printable import printable
 
 @click.command()
 def command() -> int:
-    """Remove what dead runs left behind: processes, namespaces, control groups, folders.
+    """Remove what dead runs left behind: processes, namespaces, containers, folders.
 
     It is found by the label that every run puts on what it makes. Runs that are alive are not
     touched, and neither are results.
     """
-    from runner.cli.backends import backend  # noqa: PLC0415 - imports a sandbox
+    from runner.cli.backends import widest  # noqa: PLC0415 - imports a sandbox
 
-    removed = backend("netns").clean()
+    removed = widest().clean()
     for line in removed:
         click.echo(printable(f"removed: {line}"))
     if not removed:

@@ -53,11 +53,11 @@ def command(file: Path | None, as_json: bool) -> int:
 def _checks(file: Path | None) -> Iterator[Check]:
     from runner import implementations  # noqa: PLC0415 - imports msgspec
     from runner.cli import checks  # noqa: PLC0415 - as above
-    from runner.cli.backends import backend  # noqa: PLC0415 - imports a sandbox
+    from runner.cli.backends import NETNS, backend, engine_version, widest  # noqa: PLC0415 - imports a sandbox
     from runner.sandbox import cgroup, privileges  # noqa: PLC0415 - as above
     from runner.trace import tshark  # noqa: PLC0415 - as above
 
-    place = backend("netns")
+    place = backend(NETNS)
 
     def sandbox() -> str:
         place.check()
@@ -74,9 +74,9 @@ def _checks(file: Path | None) -> Iterator[Check]:
     yield checks.attempted(
         "tshark", lambda: f"{tshark.check()}, decodes a known capture as it must"
     )
-    yield checks.docker()
+    yield checks.docker(engine_version)
     yield from checks.implementations(implementations.load(file))
-    yield checks.leftovers(place)
+    yield checks.leftovers(widest())
 
 
 def _show(check: Check) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.backends import BACKENDS, NETNS, backend
 from runner.printable import printable
 
 if TYPE_CHECKING:  # imported once it is called
@@ -60,11 +61,20 @@ def tests(as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="An implementations file other than ours.",
 )
+@click.option(
+    "--backend",
+    "kind",
+    type=click.Choice(BACKENDS),
+    default=NETNS,
+    help="What would run: local commands, or images.  [netns]",
+)
 @AS_JSON
-def implementations(file: Path | None, as_json: bool) -> None:
+def implementations(file: Path | None, kind: str, as_json: bool) -> None:
     """The implementations, and what can run here."""
-    from runner.cli.checks import missing_programs  # noqa: PLC0415 - imports msgspec
+    from runner.cli.checks import obstacles  # noqa: PLC0415 - imports msgspec
     from runner.implementations import load  # noqa: PLC0415 - as above
+
+    place = backend(kind)
 
     known = load(file)
     records: list[Record] = [
@@ -74,7 +84,7 @@ def implementations(file: Path | None, as_json: bool) -> None:
             "image": one.image,
             "url": one.url,
             "commands": {str(role): list(words) for role, words in one.commands.items()},
-            "missing": missing_programs(one),
+            "missing": obstacles(one, place.obstacle),
         }
         for one in known
     ]

@@ -7,11 +7,10 @@ import contextlib
 import os
 import secrets
 import shlex
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli import ExitCode
-from runner.cli.backends import BACKENDS, backend
-from runner.cli.run_folder import RUNS, new_folder, point_latest
+from runner.cli.backends import BACKENDS, DOCKER, NETNS, backend, engine_version
+from runner.cli.run_folder import make_folder, point_latest
 from runner.cli.signals import Interrupted, until_signalled
 from runner.errors import UserError
 from runner.printable import printable
@@ -30,7 +29,7 @@ if TYPE_CHECKING:  # what follows is only imported once there is something to ru
     from rich.console import Console
 
     from runner.execute.run import Observer
-    from runner.model import Job
+    from runner.model import Image, Job
     from runner.sandbox.model import Backend
     from runner.select import Selection
     from runner.store import RunResult
@@ -70,11 +69,17 @@ class Plan:
     jobs: tuple[Job, ...]
     seed: int
     tools: Mapping[str, str]
+    remarks: Sequence[str]
+    """What is not as endpoints may expect it."""
 
 
 @click.command()
-@click.option("-c", "--clients", metavar="A,B", help="Clients: names, or name=command.  [all]")
-@click.option("-s", "--servers", metavar="A,B", help="Servers: names, or name=command.  [all]")
+@click.option(
+    "-c", "--clients", metavar="A,B", help="Clients: names, or name=command|image.  [all]"
+)
+@click.option(
+    "-s", "--servers", metavar="A,B", help="Servers: names, or name=command|image.  [all]"
+)
 @click.option(
     "-t",
     "--tests",
@@ -108,8 +113,8 @@ class Plan:
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    default="netns",
-    help="What hosts are made of.  [netns]",
+    default=NETNS,
+    help="What the sides are: local commands, or images.  [netns]",
 )
 @click.option(
     "--seed",
@@ -152,11 +157,12 @@ def command(context: click.Context, /, **options: object) -> int:
     """Run clients against servers and judge each pair by its packets.
 
     Without options, everything that can run here meets everything else in every test. A program
-    of your own takes part as name=command:
+    of your own takes part as name=command, an image, with --backend docker, as name=image:
 
     \b
         quicmatrix run -c mine=./my-client -s all
         quicmatrix run -c reference -s reference -t handshake,S,L1 --repeat 5
+        quicmatrix run --backend docker -c reference -s mine=me/my-server:latest
 
     The exit code is 0 if nothing unexpected was seen, and 1 if something needs attention.
     """  # noqa: D301 - click's mark for text that keeps its lines
@@ -178,8 +184,8 @@ def _cores() -> int:
 
 
 def _measuring_cores() -> tuple[int, ...]:
-    """The cores that measurements can have to themselves; none if nothing can be bound to one."""
-    return tuple(sorted(os.sched_getaffinity(0))) if shutil.which("taskset") else ()
+    """The cores that measurements can have to themselves."""
+    return tuple(sorted(os.sched_getaffinity(0)))
 
 
 def _run(arguments: Arguments, command_line: str) -> int:
@@ -193,7 +199,12 @@ def _run(arguments: Arguments, command_line: str) -> int:
         check_writable(arguments.json)
     if arguments.log_dir is not None and os.path.lexists(arguments.log_dir):
         raise UserError(f"--log-dir {arguments.log_dir}: exists already", "name a new folder")
-    selection = _select(arguments)
+    remarks: Sequence[str] = ()
+    tools: dict[str, str] = {}
+    if arguments.backend == DOCKER:  # choosing may take a while, as images are fetched
+        remarks = place.check()
+        tools["docker"] = engine_version()
+    selection = _select(arguments, place)
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
     jobs = select.jobs(selection, seed, arguments.repeat)
     if not jobs:
@@ -201,13 +212,14 @@ def _run(arguments: Arguments, command_line: str) -> int:
             click.echo(printable(f"left out: {reason}"), err=True)
         click.echo("nothing was selected, so nothing was run", err=True)
         return ExitCode.NOTHING_SELECTED
-    enter_user_namespace(sys.orig_argv, os.environ)
-    place.check()
-    tools = {"tshark": tshark.check()}
-    return _perform(Plan(arguments, command_line, place, selection, jobs, seed, tools))
+    if arguments.backend == NETNS:
+        enter_user_namespace(sys.orig_argv, os.environ)
+        remarks = place.check()
+    tools["tshark"] = tshark.check()
+    return _perform(Plan(arguments, command_line, place, selection, jobs, seed, tools, remarks))
 
 
-def _select(arguments: Arguments) -> Selection:
+def _select(arguments: Arguments, place: Backend) -> Selection:
     from runner import implementations, select  # noqa: PLC0415 - loads the suite
 
     known = implementations.load(arguments.implementations)
@@ -218,6 +230,8 @@ def _select(arguments: Arguments) -> Selection:
         tests=_unless_all(arguments.tests),
         must_include=arguments.must_include,
         cwd=Path.cwd(),
+        form=place.form,
+        require=place.require,
     )
 
 
@@ -234,7 +248,7 @@ def _perform(plan: Plan) -> int:
 
     arguments = plan.arguments
     now = datetime.now(UTC)
-    folder = _folder(arguments.log_dir, now)
+    folder = make_folder(arguments.log_dir, now)
     # Markdown is for redirecting, so it gets the standard output for itself.
     console = Console(stderr=arguments.markdown, highlight=False)
     signalled = 0
@@ -261,24 +275,6 @@ def _perform(plan: Plan) -> int:
     return ExitCode.SIGNALLED + signalled if signalled else _judgement(result)
 
 
-def _folder(log_dir: Path | None, now: datetime) -> Path:
-    """Make the run's folder: it is nobody else's from now on.
-
-    Raises:
-        UserError: It cannot be made, or exists already.
-    """
-    where = log_dir or RUNS
-    try:
-        if log_dir is None:
-            return new_folder(RUNS, now)
-        log_dir.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UserError(f"--log-dir {where}: exists already", "name a new folder") from error
-    except OSError as error:
-        raise UserError(f"{where}: {error.strerror}", "--log-dir names another") from error
-    return log_dir
-
-
 async def _execute(
     plan: Plan, run_id: str, folder: Path, observer: Observer, console: Console
 ) -> None:
@@ -301,12 +297,22 @@ async def _execute(
             command_line=plan.command_line,
             repeat_with=_repeat_with(arguments),
             tools=plan.tools,
+            images=_images(plan),
         )
+        for remark in plan.remarks:
+            observer.note(remark)
         await until_signalled(
             execute(plan.selection, plan.jobs, options, plan.place, observer),
             stopping=lambda: observer.note("stopping; once more ends it at once"),
             dying=lambda: _give_back(console),
         )
+
+
+def _images(plan: Plan) -> dict[str, Image]:
+    """By implementation, the image that is started."""
+    taking_part = (*plan.selection.clients, *plan.selection.servers)
+    known = plan.place.images
+    return {one.name: known[one.image] for one in taking_part if one.image and one.image in known}
 
 
 def _judgement(result: RunResult) -> ExitCode:
@@ -339,6 +345,8 @@ def _give_back(console: Console) -> None:
 def _repeat_with(arguments: Arguments) -> tuple[str, ...]:
     """What else a command needs to run one of the jobs again as it was."""
     words: list[str] = []
+    if arguments.backend != NETNS:
+        words += ["--backend", arguments.backend]
     if arguments.implementations is not None:
         words += ["--implementations", str(arguments.implementations)]
     for replacement in arguments.replace:

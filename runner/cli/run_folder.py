@@ -11,6 +11,28 @@ from runner.errors import UserError
 RUNS = Path("runs")
 
 
+def make_folder(log_dir: Path | None, now: datetime) -> Path:
+    """Make a run's folder: it is nobody else's from now on.
+
+    Args:
+        log_dir: The folder that was asked for; None: one below runs/, named after the time.
+        now: In UTC.
+
+    Raises:
+        UserError: It cannot be made, or exists already.
+    """
+    where = log_dir or RUNS
+    try:
+        if log_dir is None:
+            return new_folder(RUNS, now)
+        log_dir.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UserError(f"--log-dir {where}: exists already", "name a new folder") from error
+    except OSError as error:
+        raise UserError(f"{where}: {error.strerror}", "--log-dir names another") from error
+    return log_dir
+
+
 def new_folder(runs: Path, now: datetime) -> Path:
     """Make a folder named after a time in UTC: ``20261123T171503Z``.
 

@@ -30,10 +30,11 @@ from pathlib import Path
 from runner import pki
 from runner.errors import UserError
 from runner.execute import secrets
-from runner.execute.contract import job_environment
+from runner.execute.contract import LOCAL, job_environment
 from runner.execute.files import fill_www
 from runner.execute.idle import STAT, cpu_time
-from runner.implementations import missing_program
+from runner.execute.sim import LOG_NAME, capturing
+from runner.implementations import require_program
 from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
 from runner.model import (
     AttemptRecord,
@@ -51,6 +52,7 @@ from runner.sandbox.model import (
     Backend,
     Exit,
     Folders,
+    Form,
     Host,
     Launch,
     Limits,
@@ -61,13 +63,10 @@ from runner.sandbox.model import (
 from runner.store import write_attempt, write_file
 from runner.trace.model import Side
 
-LOG_NAME = "output.log"
 START_S = 10.0
 """How long a server may take from its start until it answers the probe."""
 STOP_S = 5.0
 """How long an endpoint may take from SIGTERM to its end."""
-CAPTURE_LIMIT = 256 * 1024 * 1024
-"""Bytes that each capture may have: ten times what the largest test case needs."""
 _SERVER_GONE_GRACE_S = 2.0
 """How long a client may go on when its server has ended: it is told why soon enough."""
 _PROBE_GRACE_S = 10.0
@@ -144,26 +143,22 @@ async def attempt(job: Job, bundle: Path, stage: Stage) -> AttemptRecord:
 
 
 def launch(
-    implementation: Implementation, role: Side, environment: Mapping[str, str], cwd: Path
+    implementation: Implementation, role: Side, environment: Mapping[str, str], stage: Stage
 ) -> Launch:
-    """What starts an implementation in a role.
+    """What starts an implementation in a role, in the form that the backend can start.
 
     Raises:
-        UserError: It has no local command for it, or there is no such program.
+        UserError: It has no image, no local command for the role, or there is no such program.
     """
-    if problem := missing_program(implementation, role):
-        raise UserError(problem)
+    if stage.backend.form is Form.IMAGE:
+        if not implementation.image:
+            raise UserError(f"{implementation.name} has no image as {role}")
+        return Launch((), stage.cwd, environment, image=implementation.image, core=stage.core)
+    require_program(implementation, role)
     program, *arguments = implementation.commands[role]
     found = shutil.which(program)
     assert found is not None
-    return Launch((found, *arguments), cwd, environment)
-
-
-def _pinned(launch: Launch, core: int | None) -> Launch:
-    """The same program, on that core alone."""
-    if core is None:
-        return launch
-    return replace(launch, command=("taskset", "-c", str(core), *launch.command))
+    return Launch((found, *arguments), stage.cwd, {**LOCAL, **environment}, core=stage.core)
 
 
 async def _perform(
@@ -193,31 +188,25 @@ async def _converse(
             implementation,
             role,
             job_environment(role, job, [file.name for file in record.www]),
-            stage.cwd,
+            stage,
         )
         for role, implementation in ((Side.CLIENT, job.client), (Side.SERVER, job.server))
     }
-    async with control.listen(folder / "control") as channel:
-        sim = control.command(
-            scenario=job.test.scenario,
-            seed=job.seed,
-            capture_dir=bundle / "sim",
-            capture_limit=CAPTURE_LIMIT,
-            control=folder / "control",
-            probe_timeout_s=stage.start_s,
-        )
-        middlebox = _pinned(Launch(sim, stage.cwd), stage.core)
-        await sandbox.sim.start(middlebox, bundle / "sim" / LOG_NAME)
-        await channel.capturing()
-        server = await Started.on(
-            sandbox.server, launches[Side.SERVER], bundle / "server", stage.core
-        )
+    async with capturing(
+        sandbox.sim,
+        scenario=job.test.scenario,
+        seed=job.seed,
+        folder=bundle / "sim",
+        scratch=folder,
+        cwd=stage.cwd,
+        core=stage.core,
+        probe_timeout_s=stage.start_s,
+    ) as channel:
+        server = await Started.on(sandbox.server, launches[Side.SERVER], bundle / "server")
         client: Started | None = None
         idle: float | None = None
         if ready := await _until_ready(channel, server, stage.start_s):
-            client = await Started.on(
-                sandbox.client, launches[Side.CLIENT], bundle / "client", stage.core
-            )
+            client = await Started.on(sandbox.client, launches[Side.CLIENT], bundle / "client")
             before = cpu_time(STAT.read_text())
             await _until_done(client, server, job.test.timeout_s, stage.stop_s)
             idle = cpu_time(STAT.read_text()).idle_share_since(before)
@@ -245,10 +234,10 @@ class Started:
     ended: float = 0.0
 
     @classmethod
-    async def on(cls, host: Host, launch: Launch, folder: Path, core: int | None) -> Started:
+    async def on(cls, host: Host, launch: Launch, folder: Path) -> Started:
         """Start it, its log going to the side's folder of the bundle."""
         began = time.monotonic()
-        return cls(await host.start(_pinned(launch, core), folder / LOG_NAME), launch, began)
+        return cls(await host.start(launch, folder / LOG_NAME), launch, began)
 
     async def wait(self) -> None:
         """Wait until it ends by itself, or by flooding its log."""
@@ -277,6 +266,7 @@ class Started:
             signal=self.exit.signal,
             out_of_memory=self.exit.out_of_memory,
             duration_s=self.ended - self.began,
+            image=self.launch.image,
         )
 
     def _end(self, how: Exit, ending: Ending) -> None:

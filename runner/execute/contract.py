@@ -13,15 +13,17 @@ from runner.trace.model import Side
 NOT_SUPPORTED = 127
 """The exit code of an endpoint that does not know its TESTCASE."""
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LOCAL = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+    "LANG": "C.UTF-8",
+}
+"""What a local command has besides; an image brings its own."""
 
 
 def environment(role: Side, testcase: str, requests: Sequence[str] = ()) -> dict[str, str]:
-    """All of an endpoint's environment."""
+    """What an endpoint is told by its environment."""
     variables = {
-        "PATH": _PATH,
-        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
-        "LANG": "C.UTF-8",
         "ROLE": str(role),
         "TESTCASE": testcase,
         "SSLKEYLOGFILE": "/logs/keys.log",

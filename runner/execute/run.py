@@ -23,7 +23,7 @@ from runner import judge, store
 from runner.execute import unknown
 from runner.execute.attempt import Stage, attempt
 from runner.matrix import needs_attention
-from runner.model import Implementation, Job, Outcome, Sample, Verdict
+from runner.model import Image, Implementation, Job, Outcome, Sample, Verdict
 from runner.network.control import MiddleboxError
 from runner.sandbox.model import Backend, Limits, SandboxError
 from runner.select import Selection
@@ -74,6 +74,8 @@ class RunOptions:
     cwd: Path = field(default_factory=Path.cwd)
     limits: Limits = field(default_factory=Limits)
     tools: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    """By implementation, what its image is when the run begins."""
 
 
 async def execute(
@@ -173,6 +175,7 @@ class _Run:
             compat=options.compat,
             strict=options.strict,
             tools=tools() | dict(options.tools),
+            images=dict(options.images),
         )
 
     async def test(self, jobs: Sequence[Job]) -> None:

@@ -12,16 +12,15 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from runner.execute.attempt import CAPTURE_LIMIT, LOG_NAME, Stage, launch
+from runner.execute.attempt import Stage, launch
 from runner.execute.contract import NOT_SUPPORTED, environment
+from runner.execute.sim import LOG_NAME, capturing
 from runner.model import Implementation, Outcome, ReportedViolation, Verdict
-from runner.network import control
-from runner.sandbox.model import Folders, Launch
+from runner.sandbox.model import Folders
 from runner.trace.model import Side
-from testcases.model import Level
+from testcases.model import DEFAULT_SCENARIO, Level
 
 _TIME_LIMIT_S = 10.0
-_SCENARIO = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
 
 
 async def violation(
@@ -74,22 +73,19 @@ async def _ask(
     variables = environment(role, testcase, [f"https://server4:443/{testcase}"])
     async with (
         stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox,
-        control.listen(scratch / "control") as channel,
-    ):
         # Images wait for the sim before they start.
-        sim = control.command(
-            scenario=_SCENARIO,
+        capturing(
+            sandbox.sim,
+            scenario=DEFAULT_SCENARIO,
             seed=0,
-            capture_dir=folder / "sim",
-            capture_limit=CAPTURE_LIMIT,
-            control=scratch / "control",
-            probe_timeout_s=None,
-        )
-        await sandbox.sim.start(Launch(sim, stage.cwd), folder / "sim" / LOG_NAME)
-        await channel.capturing()
+            folder=folder / "sim",
+            scratch=scratch,
+            cwd=stage.cwd,
+        ) as channel,
+    ):
         host = sandbox.client if role is Side.CLIENT else sandbox.server
         process = await host.start(
-            launch(implementation, role, variables, stage.cwd), folder / LOG_NAME
+            launch(implementation, role, variables, stage), folder / LOG_NAME
         )
         try:
             async with asyncio.timeout(_TIME_LIMIT_S):

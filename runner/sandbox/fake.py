@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.sandbox.model import Exit, Folders, Launch, LaunchError, Limits, SandboxError
+from runner.implementations import missing_program
+from runner.model import Image, Implementation
+from runner.sandbox.model import Exit, Folders, Form, Launch, LaunchError, Limits, SandboxError
+from runner.trace.model import Side
 
 HOSTS = ("client", "server", "sim")
 
@@ -118,6 +121,8 @@ class FakeBackend:
     """By the host's name; a host without one refuses to start anything."""
     refusal: UserError | None = None
     """What :meth:`check` raises."""
+    remarks: list[str] = field(default_factory=list)
+    """What it returns."""
     fault: str = ""
     """Why no sandbox can be made, if so."""
     dirt: str = ""
@@ -128,10 +133,27 @@ class FakeBackend:
     sandboxes: list[FakeSandbox] = field(default_factory=list)
     """All that were made, in order; their folders are gone once they are left."""
 
-    def check(self) -> None:
+    form: Form = Form.COMMAND
+    images: dict[str, Image] = field(default_factory=dict)
+    """By reference, those that there are, if programs stand for images."""
+
+    def obstacle(self, implementation: Implementation, role: Side) -> str:
+        """As the real ones."""
+        if self.form is Form.COMMAND:
+            return missing_program(implementation, role)
+        there = implementation.image in self.images
+        return "" if there else f"{implementation.name}: no image"
+
+    def require(self, implementation: Implementation, role: Side) -> None:
+        """As the real ones."""
+        if problem := self.obstacle(implementation, role):
+            raise UserError(problem, "there is nothing to be done")
+
+    def check(self) -> Sequence[str]:
         """Raise what the test wants raised."""
         if self.refusal is not None:
             raise self.refusal
+        return tuple(self.remarks)
 
     @asynccontextmanager
     async def sandbox(

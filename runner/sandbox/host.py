@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from runner.sandbox.cgroup import Group
 from runner.sandbox.holder import SCRIPT, Holder, finish, hold, run_tool
 from runner.sandbox.label import RUN_VARIABLE, Label, environment
 from runner.sandbox.log import BoundedLog
-from runner.sandbox.model import Folders, Launch, Limits, SandboxError
+from runner.sandbox.model import Folders, Launch, LaunchError, Limits, SandboxError
 from runner.sandbox.process import NetnsProcess, needed, start, sweep
 
 PRIVATE = tuple(
@@ -61,6 +62,8 @@ class NetnsHost:
 
     async def start(self, launch: Launch, log: Path) -> NetnsProcess:
         """Start a program; its standard output and error go to the file ``log``."""
+        if not launch.command:
+            raise LaunchError(f"{launch.image}: no image can be started here, only a command")
         async with self._lock:
             await self._expose((*self.visible, *needed(launch)))
             drain = BoundedLog(log, self.limits.log_bytes)
@@ -100,13 +103,23 @@ class NetnsHost:
 
         await finish(start())
 
-    async def network(self, batch: str) -> None:
-        """Run ``ip -batch`` in its network namespace."""
-        target = ("nsenter", "--target", str(self.holder.pid), "--net")
-        await run_tool(*target, "ip", "-batch", "-", text=batch)
+    async def ready(self) -> None:
+        """Wait until it is made."""
+        await self.holder.ready()
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return self.holder.pid
 
     async def end(self) -> None:
-        """End it with everything that runs on it."""
+        """End it with everything that runs on it, and remove its control groups."""
+        async with AsyncExitStack() as stack:  # each step is tried, whatever the others do
+            for folder in self.group.folders:
+                stack.push_async_callback(asyncio.to_thread, cgroup.remove, folder)
+            stack.push_async_callback(self._end_programs)
+
+    async def _end_programs(self) -> None:
         if self._holder is None:
             return
         ends = await asyncio.gather(

@@ -15,21 +15,34 @@ PAUSE_S = 0.01
 
 
 class BoundedLog:
-    """A pipe that is drained into a file.
+    """A pipe, or a socket, that is drained into a file.
 
     Args:
         path: The file; what was in it is lost.
         limit: How many bytes it may hold. The first ones are kept.
+        source: An open socket to read from instead of a pipe; closed with the log.
+        decode: What makes text of the bytes that come.
 
     Attributes:
         end: What the program writes to; close it with :meth:`close_end` once the program has it.
+            -1 if there is another source.
         overflow: Whether there were more bytes than the limit.
         fault: Why the file could not be written, if so.
+        over: Set when nothing more is read: at the source's end, or because of these.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limit: int,
+        *,
+        source: int | None = None,
+        decode: Callable[[bytes], bytes] = bytes,
+    ) -> None:
         self.overflow = False
         self.fault: OSError | None = None
+        self.over = asyncio.Event()
+        self._decode = decode
         self._left = limit
         self._on_full: Callable[[], None] | None = None
         self._done = False
@@ -37,7 +50,7 @@ class BoundedLog:
         self._timer: asyncio.TimerHandle | None = None
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(path, flags, 0o644)
-        self._pipe, self.end = os.pipe()
+        self._pipe, self.end = os.pipe() if source is None else (source, -1)
         with suppress(OSError):  # the user's pipes may be at their limit: then it stays smaller
             fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         os.set_blocking(self._pipe, False)
@@ -89,15 +102,20 @@ class BoundedLog:
             data = os.read(self._pipe, PIPE_BYTES)
         except BlockingIOError:
             return False
-        kept = memoryview(data)[: self._left]
+        except ConnectionResetError:  # a socket whose other end died
+            data = b""
+        text = memoryview(self._decode(data))
+        kept = text[: self._left]
         self._left -= len(kept)
-        self.overflow = len(data) > len(kept)
+        self.overflow = len(text) > len(kept)
         try:
             while kept:
                 kept = kept[os.write(self._file, kept) :]
         except OSError as error:
             self.fault = error
         self._done = not data or self.overflow or self.fault is not None
+        if self._done:
+            self.over.set()
         if self._done and data and self._on_full is not None:
             self._on_full()
         return bool(data)

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from runner.model import Image, Implementation
+from runner.trace.model import Side
 
 MIB = 1024 * 1024
 
@@ -51,11 +55,16 @@ class Launch:
     """What to run on a host."""
 
     command: tuple[str, ...]
-    """The program, absolute or found through PATH, and its arguments; never a shell line."""
+    """The program, absolute or found through PATH, and its arguments; never a shell line. Empty if
+    there is an image: what that starts is its own affair."""
     cwd: Path
     """The working directory; it is visible on the host, read-only, even where /tmp is private."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """All of the environment; nothing of the runner's is inherited."""
+    """All of the environment; nothing of the runner's is inherited. An image's own is added."""
+    image: str = ""
+    """The image to start instead of a command, on a side of a backend that can."""
+    core: int | None = None
+    """The only core that it may run on; None: any."""
 
 
 class Process(Protocol):
@@ -117,11 +126,39 @@ class Sandbox(Protocol):
         """The middlebox's host. Not a contained one: it sees the runner's file system."""
 
 
+class Form(StrEnum):
+    """In which form an implementation runs."""
+
+    COMMAND = "command"
+    IMAGE = "image"
+
+
 class Backend(Protocol):
     """A way to make sandboxes."""
 
-    def check(self) -> None:
+    @property
+    def form(self) -> Form:
+        """What its sides start."""
+
+    @property
+    def images(self) -> Mapping[str, Image]:
+        """By reference, the images that :meth:`require` has seen."""
+
+    def obstacle(self, implementation: Implementation, role: Side) -> str:
+        """Why an implementation cannot be started as it is; empty if it can. Changes nothing."""
+
+    def require(self, implementation: Implementation, role: Side) -> None:
+        """See to it that an implementation can be started; that may take its time.
+
+        Raises:
+            UserError: It cannot; the hint says what to do.
+        """
+
+    def check(self) -> Sequence[str]:
         """Find out, quickly, whether sandboxes can be made here.
+
+        Returns:
+            What is not as endpoints may expect it, one line each: nothing, as a rule.
 
         Raises:
             UserError: They cannot; the hint says what to do.

@@ -7,23 +7,25 @@ carry the run's label (:mod:`runner.sandbox.label`).
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
-from runner.printable import printable
-from runner.sandbox import cgroup, label, privileges, wires
+from runner.implementations import missing_program, require_program
+from runner.model import Image, Implementation
+from runner.sandbox import cgroup, label, privileges
 from runner.sandbox.holder import SCRIPT, finish
 from runner.sandbox.host import NetnsHost
+from runner.sandbox.joined import Joined
 from runner.sandbox.label import Label, Runner
-from runner.sandbox.model import Folders, Limits, SandboxError
+from runner.sandbox.model import Folders, Form, Limits
+from runner.trace.model import Side
 
 SIDES = ("client", "server")
+NetnsSandbox = Joined[NetnsHost]
+"""A sandbox whose sides, too, are made of namespaces."""
 
 
 class NetnsBackend:
@@ -47,13 +49,36 @@ class NetnsBackend:
         self._stop_grace_s = stop_grace_s
         self._visible = (Path(sys.prefix), Path(sys.base_prefix), SCRIPT.parent, *visible)
 
-    def check(self) -> None:
+    @property
+    def form(self) -> Form:
+        """Local commands."""
+        return Form.COMMAND
+
+    @property
+    def images(self) -> Mapping[str, Image]:
+        """None are used."""
+        return {}
+
+    def obstacle(self, implementation: Implementation, role: Side) -> str:
+        """Which program is missing; empty if none is."""
+        return missing_program(implementation, role)
+
+    def require(self, implementation: Implementation, role: Side) -> None:
+        """Make sure that there is a program for a role.
+
+        Raises:
+            UserError: There is none.
+        """
+        require_program(implementation, role)
+
+    def check(self) -> Sequence[str]:
         """Find out whether namespaces can be made here.
 
         Raises:
             UserError: They cannot; the hint says what to do.
         """
         privileges.check()
+        return ()
 
     @asynccontextmanager
     async def sandbox(
@@ -83,7 +108,7 @@ class NetnsBackend:
                 )
                 for name in (*SIDES, "sim")
             ]
-            sandbox = NetnsSandbox(*hosts)
+            sandbox = Joined(*hosts)
             try:
                 await sandbox.create()
                 yield sandbox
@@ -109,80 +134,7 @@ class NetnsBackend:
         return [leftover.text for leftover in found]
 
 
-@dataclass(frozen=True, slots=True)
-class NetnsSandbox:
-    """Three hosts; see :class:`runner.sandbox.model.Sandbox`."""
-
-    client: NetnsHost
-    server: NetnsHost
-    sim: NetnsHost
-
-    @property
-    def hosts(self) -> tuple[NetnsHost, NetnsHost, NetnsHost]:
-        """All of them."""
-        return self.client, self.server, self.sim
-
-    async def create(self) -> None:
-        """Build the hosts side by side, then join them.
-
-        Raises:
-            SandboxError: The machine refused.
-        """
-        try:
-            for host in self.hosts:
-                await host.build()
-            for host in self.hosts:
-                await host.holder.ready()
-            await self.sim.network(wires.pairs())
-            with wires.Ethtool(self.sim.holder.namespaces["net"]) as ethtool:
-                for interface in (SIM_LEFT.name, SIM_RIGHT.name, *wires.FAR_ENDS):
-                    ethtool.disable_offloads(interface)
-            await self.sim.network(wires.sim(self.client.holder.pid, self.server.holder.pid))
-            await self.client.network(wires.side(CLIENT, SIM_LEFT))
-            await self.server.network(wires.side(SERVER, SIM_RIGHT))
-        except OSError as error:
-            raise SandboxError(f"cannot make a sandbox: {error}") from error
-
-    async def remove(self) -> None:
-        """End the hosts, remove their control groups, and see that nothing is left.
-
-        Raises:
-            SandboxError: Something is left.
-        """
-        async with AsyncExitStack() as stack:  # each step is tried, whatever the others do
-            for host in self.hosts:
-                stack.callback(host.release)
-            stack.callback(self._verify)
-            for host in self.hosts:
-                for folder in host.group.folders:
-                    stack.push_async_callback(asyncio.to_thread, cgroup.remove, folder)
-            for host in self.hosts:
-                stack.push_async_callback(host.end)
-
-    def _verify(self) -> None:
-        inodes = frozenset[int]().union(*(host.inodes() for host in self.hosts))
-        left = [_describe(folder) for folder in label.processes() if _in(folder, inodes)]
-        if left:
-            raise SandboxError(f"processes of a sandbox are left: {', '.join(left)}")
-
-
 def _parents() -> tuple[cgroup.Parent, ...]:
     """The control groups that we can make others in."""
     files = (Path("/proc/self", name) for name in ("cgroup", "mountinfo"))
     return cgroup.parents(*(file.read_text("utf-8", errors="surrogateescape") for file in files))
-
-
-def _describe(process: Path) -> str:
-    with suppress(OSError):
-        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        return printable(f"{process.name} ({' '.join(words).strip()})")
-    return process.name
-
-
-def _in(process: Path, namespaces: frozenset[int]) -> bool:
-    """Whether a process is in one of these namespaces."""
-    for name in ("net", "mnt", "pid"):
-        with suppress(OSError):  # dead by now, or not ours
-            if (process / "ns" / name).stat().st_ino in namespaces:
-                return True
-    return False

@@ -68,6 +68,21 @@ def check() -> None:
         )
 
 
+def check_real_root() -> None:
+    """Find out whether namespaces can be made and joined with those that others have made.
+
+    Raises:
+        UserError: They cannot.
+    """
+    mapping = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    if not privileged() or mapping[:2] != ["0", "0"]:
+        raise UserError(
+            "--backend docker needs root: it wires the networks of containers",
+            "sudo quicmatrix run ..., or run quicmatrix/runner, its image (docs/images.md)",
+        )
+    check()
+
+
 USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--")
 
 

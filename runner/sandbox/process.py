@@ -171,7 +171,7 @@ async def start(
             )
         try:
             async with asyncio.timeout(START_S):
-                return Started(nsenter, await _hand_over(host, ours, message))
+                return Started(nsenter, await _hand_over(host, ours, message, launch.core))
         except BaseException as error:
             ours.close()  # launch.py gives up
             await finish(_reap(nsenter))
@@ -238,13 +238,17 @@ def _message(launch: Launch, mark: Mapping[str, str]) -> bytes:
     )
 
 
-async def _hand_over(host: Surroundings, status: socket.socket, message: bytes) -> int:
+async def _hand_over(
+    host: Surroundings, status: socket.socket, message: bytes, core: int | None
+) -> int:
     """Limit the process that says hello, tell it what to become, and watch it do so."""
     loop = asyncio.get_running_loop()
     pid = await _hello(status)
     pidfd = os.pidfd_open(pid)
     try:
         _limit(pid, host)
+        if core is not None:
+            os.sched_setaffinity(pid, {core})  # passed on to whatever it starts
         answers, theirs = socket.socketpair()
         with answers:
             answers.setblocking(False)

@@ -44,8 +44,13 @@ def test_control_groups_are_wanted_but_not_needed() -> None:
 
 
 def test_docker_is_never_needed() -> None:
-    assert checks.docker(lambda _: None).state is State.OK
-    assert checks.docker(lambda _: "/bin/docker").found.startswith("/bin/docker")
+    def refuse() -> str:
+        raise UserError("there is no Docker engine", "install it")
+
+    check = checks.docker(refuse)
+    assert check.state is State.OK
+    assert check.found.startswith("there is no Docker engine; optional")
+    assert checks.docker(lambda: "20.10").found.startswith("engine 20.10")
 
 
 def test_an_implementation_that_cannot_run_is_a_warning() -> None:

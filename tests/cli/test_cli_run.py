@@ -19,10 +19,10 @@ import runner.trace.tshark
 from runner import store
 from runner.cli import main
 from runner.errors import UserError
-from runner.execute.run import Observer, RunOptions
-from runner.model import Job, Outcome, Verdict
+from runner.execute.run import Observer, RunOptions, repeat_command
+from runner.model import Image, Job, Outcome, Verdict
 from runner.sandbox.fake import FakeBackend
-from runner.sandbox.model import Backend
+from runner.sandbox.model import Backend, Form
 from runner.select import Selection
 from runner.store import RunResult
 
@@ -78,6 +78,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     stage = Stage()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runner.cli.run, "backend", lambda _: stage.backend)
+    monkeypatch.setattr(runner.cli.run, "engine_version", lambda: "20.10")
     monkeypatch.setattr(runner.execute.run, "execute", stage.execute)
     monkeypatch.setattr(runner.sandbox.privileges, "enter_user_namespace", lambda *_: None)
     monkeypatch.setattr(runner.trace.tshark, "check", lambda: "4.0.17")
@@ -300,8 +301,35 @@ def test_latest_that_is_no_link_is_left_alone(stage: Stage, tmp_path: Path, caps
     assert "note: runs/latest is no link, so it was left as it is" in capsys.readouterr().out
 
 
-def test_docker_comes_later(capsys: Capsys) -> None:
+def test_images_run_with_the_docker_backend(stage: Stage, tmp_path: Path) -> None:
+    image = Image("me/server:1", "sha256:12", "amd64")
+    stage.backend.form = Form.IMAGE
+    stage.backend.images = {"me/server:1": image, "quicmatrix/endpoint:latest": replace(image)}
+    words = ["run", "--backend", "docker", "-c", "reference", "-s", "mine=me/server:1"]
+    assert main([*words, "-t", "handshake"]) == 0
+    assert stage.options is not None
+    assert stage.options.repeat_with == ("--backend", "docker")
+    assert stage.options.tools["docker"] == "20.10"
+    assert dict(stage.options.images) == {"reference": image, "mine": image}
+    assert [job.server.image for job in stage.jobs] == ["me/server:1"]
+    assert repeat_command(stage.jobs[0]).split()[5] == "mine=me/server:1"
+
+
+def test_an_engine_that_cannot_be_used_is_said_before_anything_is_fetched(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    def require(*_: object) -> None:
+        pytest.fail("an image was asked for")
+
+    stage.backend.form = Form.IMAGE
+    stage.backend.refusal = UserError("no permission", "be root")
+    monkeypatch.setattr(FakeBackend, "require", require)
     assert main([*RUN, "--backend", "docker"]) == 2
-    error, hint = capsys.readouterr().err.splitlines()
-    assert error == "error: --backend docker comes with a later version"
-    assert "netns" in hint
+    assert capsys.readouterr().err.splitlines() == ["error: no permission", "hint: be root"]
+
+
+def test_an_image_that_is_nowhere_is_wrong_use(stage: Stage, capsys: Capsys) -> None:
+    stage.backend.form = Form.IMAGE
+    assert main([*RUN, "--backend", "docker"]) == 2
+    assert capsys.readouterr().err.startswith("error: reference: no image")
+    assert stage.options is None

@@ -1,0 +1,15 @@
+"""Does an implementation honour the contract of quic-interop-runner?
+
+``quicmatrix image check`` asks it of an image, or of a local command, and answers rule by rule.
+
+==========  ========================================================================================
+subject     who is checked, in one role or in both
+peer        a known good implementation that plays the other side
+trial       one run in a sandbox, of which several rules take what they need to know
+rule        a sentence of the contract, and a pure check of it over what the trials showed
+finding     what came of a rule: ok, broken, not seen or not applicable, with the evidence
+==========  ========================================================================================
+
+:mod:`~runner.conduct.model` has the vocabulary, :mod:`~runner.conduct.trials` what is run,
+:mod:`~runner.conduct.observe` runs it, :mod:`~runner.conduct.rules` are the rules.
+"""

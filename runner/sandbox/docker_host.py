@@ -1,0 +1,150 @@
+"""One side made of containers: the holder that is the host, and the endpoints that join it.
+
+What the containers are is described in :mod:`runner.sandbox.container`. Here they come and go. The
+connection to the holder's standard input is held here and nowhere else, so whatever ends the
+runner, even SIGKILL, ends the holder, and with it everything that runs on the side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.sandbox.container import SANDBOX_LABEL, Side, endpoint, holder
+from runner.sandbox.docker_process import DockerProcess
+from runner.sandbox.engine import Engine, EngineError
+from runner.sandbox.holder import finish
+from runner.sandbox.joined import KINDS
+from runner.sandbox.log import BoundedLog
+from runner.sandbox.model import Launch, LaunchError, SandboxError
+from runner.sandbox.stream import Demultiplexer
+
+CANNOT_BE_EXECUTED = 400
+"""The engine's status for a program that is missing or is none."""
+
+
+@dataclass(slots=True)
+class DockerHost:
+    """A side; see :class:`runner.sandbox.model.Host`. Made and removed by its sandbox."""
+
+    side: Side
+    engine: Engine
+    image: str
+    """What the holder is made of."""
+    ids: Mapping[str, str]
+    """By reference, the ids of the images that endpoints are started from."""
+    memlock: int | None
+    grace_s: float
+    pid: int = 0
+    """The holder's process, as we count; 0 before it is ready."""
+    _container: str = ""
+    _lifeline: socket.socket | None = None
+    _building: asyncio.Future[None] | None = None
+    _programs: list[DockerProcess] = field(default_factory=list)
+    _namespaces: list[int] = field(default_factory=list)
+    """Open files, so that no other namespaces get their inode numbers."""
+
+    # --- What others may call ---------------------------------------------------------------------
+
+    async def start(self, launch: Launch, log: Path) -> DockerProcess:
+        """Start an image; what it prints goes to the file ``log``."""
+        if not launch.image:
+            raise LaunchError(f"{' '.join(launch.command)}: only images can be started here")
+        name = f"{self.side.sandbox}-{self.side.name}-{len(self._programs) + 1}"
+        image = self.ids.get(launch.image, launch.image)
+        wanted = endpoint(self.side, launch, image, self._container, self.memlock)
+
+        def create() -> tuple[str, int]:
+            container = self.engine.create(wanted, name)
+            return container, self.engine.attach(container, "stdout", "stderr")
+
+        async def begin() -> DockerProcess:
+            container, stream = await asyncio.to_thread(create)
+            limit = self.side.limits.log_bytes
+            output = BoundedLog(log, limit, source=stream, decode=Demultiplexer().feed)
+            try:
+                await asyncio.to_thread(self.engine.start, container)
+            except EngineError as error:
+                output.close()
+                if error.status == CANNOT_BE_EXECUTED:
+                    raise LaunchError(f"{launch.image}: {error}") from error
+                raise
+            program = DockerProcess(self.engine, container, output, self.grace_s)
+            self._programs.append(program)
+            return program
+
+        return await finish(begin())
+
+    def folder(self, path: str) -> Path:
+        """Where a folder of the side is for us, while the sandbox lasts.
+
+        It is the holder's, where nothing of the endpoint's file system is in the way.
+        """
+        return Path(f"/proc/{self.pid}/root", path.lstrip("/"))
+
+    # --- What the sandbox calls -------------------------------------------------------------------
+
+    async def build(self) -> None:
+        """Begin to make it."""
+        self._building = asyncio.ensure_future(self._build())
+
+    async def ready(self) -> None:
+        """Wait until it is made."""
+        assert self._building is not None
+        await asyncio.shield(self._building)
+
+    async def end(self) -> None:
+        """End it with everything that runs on it, and remove its containers."""
+        if self._building is None:
+            return
+        with suppress(SandboxError, OSError):  # whoever waited for it knows
+            await self._building
+        ends = await asyncio.gather(
+            *(program.kill() for program in self._programs), return_exceptions=True
+        )
+        if self._lifeline is not None:
+            with suppress(OSError):
+                self._lifeline.shutdown(socket.SHUT_RDWR)
+            self._lifeline.close()
+        await asyncio.to_thread(self._remove)
+        for problem in ends:
+            if isinstance(problem, BaseException):
+                raise problem
+
+    def inodes(self) -> frozenset[int]:
+        """What identifies its namespaces, for those who look whether any is left."""
+        return frozenset(os.fstat(file).st_ino for file in self._namespaces)
+
+    def release(self) -> None:
+        """Let go of its namespaces."""
+        while self._namespaces:
+            os.close(self._namespaces.pop())
+
+    async def _build(self) -> None:
+        name = f"{self.side.sandbox}-{self.side.name}"
+        self._container = await asyncio.to_thread(
+            self.engine.create, holder(self.side, self.image), name
+        )
+        lifeline = await asyncio.to_thread(self.engine.attach, self._container, "stdin")
+        self._lifeline = socket.socket(fileno=lifeline)
+        await asyncio.to_thread(self.engine.start, self._container)
+        self.pid = await asyncio.to_thread(self.engine.pid, self._container)
+        for kind in KINDS:
+            self._namespaces.append(os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY))
+        # Some endpoints expect it; the base image's /setup.sh makes it where it is missing.
+        qlog = self.folder("/logs/qlog")
+        qlog.mkdir()
+        qlog.chmod(0o777)
+
+    def _remove(self) -> None:
+        """Remove the containers of this side, those included that we were never told of."""
+        mine = f"{self.side.sandbox}-{self.side.name}"
+        things = self.engine.labelled(f"{SANDBOX_LABEL}={self.side.sandbox}")
+        containers = [one for one in things if one.name == mine or one.name.startswith(f"{mine}-")]
+        for container in sorted(containers, key=lambda one: one.name, reverse=True):
+            self.engine.remove(container)
