@@ -1,6 +1,6 @@
 """QUIC itself, under the applications.
 
-connection        our subclass of aioquic's connection, put together from the next eight
+connection        our subclass of aioquic's connection, put together from the next nine
 acknowledgements  when to acknowledge
 address_tokens    NEW_TOKEN, which spares a client its address validation
 ecn               marks, counts and their validation
@@ -8,11 +8,13 @@ flow_control      limits that follow the reader
 handshake         Retry, versions, early data, long certificate chains
 path_mtu          how large packets may be
 paths             preferred addresses, migration, and what a new path resets
+recovery          pacing, and what was lost
 stateless_reset   the end of a connection that one side has forgotten
 keys              1-RTT keys that survive a key update in either direction
 windows           flow-control windows that follow the reader
 udp               UDP sockets in the event loop, with ECN, local addresses and segmentation
 interfaces        the addresses of our network interfaces
+client_sockets    where a client's connection is, and its move to another address
 driver            one connection, its application, its timer and its socket
 listener          the server's side of a socket: which datagram belongs to which connection
 qlog              traces that are on disk while they are made

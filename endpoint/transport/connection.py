@@ -24,6 +24,7 @@ from endpoint.transport.handshake import Handshake
 from endpoint.transport.keys import UpdatingCryptoPair
 from endpoint.transport.path_mtu import PathMtu
 from endpoint.transport.paths import Paths
+from endpoint.transport.recovery import Recovery
 from endpoint.transport.stateless_reset import StatelessReset
 
 PATIENT_PROBES = 2
@@ -37,7 +38,7 @@ Datagrams = list[tuple[bytes, NetworkAddress]]
 
 
 class Connection(
-    Acknowledgements, PathMtu, NewToken, FlowControl, Handshake, Paths, StatelessReset
+    Acknowledgements, PathMtu, NewToken, FlowControl, Handshake, Paths, Recovery, StatelessReset
 ):
     """A connection; arguments are those of the base class."""
 
