@@ -144,7 +144,7 @@ def memory(certs: Path, connections: int) -> None:
     """Print the resident memory of a server before and after so many connections."""
     stack = Stack("endpoint", "endpoint", sys.executable, 0)
     with server(stack, certs) as (port, pid):
-        command = [*_command(stack, "handshakes", certs, port)]
+        command = _command(stack, "handshakes", certs, port)
         subprocess.run([*command, "20"], cwd=ROOT, env=_variables(), check=True)
         time.sleep(1)  # the last closing periods, of some 0.1 s each
         before = _resident_kib(pid)

@@ -98,9 +98,7 @@ async def connect(
         OSError: The name has no address, or ``local_host`` is not ours.
         ConnectionClosed: The handshake failed, or nobody answered for ``settings.idle_timeout``.
     """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    family, _, _, _, server = found[0]
+    family, server = await _resolve(host, port)
     settings = dataclasses.replace(settings, server_name=settings.server_name or host)
     connection = connection_type(
         configuration=settings,
@@ -108,7 +106,7 @@ async def connect(
         token_handler=token_handler,
     )
     connection.route_size = route_size
-    sockets = ClientSockets(cast("Address", server), family, local_host, local_port)
+    sockets = ClientSockets(server, family, local_host, local_port)
     session = Session(connection, sockets)
     driver = Driver(connection, session, sockets.send)
     lingering = asyncio.create_task(_close_at_the_end(driver, sockets))
@@ -216,6 +214,19 @@ async def _handle(handler: Handler, session: Session, sessions: set[Session]) ->
         sessions.discard(session)
         if not session.connection.is_ending:
             session.close(0)
+
+
+async def _resolve(host: str, port: int) -> tuple[int, Address]:
+    try:
+        # A numeric address needs no thread, which takes longer than a part of the handshake.
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    family, _, _, _, address = found[0]
+    return family, cast("Address", address)  # no Bluetooth
 
 
 async def _close_at_the_end(driver: Driver, sockets: ClientSockets) -> None:

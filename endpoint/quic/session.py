@@ -221,7 +221,6 @@ class Session:
         Raises:
             ConnectionClosed: The connection ended before.
         """
-        self.act_soon()
         streams = self.connection._streams  # noqa: SLF001
         await self._until(lambda: all(_is_flushed(stream.sender) for stream in streams.values()))
 

@@ -8,6 +8,7 @@ flow_control      limits that follow the reader
 handshake         Retry, versions, early data, long certificate chains
 path_mtu          how large packets may be
 paths             preferred addresses, migration, and what a new path resets
+epochs            a faster hash for aioquic's encryption levels
 recovery          pacing, and what was lost
 stateless_reset   the end of a connection that one side has forgotten
 keys              1-RTT keys that survive a key update in either direction

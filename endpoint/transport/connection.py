@@ -19,6 +19,7 @@ from aioquic.quic.events import ConnectionTerminated
 
 from endpoint.transport.acknowledgements import Acknowledgements
 from endpoint.transport.address_tokens import NewToken
+from endpoint.transport.epochs import use_identity_hash
 from endpoint.transport.flow_control import FlowControl
 from endpoint.transport.handshake import Handshake
 from endpoint.transport.keys import UpdatingCryptoPair
@@ -35,6 +36,8 @@ DATAGRAM_HEADER_BYTES = 3
 """Type and length."""
 
 Datagrams = list[tuple[bytes, NetworkAddress]]
+
+use_identity_hash()
 
 
 class Connection(

@@ -26,9 +26,14 @@ class QuantumPacer(QuicPacketPacer):
 
     def update_rate(self, congestion_window: int, smoothed_rtt: float) -> None:
         """Follow the congestion window."""
+        is_first = self.packet_time is None
         super().update_rate(congestion_window, smoothed_rtt)
         assert self.packet_time is not None
-        self.bucket_max = max(self.bucket_max, min(MOST_PACKETS * self.packet_time, QUANTUM_S))
+        most = min(MOST_PACKETS * self.packet_time, QUANTUM_S)
+        self.bucket_max = max(self.bucket_max, most)
+        if is_first:
+            # Nothing is in flight but the handshake: a burst is due, not a wait (RFC 9002, 7.7).
+            self.bucket_time = self.bucket_max
 
 
 class Recovery(QuicConnection):
