@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aioquic._buffer import Buffer
@@ -30,6 +31,8 @@ from endpoint.transport.stateless_reset import ResetKey
 from endpoint.transport.udp import Address, Send
 
 RETRY_CONNECTION_ID_BYTES = 8
+MOST_HALF_OPEN = 1000
+"""Connections whose handshake is not confirmed, from which on clients must prove their address."""
 LEAST_CONNECTION_ID_BYTES = 8
 """Of what a client chooses for its first Initial (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
@@ -76,7 +79,9 @@ class Listener:
         self._accept = accept
         self._send = send
         self._retry = retry
+        self._under_load = QuicRetryTokenHandler() if retry is None else retry
         self._preferred = preferred
+        self._half_open: set[Driver] = set()
         self._reset_key = ResetKey()
         self._tokens = AddressTokens()
         self._drivers: dict[bytes, Driver] = {}
@@ -105,6 +110,8 @@ class Listener:
         touched, self._touched = self._touched, {}
         for driver in touched:
             driver.drive()
+            if driver.connection.is_confirmed:
+                self._half_open.discard(driver)
 
     def close(self, error_code: int) -> None:
         """Close all connections at once, without waiting for anything."""
@@ -158,11 +165,16 @@ class Listener:
         now = asyncio.get_running_loop().time()
         if self._tokens.holds(header.token, address[0], now):
             return Origin(header.destination_cid, None, is_validated=True)
+        token = header.token
         if self._retry is None:
-            return Origin(header.destination_cid, None)
-        if not header.token:
+            with suppress(ValueError):
+                return self._after_retry(header, address, now)
+            if len(self._half_open) < MOST_HALF_OPEN:
+                return Origin(header.destination_cid, None)
+            token = b""  # none of ours, so it is as if there were none
+        if not token:
             source = os.urandom(RETRY_CONNECTION_ID_BYTES)
-            token = self._retry.create_token(
+            token = self._under_load.create_token(
                 address=address,
                 original_destination_connection_id=header.destination_cid,
                 retry_source_connection_id=source,
@@ -178,12 +190,7 @@ class Listener:
             self._send([(answer, address)], 0)
             return None
         try:
-            original = self._retry.validate_token(
-                address=address,
-                destination_cid=header.destination_cid,
-                token=header.token,
-                now=now,
-            )
+            return self._after_retry(header, address, now)
         except ValueError:
             answer = _encode_invalid_token_close(
                 version=version,
@@ -192,6 +199,12 @@ class Listener:
             )
             self._send([(answer, address)], 0)
             return None
+
+    def _after_retry(self, header: QuicHeader, address: Address, now: float) -> Origin:
+        """How a client came that was sent a Retry; ValueError if it was not."""
+        original = self._under_load.validate_token(
+            address=address, destination_cid=header.destination_cid, token=header.token, now=now
+        )
         return Origin(original, header.destination_cid)
 
     def _open(
@@ -203,7 +216,7 @@ class Listener:
         connection.give_token(self._tokens.make(address[0], now))
         if self._preferred is not None:
             connection.prefer(*self._preferred(address))
-        entries = _Entries(self._drivers)
+        entries = _Entries(self._drivers, self._half_open)
         driver = Driver(connection, application, self._send, entries)
         driver.received(data, address, codepoint)
         if not connection.is_started:
@@ -214,6 +227,7 @@ class Listener:
         entries.driver = driver
         entries.issued(header.destination_cid)
         entries.issued(connection.host_cid)
+        self._half_open.add(driver)
         self._touched[driver] = None
 
 
@@ -222,8 +236,9 @@ class _Entries:
 
     driver: Driver
 
-    def __init__(self, table: dict[bytes, Driver]) -> None:
+    def __init__(self, table: dict[bytes, Driver], half_open: set[Driver]) -> None:
         self._table = table
+        self._half_open = half_open
         self._own: set[bytes] = set()
 
     def issued(self, connection_id: bytes) -> None:
@@ -238,3 +253,4 @@ class _Entries:
         for connection_id in self._own:
             self._table.pop(connection_id, None)
         self._own.clear()
+        self._half_open.discard(self.driver)
