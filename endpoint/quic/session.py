@@ -86,6 +86,7 @@ class Session:
             ConnectionClosed: The connection ended.
         """
         connection = self.connection
+        self.check()
         await self._until(lambda: self._can_open(is_unidirectional))
         stream_id = connection.get_next_available_stream_id(is_unidirectional)
         connection.send_stream_data(stream_id, b"")  # takes the number; sends nothing
@@ -125,6 +126,7 @@ class Session:
             DatagramTooLarge: It is larger than :attr:`largest_datagram`.
             ConnectionClosed: The connection ended.
         """
+        self.check()
         waiting = self.connection._datagrams_pending  # noqa: SLF001
         await self._until(lambda: len(waiting) < MOST_DATAGRAMS)
         try:
