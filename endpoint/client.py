@@ -3,7 +3,8 @@
 Most download all files over one connection at the same time. ``multiconnect`` takes a connection
 for each file, ``resumption`` and ``zerortt`` take a second one for all but the first file, and
 ``keyupdate`` updates the keys as soon as it may. ``versionnegotiation`` downloads nothing: it is
-done when the server has said which versions it speaks.
+done when the server has said which versions it speaks. With the parameter ``migrate`` each
+connection moves to another address of ours, once its handshake is confirmed.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from endpoint.files import Downloads
 from endpoint.hq import HqClient
 from endpoint.logs import open_logs
 from endpoint.settings import client_settings
+from endpoint.transport.client_sockets import ClientSockets, MigrationError
 from endpoint.transport.connection import Connection
 from endpoint.transport.driver import Driver
-from endpoint.transport.udp import Address, UdpSocket, client_socket
+from endpoint.transport.udp import Address
 
 KEEP_ALIVE_S = 0.3
 """Silence after which a client that waits for data shows the server where it is."""
@@ -125,7 +127,7 @@ class Client:
         """
         connection = self._connection_type(configuration=self._settings)
         fetch = Fetch(connection, HqClient(connection), (), self._downloads)
-        driver = self._connect(connection, fetch)
+        driver, _ = self._connect(connection, fetch)
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(NEGOTIATION_PATIENCE_S):
@@ -165,10 +167,12 @@ class Client:
         connection.keep_alive_after = KEEP_ALIVE_S
         side = self._side(connection)
         fetch = Fetch(connection, side, requests, self._downloads)
-        driver = self._connect(connection, fetch)
+        driver, sockets = self._connect(connection, fetch)
         try:
             if updates_keys:
                 await _update_keys(driver)
+            if self._contract.migrate is not None:
+                await _migrate(driver, sockets, self._contract.migrate)
             await driver.wait_until(lambda: fetch.is_finished)
             _check(connection, fetch)
             with suppress(TimeoutError):
@@ -191,20 +195,18 @@ class Client:
             return H3Client(connection)
         return HqClient(connection)
 
-    def _connect(self, connection: Connection, fetch: Fetch) -> Driver:
+    def _connect(self, connection: Connection, fetch: Fetch) -> tuple[Driver, ClientSockets]:
         """Begin the handshake, on a socket of its own.
 
-        After its end the connection keeps the socket for the closing period, if the client lives
+        After its end the connection keeps its socket for the closing period, if the client lives
         that long: late packets are answered, and a lost CONNECTION_CLOSE is repeated.
         """
-        udp = UdpSocket(client_socket(self._family), knows_host=False)
-        driver = Driver(connection, fetch, udp.send, _AtTheEnd(udp.close))
-        self._stack.callback(udp.close)
+        sockets = ClientSockets(self._server, self._family)
+        driver = Driver(connection, fetch, sockets.send, _AtTheEnd(sockets.close))
+        self._stack.callback(sockets.close)
         self._stack.callback(driver.stop)
-        udp.start(driver.received, driver.drive)
-        connection.connect(self._server, now=asyncio.get_running_loop().time())
-        driver.drive()
-        return driver
+        sockets.start(driver)
+        return driver, sockets
 
 
 class _AtTheEnd:
@@ -230,6 +232,15 @@ async def _update_keys(driver: Driver) -> None:
     connection.request_key_update()
     connection.send_ping(uid=0)
     driver.drive()
+
+
+async def _migrate(driver: Driver, sockets: ClientSockets, host: str) -> None:
+    """Move to another address of ours as soon as the handshake is confirmed."""
+    await driver.wait_until(lambda: driver.connection.is_confirmed)
+    try:
+        await sockets.migrate(driver, host)
+    except MigrationError as error:
+        raise EndpointError(f"cannot migrate to {host}: {error}") from None
 
 
 def _check(connection: Connection, fetch: Fetch) -> None:

@@ -16,6 +16,8 @@ A parameter is a word ``name=value``:
 www            ``/www``        server: the folder that is served
 downloads      ``/downloads``  client: the folder that files are written to
 certs          ``/certs``      cert.pem and priv.key for the server, ca.pem for the client
+migrate        none            client: an address of ours to which each connection moves, once
+                               its handshake is confirmed (RFC 9000, 9.2)
 host           ``::``          server: the address to listen on; ``::`` takes IPv4 as well
 port           ``443``         server: the UDP port
 =============  ==============  ==================================================================
@@ -23,6 +25,7 @@ port           ``443``         server: the UDP port
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,6 +106,8 @@ class Contract:
     www: Path = Path("/www")
     downloads: Path = Path("/downloads")
     certs: Path = Path("/certs")
+    migrate: str | None = None
+    """A numeric address."""
     host: str = "::"
     port: int = DEFAULT_PORT
 
@@ -130,6 +135,7 @@ def read_contract(environment: Mapping[str, str], parameters: Sequence[str] = ()
         www=Path(given.get("www", "/www")),
         downloads=Path(given.get("downloads", "/downloads")),
         certs=Path(given.get("certs", "/certs")),
+        migrate=_address(given.get("migrate")),
         host=given.get("host", "::"),
         port=_port(given.get("port", str(DEFAULT_PORT))),
     )
@@ -150,7 +156,7 @@ def _testcase(text: str) -> TestCase:
 
 
 def _parameters(words: Sequence[str], origin: str) -> dict[str, str]:
-    known = ("www", "downloads", "certs", "host", "port")
+    known = ("www", "downloads", "certs", "migrate", "host", "port")
     given = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -167,6 +173,16 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 0xFFFF):
         raise ContractError(f"parameter port is {text!r}, but must be a number from 1 to 65535")
     return int(text)
+
+
+def _address(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        raise ContractError(f"parameter migrate is {text!r}, but must be an address") from None
+    return text
 
 
 def _optional_path(text: str) -> Path | None:

@@ -21,12 +21,14 @@ from endpoint.transport.acknowledgements import Acknowledgements
 from endpoint.transport.address_tokens import NewToken
 from endpoint.transport.coalescing import Coalescing
 from endpoint.transport.connection_ids import ConnectionIds
+from endpoint.transport.epochs import use_identity_hash
 from endpoint.transport.flow_control import FlowControl
 from endpoint.transport.handshake import Handshake
 from endpoint.transport.keys import KeyUpdates
 from endpoint.transport.path_mtu import PathMtu
 from endpoint.transport.paths import Paths
 from endpoint.transport.probes import Probes
+from endpoint.transport.recovery import Recovery
 from endpoint.transport.spin_bit import SpinBit
 from endpoint.transport.stateless_reset import StatelessReset
 
@@ -38,6 +40,8 @@ DATAGRAM_HEADER_BYTES = 3
 """Type and length."""
 
 Datagrams = list[tuple[bytes, NetworkAddress]]
+
+use_identity_hash()
 
 
 class Connection(
@@ -51,6 +55,7 @@ class Connection(
     ConnectionIds,
     Paths,
     Coalescing,
+    Recovery,
     SpinBit,
     StatelessReset,
 ):

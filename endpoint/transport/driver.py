@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aioquic.quic.events import (
     ConnectionIdIssued,
@@ -32,6 +32,17 @@ class Application(Protocol):
 
     def pump(self) -> None:
         """Put into streams what they have room for; called before anything is sent."""
+
+
+@runtime_checkable
+class Driven(Protocol):
+    """An application that acts of itself too, between events: it is told who drives it."""
+
+    def driven_by(self, driver: Driver) -> None:
+        """The driver, whose :meth:`Driver.drive` must follow whatever the application does."""
+
+    def connection_ending(self) -> None:
+        """The connection is ending, by whichever side; may be told more than once."""
 
 
 class Observer(Protocol):
@@ -67,15 +78,24 @@ class Driver:
         self.connection = connection
         self.terminated: ConnectionTerminated | None = None
         """How the connection ended, once it has."""
+        self.bytes_sent = 0
+        """In datagrams, without the headers of UDP and IP."""
+        self.bytes_received = 0
+        """In datagrams, damaged ones and duplicates among them."""
         self._application = application
         self._send = send
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._ended = asyncio.Event()
+        self._driven = application if isinstance(application, Driven) else None
+        if self._driven is not None:
+            self._driven.driven_by(self)
 
     def received(self, data: bytes, address: Address, codepoint: int = 0) -> None:
         """Take in a datagram and its ECN field; :meth:`drive` must follow."""
+        self.bytes_received += len(data)
         try:
             self.connection.codepoint_received = codepoint
             self.connection.receive_datagram(data, address, now=self._loop.time())
@@ -112,12 +132,17 @@ class Driver:
         self._waiting.append((holds, future))
         await future
 
+    async def wait_ended(self) -> None:
+        """Wait until the connection is over, and its closing or draining period too."""
+        await self._ended.wait()
+
     def _advance(self) -> None:
         self._deliver_events()
         if not self.connection.is_ending:
             self._application.pump()
         datagrams = self.connection.datagrams_to_send(now=self._loop.time())
         if datagrams:
+            self.bytes_sent += sum([len(datagram) for datagram, _ in datagrams])
             self._send(datagrams, self.connection.codepoint_to_send)
         self._deliver_events()  # sending issues connection IDs
 
@@ -136,6 +161,7 @@ class Driver:
                     self._observer.retired(event.connection_id)
                 case ConnectionTerminated():
                     self.terminated = event
+                    self._ended.set()
                     if self._observer is not None:
                         self._observer.ended()
             self._application.event_received(event)
@@ -157,6 +183,8 @@ class Driver:
         self.drive()
 
     def _wake_up(self) -> None:
+        if self._driven is not None and self.connection.is_ending:
+            self._driven.connection_ending()
         if not self._waiting:
             return
         is_ending = self.connection.is_ending

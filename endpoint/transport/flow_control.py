@@ -31,6 +31,9 @@ class FlowControl(QuicConnection):
         for limit in (self._local_max_streams_bidi, self._local_max_streams_uni):
             limit.value = limit.sent = MAX_STREAMS
         self._window = ReceiveWindow(self._configuration.max_data)
+        self.held: dict[int, int] = {}
+        """Bytes per stream that the application took out of events, and has not used yet: they
+        count as unread."""
         self._limits_at = 0.0
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
@@ -65,8 +68,12 @@ class FlowControl(QuicConnection):
             for stream in self._streams.values()
             if not stream.receiver.is_finished
         )
-        return out_of_order + sum(
-            len(event.data) for event in self._events if isinstance(event, StreamDataReceived)
+        return (
+            out_of_order
+            + sum(self.held.values())
+            + sum(
+                len(event.data) for event in self._events if isinstance(event, StreamDataReceived)
+            )
         )
 
     def _write_limit(self, builder: QuicPacketBuilder, limit: Limit) -> None:
@@ -94,7 +101,8 @@ class FlowControl(QuicConnection):
         if not stream.max_stream_data_local or stream.receiver.is_finished:
             return
         stream.max_stream_data_local = self._window.stream_limit(
-            read=stream.receiver.starting_offset(), limit=stream.max_stream_data_local
+            read=stream.receiver.starting_offset() - self.held.get(stream.stream_id or 0, 0),
+            limit=stream.max_stream_data_local,
         )
         if stream.max_stream_data_local_sent == stream.max_stream_data_local:
             return

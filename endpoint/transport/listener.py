@@ -34,6 +34,8 @@ RETRY_CONNECTION_ID_BYTES = 8
 RETRY_MARK = b"Retry"
 """What the token of a Retry begins with, whoever made it, and that of a NEW_TOKEN does not: a
 server must be able to tell them apart, also if it can read neither (RFC 9000, 8.1.1)."""
+MOST_HALF_OPEN = 1000
+"""Connections whose handshake is not confirmed, from which on clients must prove their address."""
 LEAST_CONNECTION_ID_BYTES = 8
 """Of what a client chooses for its first Initial (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
@@ -63,7 +65,8 @@ class Listener:
         configuration: The server's; its versions and the length of its connection IDs count.
         accept: Makes a connection and its application.
         send: Sends datagrams.
-        retry: Checks addresses before any state is kept; None: no Retry is sent.
+        retry: Checks addresses before any state is kept; None: only when there are too many
+            half-open connections.
         preferred: Gives, for the path that a client came by, the IPv4 and the IPv6 address that
             it is asked to move to; None: it may stay.
     """
@@ -79,8 +82,10 @@ class Listener:
         self._configuration = configuration
         self._accept = accept
         self._send = send
-        self._retry = retry
+        self._retry = retry or QuicRetryTokenHandler()
+        self._always_retry = retry is not None
         self._preferred = preferred
+        self._half_open: set[Driver] = set()
         self._reset_key = ResetKey()
         self._tokens = AddressTokens()
         self._drivers: dict[bytes, Driver] = {}
@@ -104,6 +109,8 @@ class Listener:
         touched, self._touched = self._touched, {}
         for driver in touched:
             driver.drive()
+            if driver.connection.is_confirmed:
+                self._half_open.discard(driver)
 
     def close(self, error_code: int) -> None:
         """Close all connections at once, without waiting for anything."""
@@ -172,41 +179,38 @@ class Listener:
         now = asyncio.get_running_loop().time()
         if self._tokens.holds(header.token, address[0], now, version):
             return Origin(header.destination_cid, None, is_validated=True)
-        if self._retry is None:
-            return Origin(header.destination_cid, None)
-        if not header.token.startswith(RETRY_MARK):
-            # No token, or a NEW_TOKEN's that is too old, of another address, or of a server that
-            # ran before: as if there were none (RFC 9000, 8.1.3).
-            self._send_retry(self._retry, header, version, address, now)
+        if header.token.startswith(RETRY_MARK):
+            try:
+                return self._after_retry(header, address, now)
+            except ValueError:
+                # The client will not take a second Retry (RFC 9000, 8.1.2).
+                answer = _encode_invalid_token_close(
+                    version=version,
+                    source_cid=header.destination_cid,
+                    destination_cid=header.source_cid,
+                )
+                self._send([(answer, address)], 0)
+                return None
+        # No token, or a NEW_TOKEN's that is too old, of another address, or of a server that ran
+        # before: as if there were none (RFC 9000, 8.1.3).
+        if self._always_retry or len(self._half_open) >= MOST_HALF_OPEN:
+            self._send_retry(header, version, address, now)
             return None
-        try:
-            original = self._retry.validate_token(
-                address=address,
-                destination_cid=header.destination_cid,
-                token=header.token[len(RETRY_MARK) :],
-                now=now,
-            )
-        except ValueError:
-            # The client will not take a second Retry (RFC 9000, 8.1.2).
-            answer = _encode_invalid_token_close(
-                version=version,
-                source_cid=header.destination_cid,
-                destination_cid=header.source_cid,
-            )
-            self._send([(answer, address)], 0)
-            return None
+        return Origin(header.destination_cid, None)
+
+    def _after_retry(self, header: QuicHeader, address: Address, now: float) -> Origin:
+        """How a client came that was sent a Retry; ValueError if it was not."""
+        original = self._retry.validate_token(
+            address=address,
+            destination_cid=header.destination_cid,
+            token=header.token[len(RETRY_MARK) :],
+            now=now,
+        )
         return Origin(original, header.destination_cid)
 
-    def _send_retry(
-        self,
-        retry: QuicRetryTokenHandler,
-        header: QuicHeader,
-        version: int,
-        address: Address,
-        now: float,
-    ) -> None:
+    def _send_retry(self, header: QuicHeader, version: int, address: Address, now: float) -> None:
         source = os.urandom(RETRY_CONNECTION_ID_BYTES)
-        token = retry.create_token(
+        token = self._retry.create_token(
             address=address,
             original_destination_connection_id=header.destination_cid,
             retry_source_connection_id=source,
@@ -230,7 +234,7 @@ class Listener:
         connection.give_token(functools.partial(self._tokens.make, address[0], now))
         if self._preferred is not None:
             connection.prefer(*self._preferred(address))
-        entries = _Entries(self._drivers)
+        entries = _Entries(self._drivers, self._half_open)
         driver = Driver(connection, application, self._send, entries)
         driver.received(data, address, codepoint)
         if not connection.is_started:
@@ -241,6 +245,7 @@ class Listener:
         entries.driver = driver
         entries.issued(header.destination_cid)
         entries.issued(connection.host_cid)
+        self._half_open.add(driver)
         self._touched[driver] = None
 
 
@@ -249,8 +254,9 @@ class _Entries:
 
     driver: Driver
 
-    def __init__(self, table: dict[bytes, Driver]) -> None:
+    def __init__(self, table: dict[bytes, Driver], half_open: set[Driver]) -> None:
         self._table = table
+        self._half_open = half_open
         self._own: set[bytes] = set()
 
     def issued(self, connection_id: bytes) -> None:
@@ -265,3 +271,4 @@ class _Entries:
         for connection_id in self._own:
             self._table.pop(connection_id, None)
         self._own.clear()
+        self._half_open.discard(self.driver)

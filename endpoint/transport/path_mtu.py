@@ -8,7 +8,7 @@ but itself, and is no sign of congestion (RFC 9000, 14.4).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from aioquic import tls
@@ -21,6 +21,8 @@ from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 IPV4_SIZE = 1472
 """1500 bytes without the headers of IPv4 and UDP."""
 IPV6_SIZE = 1452
+LARGEST_SIZE = 16000
+"""Above some 16.4 kB aioquic writes lengths wrongly: into two bytes."""
 LOWER_SIZES = (1392, 1280)
 """What tunnels commonly leave."""
 MAX_PROBES = 3
@@ -38,6 +40,9 @@ class PathMtu(QuicConnection):
         super().__init__(**arguments)
         self.searches_path_mtu = True
         """Whether to search at all."""
+        self.route_size: Callable[[NetworkAddress], int] | None = None
+        """Gives the largest datagram that our own interface carries towards an address, if it
+        may be more than Ethernet's: on jumbo frames, and on loopback."""
         self._peers_limit = 65527
         self._base_size = self._max_datagram_size
         self._candidates: Iterator[int] | None = None
@@ -128,7 +133,11 @@ class PathMtu(QuicConnection):
 
     def _sizes(self) -> Iterator[int]:
         largest = IPV4_SIZE if _is_ipv4(self._network_paths[0].addr[0]) else IPV6_SIZE
-        sizes = dict.fromkeys(min(size, self._peers_limit) for size in (largest, *LOWER_SIZES))
+        jumbo = 0
+        if self.route_size is not None:
+            jumbo = min(self.route_size(self._network_paths[0].addr), LARGEST_SIZE)
+        wanted = (max(jumbo, largest), largest, *LOWER_SIZES)
+        sizes = dict.fromkeys(min(size, self._peers_limit) for size in wanted)
         return (size for size in sizes if size > self._base_size)
 
     def _on_probe_delivery(self, delivery: QuicDeliveryState, size: int) -> None:

@@ -54,6 +54,11 @@ class Paths(TransportParameters):
         super().connect(addr, now)
 
     @property
+    def allows_migration(self) -> bool:
+        """Whether the peer lets us migrate (RFC 9000, 18.2: disable_active_migration)."""
+        return DISABLE_ACTIVE_MIGRATION not in self.peer_parameters
+
+    @property
     def peer_address(self) -> NetworkAddress | None:
         """Where the peer is, as far as is known."""
         return self.get_peer_address()
@@ -107,13 +112,48 @@ class Paths(TransportParameters):
         self.send_ping(uid=0)
         return True
 
+    def probe(self, address: NetworkAddress) -> bool:
+        """Client: validate a path from another local address, and move to it once it works.
+
+        Until then all else stays on the old path (RFC 9000, 9.1). Called again for the same
+        address, it sends another PATH_CHALLENGE, as the first may have been lost.
+
+        Args:
+            address: The peer's address, with the new local one.
+
+        Returns:
+            Whether it may: the handshake must be confirmed, and a connection ID be left.
+        """
+        path = self._probed(address)
+        if path is not None:
+            path.local_challenge_sent = False
+            return True
+        if not (self._is_client and self._handshake_confirmed and self._peer_cid_available):
+            return False
+        path = QuicNetworkPath(address)
+        path.bytes_received = UNLIMITED  # the limit of 3 times is a server's (RFC 9000, 8.1)
+        path.peer_cid = self._peer_cid_available.pop(0)
+        self._add_network_path(path)
+        return True
+
+    def give_up_probe(self, address: NetworkAddress) -> None:
+        """Client: forget a path that does not work, and retire its connection ID."""
+        path = self._probed(address)
+        if path is not None:
+            self._network_paths.remove(path)
+            if path.peer_cid is not None:
+                self._retire_peer_cid(path.peer_cid)
+
+    def _probed(self, address: NetworkAddress) -> QuicNetworkPath | None:
+        return next((path for path in self._network_paths[1:] if path.addr == address), None)
+
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """Datagrams, each with where to."""
         address = self._network_paths[0].addr
         if address != self._address_in_use:
             before, self._address_in_use = self._address_in_use, address
             if before is not None:
-                self._path_changed(before[0] != address[0])
+                self._path_changed(before[0] != address[0] or _is_elsewhere(before, address))
         return self._challenge(now) + super().datagrams_to_send(now)
 
     def _challenge(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
@@ -193,3 +233,11 @@ class Paths(TransportParameters):
         buf = Buffer(capacity=PREFERRED_ADDRESS_CAPACITY)
         push_quic_preferred_address(buf, self._preferred)
         return encoded + encode_uint_var(PREFERRED_ADDRESS) + encode_uint_var(buf.tell()) + buf.data
+
+
+def _is_elsewhere(before: NetworkAddress, after: NetworkAddress) -> bool:
+    """Whether a client's own host is another one, as far as is known."""
+    own_before, own_after = getattr(before, "local", None), getattr(after, "local", None)
+    if own_before is None or own_after is None:
+        return False
+    return bool(own_before.host != own_after.host)

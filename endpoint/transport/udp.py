@@ -37,6 +37,8 @@ _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_PROBE = 3
 _IP_RECVTOS = 13
+_IP_MTU = 14
+_IPV6_MTU = 24
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _SOL_UDP = 17
@@ -110,11 +112,37 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return udp
 
 
-def client_socket(family: int) -> socket.socket:
-    """A socket at any free port, of the family of the server's address."""
+def client_socket(family: int, host: str = "", port: int = 0) -> socket.socket:
+    """A socket of the family of the server's address, at any address and free port if not given.
+
+    Raises:
+        OSError: The address is not ours, or is in use.
+    """
     udp = _new_socket(family)
-    udp.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", 0))  # noqa: S104 - a client's
+    anywhere = "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - a client's
+    try:
+        udp.bind((host or anywhere, port))
+    except OSError:
+        udp.close()
+        raise
     return udp
+
+
+def route_size(address: Address) -> int:
+    """The largest datagram that the interface towards an address carries, without its headers.
+
+    0 if there is no way to the address.
+    """
+    is_ipv6 = ":" in address[0]
+    family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as udp:
+        try:
+            udp.connect(tuple(address))  # sends nothing
+            if is_ipv6 and not address[0].startswith("::ffff:"):
+                return udp.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU) - 48
+            return udp.getsockopt(socket.IPPROTO_IP, _IP_MTU) - 28
+        except OSError:
+            return 0
 
 
 def _new_socket(family: int) -> socket.socket:
@@ -163,7 +191,16 @@ class UdpSocket:
         self._is_ipv6 = udp.family == socket.AF_INET6
         self._segments = _can_segment(udp)
         self._last: tuple[object, bytes, PathAddress] | None = None
+        self.host: str = udp.getsockname()[0]
         self.port: int = udp.getsockname()[1]
+
+    @property
+    def local(self) -> LocalAddress:
+        """The local end of its paths, as they know it; bound to all addresses it has no host."""
+        if not self._knows_host:
+            return LocalAddress(self.port)
+        family = socket.AF_INET6 if self._is_ipv6 else socket.AF_INET
+        return LocalAddress(self.port, socket.inet_pton(family, self.host.partition("%")[0]))
 
     def start(self, received: Received, drained: Callable[[], None]) -> None:
         """Take in datagrams from now on.
@@ -268,6 +305,13 @@ class UdpSockets:
     def add(self, udp: UdpSocket) -> None:
         """One more."""
         self._by_port[udp.port] = udp
+
+    def leave(self, udp: UdpSocket, successor: UdpSocket) -> None:
+        """Close one of them; what has no path goes out by another one from now on."""
+        del self._by_port[udp.port]
+        if self._first is udp:
+            self._first = successor
+        udp.close()
 
     def start(self, received: Received, drained: Callable[[], None]) -> None:
         """Take in datagrams from now on, as :meth:`UdpSocket.start` does."""

@@ -147,6 +147,41 @@ def test_a_client_moves_to_the_preferred_address(machine: Machine, host: str) ->
     assert packets[-1]["header"]["dcid"] == after
 
 
+def test_a_client_migrates_if_it_is_told_to(machine: Machine) -> None:
+    machine.host = "127.0.0.1"
+    name = machine.serve_file("file", 2_000_000)
+    params = f"downloads={machine.downloads} certs={machine.certs} migrate=127.0.0.2"
+    machine.client_environment["CLIENT_PARAMS"] = params
+    with machine.server("transfer") as server:
+        client = machine.run_client("transfer", [name])
+        assert (client.returncode, client.stderr) == (0, "")
+        stop(server)
+    assert machine.has([name])
+    packets = [
+        packet
+        for direction, packet in sent_and_received(machine.logs("client") / "qlog")
+        if direction == "sent" and packet["header"]["packet_type"] == "1RTT"
+    ]
+    frames = [{frame["frame_type"] for frame in packet["frames"]} for packet in packets]
+    probe = next(number for number, types in enumerate(frames) if "path_challenge" in types)
+    new = packets[probe]["header"]["dcid"]
+    assert frames[probe] <= {"path_challenge", "padding"}, "a probing packet (RFC 9000, 9.1)"
+    assert new not in {packet["header"]["dcid"] for packet in packets[:probe]}
+    assert packets[-1]["header"]["dcid"] == new
+
+
+def test_a_client_that_cannot_migrate_says_so(machine: Machine) -> None:
+    name = machine.serve_file("file", 1024)
+    params = f"downloads={machine.downloads} certs={machine.certs} migrate=203.0.113.1"
+    machine.host = "127.0.0.1"
+    machine.client_environment["CLIENT_PARAMS"] = params
+    with machine.server("transfer"):
+        client = machine.run_client("transfer", [name])
+    assert client.returncode == 1
+    assert "cannot migrate to 203.0.113.1" in client.stderr
+    assert client.stderr.count("\n") == 1
+
+
 def test_a_client_learns_the_versions_and_leaves(machine: Machine) -> None:
     with machine.server("versionnegotiation"):
         client = machine.run_client("versionnegotiation", [""])
