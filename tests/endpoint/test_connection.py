@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aioquic._buffer import Buffer
@@ -13,6 +14,7 @@ from aioquic.quic.events import (
     PingAcknowledged,
     StreamDataReceived,
 )
+from aioquic.quic.logger import QuicLoggerTrace
 from aioquic.quic.packet import (
     QuicErrorCode,
     QuicPacketType,
@@ -328,6 +330,26 @@ def test_nothing_beyond_the_window_is_taken_in_for_a_reader_that_stopped(certs: 
     )
     assert arrived == pair.client._local_max_data.value == INITIAL_WINDOW
     assert pair.server.unacknowledged(0) > 0
+
+
+def test_a_client_that_is_out_of_streams_says_so_until_it_is_heard(connected: Pair) -> None:
+    """RFC 9000, 13.3: STREAMS_BLOCKED is sent again when it is lost."""
+    heard: list[int] = []
+
+    class Trace(QuicLoggerTrace):
+        def encode_streams_blocked_frame(self, is_unidirectional: bool, limit: int) -> Any:
+            heard.append(limit)
+            return super().encode_streams_blocked_frame(is_unidirectional, limit)
+
+    connected.server._quic_logger = Trace(is_client=False, odcid=b"")
+    for number in range(MAX_STREAMS + 1):
+        connected.client.send_stream_data(4 * number, b"x")
+    connected.to_server.drops = lambda *_: True
+    connected.drive_client()
+    connected.to_server.drops = no_loss
+    connected.run_for(5.0)
+    assert heard
+    assert set(heard) == {MAX_STREAMS}
 
 
 def test_streams_may_be_opened_as_others_end(certs: Path) -> None:
