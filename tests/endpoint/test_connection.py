@@ -524,3 +524,23 @@ def test_a_datagram_frame_has_to_fit(certs: Path) -> None:
             assert isinstance(pair.server_app, Idle)
             received = [e for e in pair.server_app.events if isinstance(e, DatagramFrameReceived)]
             assert [len(event.data) for event in received] == [largest]
+
+
+def test_a_datagram_frame_that_fits_no_more_holds_up_no_other(certs: Path) -> None:
+    pair = Pair(
+        client_configuration(certs, max_datagram_frame_size=65535),
+        server_configuration(certs, max_datagram_frame_size=65535),
+    )
+    pair.new_server_app = lambda _: Idle()
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_confirmed)
+    client = pair.client
+    client._use_size(1472)
+    client.send_datagram_frame(bytes(1400))
+    client.send_datagram_frame(b"small")
+    client.restart_path_mtu()
+    pair.drive_client()
+    pair.run_for(0.1)
+    assert isinstance(pair.server_app, Idle)
+    received = [e.data for e in pair.server_app.events if isinstance(e, DatagramFrameReceived)]
+    assert received == [b"small"]

@@ -110,6 +110,7 @@ METHODS: list[tuple[Callable[..., object], str]] = [
 CONNECTION_ATTRIBUTES = [
     "_ack_delay",
     "_cryptos_initial",
+    "_datagrams_pending",
     "_host_cid_seq",
     "_host_cids",
     "_local_ack_delay_exponent",
