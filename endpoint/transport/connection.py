@@ -163,6 +163,14 @@ class Connection(
             raise ValueError(f"{len(data)} bytes, but {self.largest_datagram_frame} at most")
         super().send_datagram_frame(data)
 
+    def restart_path_mtu(self) -> None:
+        """Return to the smallest packets; waiting DATAGRAM frames that fit none are given up."""
+        super().restart_path_mtu()
+        largest = self.largest_datagram_frame
+        waiting = [data for data in self._datagrams_pending if len(data) <= largest]
+        self._datagrams_pending.clear()
+        self._datagrams_pending.extend(waiting)
+
     def end_trace(self) -> None:
         """Log nothing any more: whatever happens from now on is of no interest."""
         trace, self._quic_logger = self._quic_logger, None

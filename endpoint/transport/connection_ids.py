@@ -6,12 +6,15 @@ from typing import Any
 
 from aioquic._buffer import Buffer
 from aioquic.quic.connection import (
+    NEW_CONNECTION_ID_FRAME_CAPACITY,
     QuicConnection,
     QuicConnectionError,
     QuicConnectionId,
     QuicReceiveContext,
 )
-from aioquic.quic.packet import QuicErrorCode
+from aioquic.quic.events import ConnectionIdIssued
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
+from aioquic.quic.packet_builder import QuicPacketBuilder
 
 
 class ConnectionIds(QuicConnection):
@@ -20,6 +23,47 @@ class ConnectionIds(QuicConnection):
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._peer_numbers_retired: set[int] = set()
+        self._retire_prior_to = 0
+
+    def replace_connection_ids(self) -> None:
+        """Give the peer new connection IDs, and have it retire all that it has (RFC 9000, 5.1.2).
+
+        aioquic's Retire Prior To is always 0.
+        """
+        if not self._handshake_confirmed or not self.host_cid:
+            return
+        self._retire_prior_to = self._host_cid_seq
+        kept, self._host_cids = self._host_cids, []
+        self._replenish_connection_ids()
+        self._host_cids = kept + self._host_cids  # packets to the old ones are under way
+
+    def _write_new_connection_id_frame(
+        self, builder: QuicPacketBuilder, connection_id: QuicConnectionId
+    ) -> None:
+        frame = builder.start_frame(
+            QuicFrameType.NEW_CONNECTION_ID,
+            capacity=NEW_CONNECTION_ID_FRAME_CAPACITY,
+            handler=self._on_new_connection_id_delivery,
+            handler_args=(connection_id,),
+        )
+        # An ID from before that is sent again must not have itself retired in its own frame.
+        retire_prior_to = min(self._retire_prior_to, connection_id.sequence_number)
+        frame.push_uint_var(connection_id.sequence_number)
+        frame.push_uint_var(retire_prior_to)
+        frame.push_uint8(len(connection_id.cid))
+        frame.push_bytes(connection_id.cid)
+        frame.push_bytes(connection_id.stateless_reset_token)
+        connection_id.was_sent = True
+        self._events.append(ConnectionIdIssued(connection_id=connection_id.cid))
+        if self._quic_logger is not None and builder.quic_logger_frames is not None:
+            builder.quic_logger_frames.append(
+                self._quic_logger.encode_new_connection_id_frame(
+                    connection_id=connection_id.cid,
+                    retire_prior_to=retire_prior_to,
+                    sequence_number=connection_id.sequence_number,
+                    stateless_reset_token=connection_id.stateless_reset_token,
+                )
+            )
 
     def _handle_new_connection_id_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer

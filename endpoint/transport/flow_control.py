@@ -13,7 +13,7 @@ from aioquic.quic.connection import (
 )
 from aioquic.quic.events import StreamDataReceived
 from aioquic.quic.packet import QuicFrameType
-from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
@@ -75,6 +75,29 @@ class FlowControl(QuicConnection):
                 len(event.data) for event in self._events if isinstance(event, StreamDataReceived)
             )
         )
+
+    def _write_streams_blocked_frame(
+        self, builder: QuicPacketBuilder, frame_type: QuicFrameType, limit: int
+    ) -> None:
+        """Write the frame, and again if it is lost (RFC 9000, 13.3), which aioquic does not."""
+        frame = builder.start_frame(
+            frame_type,
+            capacity=CONNECTION_LIMIT_FRAME_CAPACITY,
+            handler=self._on_streams_blocked_delivery,
+        )
+        frame.push_uint_var(limit)
+        if self._quic_logger is not None and builder.quic_logger_frames is not None:
+            builder.quic_logger_frames.append(
+                self._quic_logger.encode_streams_blocked_frame(
+                    is_unidirectional=frame_type == QuicFrameType.STREAMS_BLOCKED_UNI, limit=limit
+                )
+            )
+
+    def _on_streams_blocked_delivery(self, delivery: QuicDeliveryState) -> None:
+        if delivery is not QuicDeliveryState.ACKED:
+            self._streams_blocked_pending = bool(
+                self._streams_blocked_bidi or self._streams_blocked_uni
+            )
 
     def _write_limit(self, builder: QuicPacketBuilder, limit: Limit) -> None:
         frame = builder.start_frame(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aioquic._buffer import Buffer
@@ -13,6 +14,7 @@ from aioquic.quic.events import (
     PingAcknowledged,
     StreamDataReceived,
 )
+from aioquic.quic.logger import QuicLoggerTrace
 from aioquic.quic.packet import (
     QuicErrorCode,
     QuicPacketType,
@@ -330,6 +332,26 @@ def test_nothing_beyond_the_window_is_taken_in_for_a_reader_that_stopped(certs: 
     assert pair.server.unacknowledged(0) > 0
 
 
+def test_a_client_that_is_out_of_streams_says_so_until_it_is_heard(connected: Pair) -> None:
+    """RFC 9000, 13.3: STREAMS_BLOCKED is sent again when it is lost."""
+    heard: list[int] = []
+
+    class Trace(QuicLoggerTrace):
+        def encode_streams_blocked_frame(self, is_unidirectional: bool, limit: int) -> Any:
+            heard.append(limit)
+            return super().encode_streams_blocked_frame(is_unidirectional, limit)
+
+    connected.server._quic_logger = Trace(is_client=False, odcid=b"")
+    for number in range(MAX_STREAMS + 1):
+        connected.client.send_stream_data(4 * number, b"x")
+    connected.to_server.drops = lambda *_: True
+    connected.drive_client()
+    connected.to_server.drops = no_loss
+    connected.run_for(5.0)
+    assert heard
+    assert set(heard) == {MAX_STREAMS}
+
+
 def test_streams_may_be_opened_as_others_end(certs: Path) -> None:
     class Echo(Idle):
         def event_received(self, event: object) -> None:
@@ -502,3 +524,23 @@ def test_a_datagram_frame_has_to_fit(certs: Path) -> None:
             assert isinstance(pair.server_app, Idle)
             received = [e for e in pair.server_app.events if isinstance(e, DatagramFrameReceived)]
             assert [len(event.data) for event in received] == [largest]
+
+
+def test_a_datagram_frame_that_fits_no_more_holds_up_no_other(certs: Path) -> None:
+    pair = Pair(
+        client_configuration(certs, max_datagram_frame_size=65535),
+        server_configuration(certs, max_datagram_frame_size=65535),
+    )
+    pair.new_server_app = lambda _: Idle()
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_confirmed)
+    client = pair.client
+    client._use_size(1472)
+    client.send_datagram_frame(bytes(1400))
+    client.send_datagram_frame(b"small")
+    client.restart_path_mtu()
+    pair.drive_client()
+    pair.run_for(0.1)
+    assert isinstance(pair.server_app, Idle)
+    received = [e.data for e in pair.server_app.events if isinstance(e, DatagramFrameReceived)]
+    assert received == [b"small"]

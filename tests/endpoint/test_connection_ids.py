@@ -6,7 +6,7 @@ import pytest
 from aioquic.quic.packet import QuicErrorCode
 from certificates import write_certificates
 from injection import confirmed_pair, frame, inject, is_alive
-from quic_pair import Pair
+from quic_pair import Pair, random_loss
 
 FIRST_ID = b"12345678"
 OTHER_ID = b"abcdefgh"
@@ -76,3 +76,23 @@ def test_without_connection_ids_there_are_no_new_ones(pair: Pair) -> None:
 def test_without_own_connection_ids_none_can_be_retired(pair: Pair) -> None:
     pair.client.host_cid = b""
     assert inject(pair, frame(0x19, 1), to_server=False) == QuicErrorCode.PROTOCOL_VIOLATION
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.3])
+@pytest.mark.parametrize("by_server", [True, False], ids=["server", "client"])
+def test_all_connection_ids_are_replaced_on_request(
+    pair: Pair, by_server: bool, loss: float
+) -> None:
+    """RFC 9000, 5.1.2: nothing is lost meanwhile."""
+    owner, peer = (pair.server, pair.client) if by_server else (pair.client, pair.server)
+    pair.to_client.drops, pair.to_server.drops = random_loss(loss, 1), random_loss(loss, 2)
+    old = {cid.cid for cid in owner._host_cids}
+    owner.replace_connection_ids()
+    (pair.drive_server if by_server else pair.drive_client)()
+    pair.run_for(10.0)
+    assert peer._peer_cid.cid not in old
+    assert not old & {cid.cid for cid in owner._host_cids}
+    assert len(owner._host_cids) == 8
+    pair.to_client.drops = pair.to_server.drops = random_loss(0.0, 3)
+    assert is_alive(pair, to_server=by_server)
+    assert is_alive(pair, to_server=not by_server)
