@@ -123,13 +123,17 @@ class Handshake(QuicConnection):
         return self.tls.reads
 
     def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram, but no Initial of a server with a token (RFC 9000, 17.2.2).
-
-        aioquic processes it.
-        """
+        """Take in a datagram, as far as a server may send it."""
         if self._is_client and not self._handshake_complete and data[:1] >= b"\x80":
-            data = _without_tokens(data, self._configuration.connection_id_length)
+            data = self._of_servers(data)
         super().receive_datagram(data, addr, now)
+
+    def _of_servers(self, datagram: bytes) -> bytes:
+        """A datagram without its Initial packets with a token, which no server sends.
+
+        RFC 9000, 17.2.2; aioquic processes them.
+        """
+        return _without_tokens(datagram, self._configuration.connection_id_length)
 
     def _resend_rejected_early_data(self, now: float) -> None:
         """Send at once, in 1-RTT, what the server ignored; aioquic waits until it seems lost.
