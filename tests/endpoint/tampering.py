@@ -34,9 +34,6 @@ class Plain(Connection):
             epoch: Buffer(capacity=CRYPTO_BUFFER_SIZE) for epoch in self._crypto_buffers
         }
 
-    def _of_servers(self, datagram: bytes) -> bytes:
-        return datagram
-
 
 def tampering(kind: HandshakeType, change: Change) -> type[Connection]:
     """A connection that sends something else in place of its messages of one type."""
