@@ -8,7 +8,6 @@ from typing import Any
 from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.connection import (
-    NetworkAddress,
     QuicConnection,
     QuicConnectionError,
     QuicConnectionState,
@@ -22,7 +21,6 @@ from aioquic.quic.packet import (
     QuicPacketType,
     QuicProtocolVersion,
     QuicTransportParameters,
-    pull_quic_header,
     pull_quic_transport_parameters,
 )
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -121,15 +119,6 @@ class Handshake(QuicConnection):
     def _reads(self) -> tls.Epoch:
         assert isinstance(self.tls, own_tls.Context)
         return self.tls.reads
-
-    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram, but no Initial of a server with a token (RFC 9000, 17.2.2).
-
-        aioquic processes it.
-        """
-        if self._is_client and not self._handshake_complete and data[:1] >= b"\x80":
-            data = _without_tokens(data, self._configuration.connection_id_length)
-        super().receive_datagram(data, addr, now)
 
     def _resend_rejected_early_data(self, now: float) -> None:
         """Send at once, in 1-RTT, what the server ignored; aioquic waits until it seems lost.
@@ -256,24 +245,6 @@ def _chain_bytes(context: tls.Context) -> int:
         return 0
     chain = (context.certificate, *context.certificate_chain)
     return sum(len(certificate.public_bytes(Encoding.DER)) for certificate in chain)
-
-
-def _without_tokens(datagram: bytes, host_cid_length: int) -> bytes:
-    """A server's datagram without the Initial packets in it that have a token."""
-    buf = Buffer(data=datagram)
-    kept = []
-    while not buf.eof():
-        start = buf.tell()
-        try:
-            header = pull_quic_header(buf, host_cid_length=host_cid_length)
-        except ValueError:
-            kept.append(datagram[start:])
-            break
-        end = start + header.packet_length
-        if header.packet_type is not QuicPacketType.INITIAL or not header.token:
-            kept.append(datagram[start:end])
-        buf.seek(end)
-    return b"".join(kept)
 
 
 def _refuse_duplicates(data: bytes) -> None:

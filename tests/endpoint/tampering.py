@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from aioquic import tls
 from aioquic._buffer import Buffer
-from aioquic.quic.connection import QuicConnection
+from aioquic.quic.connection import CRYPTO_BUFFER_SIZE, QuicConnection
 from aioquic.tls import HandshakeType
 
 from endpoint.transport.connection import Connection
@@ -20,10 +21,18 @@ Change = Callable[[bytes], bytes]
 class Plain(Connection):
     """A connection with the TLS of aioquic as it is."""
 
-    _initialize = QuicConnection._initialize
     _handle_crypto_frame = QuicConnection._handle_crypto_frame
     _parse_transport_parameters = QuicConnection._parse_transport_parameters
-    receive_datagram = QuicConnection.receive_datagram
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        plain = tls.Context(is_client=self._is_client)
+        vars(plain).update(vars(self.tls))
+        plain.get_session_ticket_cb = self._session_ticket_fetcher
+        self.tls = plain
+        self._crypto_buffers = {
+            epoch: Buffer(capacity=CRYPTO_BUFFER_SIZE) for epoch in self._crypto_buffers
+        }
 
 
 def tampering(kind: HandshakeType, change: Change) -> type[Connection]:

@@ -12,7 +12,6 @@ from aioquic.quic.packet import (
     QuicErrorCode,
     QuicFrameType,
     QuicPacketType,
-    pull_quic_header,
 )
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.tls import AlertDescription, Epoch, HandshakeType
@@ -309,38 +308,6 @@ def test_crypto_data_in_0rtt_is_refused(certs: Path) -> None:
     pair = resumed(certs, client_type=Chatty)
     pair.run_for(0.2)
     assert code_of(pair.server) == VIOLATION
-
-
-# --- Packets and parameters around TLS ---------------------------------------------------------
-
-
-class Tokens(Connection):
-    """A server that puts a token into its Initial packets."""
-
-    def datagrams_to_send(self, now: float) -> list[tuple[bytes, object]]:
-        self._peer_token = b"token"
-        return super().datagrams_to_send(now)
-
-
-@pytest.mark.parametrize(
-    ("client_type", "accepts"), [(Connection, False), (Plain, True)], ids=["ours", "aioquic"]
-)
-def test_an_initial_of_a_server_with_a_token_is_dropped(
-    certs: Path, client_type: type[Connection], accepts: bool
-) -> None:
-    """RFC 9000, 17.2.2."""
-    pair = Pair(
-        client_configuration(certs),
-        server_configuration(certs),
-        client_type=client_type,
-        server_type=Tokens,
-    )
-    pair.connect()
-    pair.run_for(1.0)
-    header = pull_quic_header(Buffer(data=pair.to_client.sent[0][1]), host_cid_length=8)
-    assert (header.packet_type, header.token) == (QuicPacketType.INITIAL, b"token")
-    assert pair.client.is_confirmed is accepts
-    assert not pair.client.is_ending
 
 
 # --- Anything at all ---------------------------------------------------------------------------
