@@ -154,7 +154,7 @@ class Driver:
         if self._driven is not None:
             self._driven.connection_ending()
         self._application = _Nobody()
-        self._driven = None
+        self._driven = self._observer = None
         release(self.connection)
 
     def _fail(self, error: Exception) -> None:
