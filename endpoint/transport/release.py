@@ -21,5 +21,5 @@ def release(connection: Connection) -> None:
             context.__dict__.pop("_teardown_cb", None)
     for space in connection._spaces.values():  # noqa: SLF001
         space.sent_packets.clear()
-    for callback in ("_send_probe", "_on_packets_lost"):
+    for callback in ("_send_probe", "_on_packets_lost", "_detect_loss", "on_ack_received"):
         connection._loss.__dict__.pop(callback, None)  # noqa: SLF001
