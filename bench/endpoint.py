@@ -168,8 +168,9 @@ def _environment(package: str) -> str | None:
             print(f"{package}: left out, it needs Python 3.12", file=sys.stderr)
             return None
         python.parent.parent.mkdir(parents=True, exist_ok=True)
-        install = [python, "-m", "pip", "install", "-q", PINNED[package]]
-        for command in ([base, "-m", "venv", python.parent.parent], install):
+        make = [base, "-m", "venv", str(python.parent.parent)]
+        install = [str(python), "-m", "pip", "install", "-q", PINNED[package]]
+        for command in (make, install):
             if subprocess.run(command, check=False).returncode:
                 shutil.rmtree(python.parent.parent)
                 print(f"{package}: left out, it cannot be installed", file=sys.stderr)

@@ -21,6 +21,7 @@ hello_retry       HelloRetryRequest, asked and answered
 udp               UDP sockets in the event loop, with ECN, local addresses and segmentation
 interfaces        the addresses of our network interfaces
 client_sockets    where a client's connection is, and its move to another address
+release           the end of a connection's memory
 driver            one connection, its application, its timer and its socket
 listener          the server's side of a socket: which datagram belongs to which connection
 qlog              traces that are on disk while they are made

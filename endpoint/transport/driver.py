@@ -21,6 +21,7 @@ from aioquic.quic.events import (
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
 from endpoint.transport.connection import Connection
+from endpoint.transport.release import release
 from endpoint.transport.udp import Address, Send
 
 
@@ -82,7 +83,7 @@ class Driver:
         """In datagrams, without the headers of UDP and IP."""
         self.bytes_received = 0
         """In datagrams, damaged ones and duplicates among them."""
-        self._application = application
+        self._application: Application = application
         self._send = send
         self._observer = observer
         self._loop = asyncio.get_running_loop()
@@ -145,6 +146,16 @@ class Driver:
             self.bytes_sent += sum([len(datagram) for datagram, _ in datagrams])
             self._send(datagrams, self.connection.codepoint_to_send)
         self._deliver_events()  # sending issues connection IDs
+        if self.terminated is not None:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Part with the application, and free the connection, now that all is over."""
+        if self._driven is not None:
+            self._driven.connection_ending()
+        self._application = _Nobody()
+        self._driven = self._observer = None
+        release(self.connection)
 
     def _fail(self, error: Exception) -> None:
         logging.getLogger("endpoint").error("a connection failed", exc_info=error)
@@ -197,3 +208,13 @@ class Driver:
             else:
                 still_waiting.append((holds, future))
         self._waiting = still_waiting
+
+
+class _Nobody:
+    """The application of a connection that is over."""
+
+    def event_received(self, event: QuicEvent) -> None:
+        pass
+
+    def pump(self) -> None:
+        pass

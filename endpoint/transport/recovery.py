@@ -1,4 +1,4 @@
-"""Pacing in steps that a timer can keep, and a count of what was lost (RFC 9002, 7.7)."""
+"""Pacing in steps that a timer can keep (RFC 9002, 7.7), and loss detection that learns (6.1)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from typing import Any
 
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet_builder import QuicSentPacket
-from aioquic.quic.recovery import QuicPacketPacer
+from aioquic.quic.rangeset import RangeSet
+from aioquic.quic.recovery import (
+    K_PACKET_THRESHOLD,
+    K_TIME_THRESHOLD,
+    QuicPacketPacer,
+    QuicPacketSpace,
+)
 
 QUANTUM_S = 0.001
 """What a timer may bring on at once. On a link of 10 Mbit/s that is one packet, so nothing
 changes there; in aioquic a timer is set for each packet, however soon it is due."""
 MOST_PACKETS = 64
+MOST_REORDERED = 128
+"""Packets by which the packet threshold lets one be late, once that was seen to happen."""
+TIME_STEP = 1 / 8
+MOST_TIME_THRESHOLD = 2.0
+"""In round trips; it begins at 9/8 (RFC 9002, 6.1.2)."""
+MOST_REMEMBERED = 256
 
 
 class QuantumPacer(QuicPacketPacer):
@@ -37,14 +49,28 @@ class QuantumPacer(QuicPacketPacer):
 
 
 class Recovery(QuicConnection):
-    """A connection that paces in quanta and counts its losses."""
+    """A connection that paces in quanta, and that learns how much its path reorders.
+
+    A packet counts as lost when a packet sent so much later was acknowledged (RFC 9002, 6.1).
+    aioquic's thresholds are fixed, so that on a path that reorders by more each late packet halves
+    the congestion window. Here they grow when a packet is acknowledged that was declared lost.
+    """
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self.packets_lost = 0
         """Declared lost, spuriously or not; PMTU probes and rejected 0-RTT count."""
-        self._loss._pacer = QuantumPacer(max_datagram_size=self._max_datagram_size)  # noqa: SLF001
-        self._loss._on_packets_lost = self._counting(self._loss._on_packets_lost)  # type: ignore[method-assign]  # noqa: SLF001
+        self.packets_lost_spuriously = 0
+        """Of those, acknowledged later."""
+        self._packet_threshold = K_PACKET_THRESHOLD
+        self._time_threshold = K_TIME_THRESHOLD
+        self._lost: dict[int, int] = {}
+        """Packet numbers of 1-RTT that were declared lost, with the largest acknowledged then."""
+        loss = self._loss
+        loss._pacer = QuantumPacer(max_datagram_size=self._max_datagram_size)  # noqa: SLF001
+        loss._on_packets_lost = self._counting(loss._on_packets_lost)  # type: ignore[method-assign]  # noqa: SLF001
+        loss.on_ack_received = self._learning(loss.on_ack_received)  # type: ignore[method-assign]
+        loss._detect_loss = self._detect_loss  # type: ignore[method-assign]  # noqa: SLF001
 
     def _counting(self, on_packets_lost: Callable[..., None]) -> Callable[..., None]:
         def counted(*, packets: Iterable[QuicSentPacket], **others: Any) -> None:  # noqa: ANN401
@@ -53,3 +79,53 @@ class Recovery(QuicConnection):
             on_packets_lost(packets=packets, **others)
 
         return counted
+
+    def _learning(self, on_ack_received: Callable[..., None]) -> Callable[..., None]:
+        def learned(*, ack_rangeset: RangeSet, space: QuicPacketSpace, **others: Any) -> None:  # noqa: ANN401
+            if self._lost and space.is_application_data:
+                self._learn(ack_rangeset)
+            on_ack_received(ack_rangeset=ack_rangeset, space=space, **others)
+
+        return learned
+
+    def _learn(self, acknowledged: RangeSet) -> None:
+        """Raise the thresholds if something was declared lost that had arrived, or will have."""
+        for number in [number for number in self._lost if number in acknowledged]:
+            largest = self._lost.pop(number)
+            self.packets_lost_spuriously += 1
+            gap = largest - number + 1
+            self._packet_threshold = min(max(self._packet_threshold, gap), MOST_REORDERED)
+            self._time_threshold = min(self._time_threshold + TIME_STEP, MOST_TIME_THRESHOLD)
+
+    def _detect_loss(self, *, now: float, space: QuicPacketSpace) -> None:
+        """As aioquic has it, with thresholds of our own."""
+        loss = self._loss
+        round_trip = max(loss._rtt_latest, loss._rtt_smoothed)  # noqa: SLF001
+        if not loss._rtt_initialized:  # noqa: SLF001
+            round_trip = loss._rtt_initial  # noqa: SLF001
+        delay = self._time_threshold * round_trip
+        lost = []
+        space.loss_time = None
+        for number, packet in space.sent_packets.items():
+            if number > space.largest_acked_packet:
+                break
+            assert packet.sent_time is not None
+            is_far_behind = number <= space.largest_acked_packet - self._packet_threshold
+            if is_far_behind or packet.sent_time <= now - delay:
+                lost.append(packet)
+            elif space.loss_time is None or space.loss_time > packet.sent_time + delay:
+                space.loss_time = packet.sent_time + delay
+        if space.is_application_data:
+            self._remember(lost, space.largest_acked_packet)
+        loss._on_packets_lost(  # noqa: SLF001
+            now=now,
+            packets=lost,
+            persistent_congestion=loss._in_persistent_congestion(packets=lost),  # noqa: SLF001
+            space=space,
+        )
+
+    def _remember(self, lost: list[QuicSentPacket], largest: int) -> None:
+        for packet in lost:
+            self._lost[packet.packet_number] = largest
+        for number in list(self._lost)[: max(len(self._lost) - MOST_REMEMBERED, 0)]:
+            del self._lost[number]

@@ -19,6 +19,7 @@ from endpoint.transport.udp import (
     _batches,
     bound_socket,
     client_socket,
+    route_size,
 )
 
 
@@ -242,3 +243,46 @@ def test_large_buffers_are_asked_for() -> None:
     with client_socket(socket.AF_INET) as udp:
         usual = int(Path("/proc/sys/net/core/rmem_default").read_text())
         assert udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > usual
+
+
+@pytest.mark.parametrize(("host", "size"), [("127.0.0.1", 65507), ("::1", 65488)])
+def test_a_route_says_how_large_datagrams_may_be(host: str, size: int) -> None:
+    assert route_size((host, 443)) == size, "what loopback carries, without headers"
+    assert route_size(PathAddress((host, 443), LocalAddress(1))) == size
+
+
+def test_no_route_carries_nothing() -> None:
+    assert route_size(("255.255.255.255", 443)) == 0
+
+
+def test_a_client_may_choose_its_address() -> None:
+    async def story() -> None:
+        udp = UdpSocket(client_socket(socket.AF_INET, "127.0.0.2"))
+        assert udp.local == LocalAddress(udp.port, bytes([127, 0, 0, 2]))
+        anywhere = UdpSocket(client_socket(socket.AF_INET), knows_host=False)
+        assert anywhere.local == LocalAddress(anywhere.port)
+        with pytest.raises(OSError, match="in use"):
+            client_socket(socket.AF_INET, "127.0.0.2", udp.port)
+        udp.close()
+        anywhere.close()
+
+    asyncio.run(story())
+
+
+def test_a_socket_that_was_left_is_closed_and_the_other_one_takes_over() -> None:
+    async def story() -> None:
+        server = UdpSocket(bound_socket("127.0.0.1", 0))
+        inbox = Inbox()
+        server.start(inbox.received, inbox.drained)
+        old, new = (UdpSocket(client_socket(socket.AF_INET)) for _ in range(2))
+        both = UdpSockets([old])
+        both.add(new)
+        both.leave(old, new)
+        assert old._udp.fileno() < 0
+        both.send([(b"x", ("127.0.0.1", server.port))], 0)
+        await inbox.has(1)
+        assert inbox.datagrams[0][1][1] == new.port
+        both.close()
+        server.close()
+
+    asyncio.run(story())
