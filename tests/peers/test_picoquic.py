@@ -61,7 +61,7 @@ SUPPORTED = (  # and v2, which it does not reliably complete with itself
 
 
 def build(output: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    passed = {"PATH", "PICOQUIC_SDIST", "SSL_CERT_FILE"} & os.environ.keys()
+    passed = {"PATH", "PICOQUIC_SDIST", "PIP_CERT", "SSL_CERT_FILE"} & os.environ.keys()
     return subprocess.run(
         [BUILD, output],
         env={name: os.environ[name] for name in passed} | more,
