@@ -1,8 +1,8 @@
 """A pair of images as quic-interop-runner runs them, written down anew from its compose file.
 
 Two bridges without a way out, three containers with its addresses, names, environment, capabilities
-and terminals; /logs is not mounted, but copied out. At the end the network and the server are stopped;
-they have longer for it than there, since machines that run tests are busy.
+and terminals; /logs is not mounted, but copied out. At the end the network and the server are
+stopped; they have longer for it than there, since machines that run tests are busy.
 """
 
 from __future__ import annotations
