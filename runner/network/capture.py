@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it has no better name of its own
-from types import TracebackType
-from typing import BinaryIO, Self
+
+from runner.network.bounded_file import BoundedFile
 
 _SECTION_HEADER = 0x0A0D0D0A  # 4.1
 _INTERFACE = 0x00000001  # 4.2
@@ -39,8 +39,6 @@ _OPTION = Struct("<HH")
 _PACKET = Struct("<IIIIIII")
 _PACKET_HEAD = Struct("<IIIII")
 _LARGEST_BLOCK = 1 << 24
-_BUFFER = 128 * 1024
-"""Large enough for few writes, small enough that one of them does not delay deliveries."""
 
 
 class DamagedCapture(Exception):  # noqa: N818 - it says what the file is
@@ -59,53 +57,17 @@ class CapturedPacket:
     """Bytes that the frame had on the wire."""
 
 
-class CaptureWriter:
-    """Streams one interface's packets to a file.
-
-    It never raises and never stops the traffic: when its limit is reached, or the disk refuses,
-    it stops writing packets and says why in :attr:`truncated`.
-    """
+class CaptureWriter(BoundedFile):
+    """Streams one interface's packets to a file."""
 
     def __init__(self, path: Path, interface: str, comment: str, limit_bytes: int) -> None:
-        self._file: BinaryIO = path.open("wb", buffering=_BUFFER)
-        self._remaining = limit_bytes
-        self._limit = limit_bytes
-        self.truncated = ""
-        """Why packets are missing at the end; empty if none are."""
-        self._write(section_header(comment) + interface_description(interface))
+        super().__init__(path, limit_bytes)
+        self.append(section_header(comment) + interface_description(interface))
 
     def write(self, time_ns: int, frame: bytes, comment: str, original_length: int = 0) -> None:
         """Append a packet; its original length is that of the frame if it is 0."""
         if not self.truncated:
-            self._write(enhanced_packet(time_ns, frame, comment, original_length))
-
-    def close(self) -> None:
-        """Write what is buffered, and close the file."""
-        try:
-            self._file.close()
-        except OSError as error:
-            self.truncated = self.truncated or f"cannot write: {error.strerror}"
-
-    def _write(self, block: bytes) -> None:
-        if len(block) > self._remaining:
-            self.truncated = f"limit of {self._limit} bytes reached"
-            return
-        self._remaining -= len(block)
-        try:
-            self._file.write(block)
-        except OSError as error:
-            self.truncated = f"cannot write: {error.strerror}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+            self.append(enhanced_packet(time_ns, frame, comment, original_length))
 
 
 def read_packets(path: Path) -> Iterator[CapturedPacket]:

@@ -33,13 +33,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
 
+from runner.network.bounded_file import BoundedFile
 from runner.network.fate import Direction, Dropped
 
 VERSION = 1
-_BUFFER = 128 * 1024
 _DIRECTIONS = {str(direction): direction for direction in Direction}
 _RESERVE = 200
 """Bytes that the last line may need."""
@@ -98,24 +96,16 @@ class LinkLog:
     """Why entries are missing at the end; empty if none are."""
 
 
-class LinkLogWriter:
-    """Streams a log to a file.
-
-    It never raises and never stops the traffic: when its limit is reached, or the disk refuses, it
-    stops writing and says why in :attr:`truncated`.
-    """
+class LinkLogWriter(BoundedFile):
+    """Streams a log to a file."""
 
     def __init__(
         self, path: Path, scenario: str, seed: int, began_ns: int, limit_bytes: int
     ) -> None:
-        self._file: BinaryIO = path.open("wb", buffering=_BUFFER)
-        self._limit = limit_bytes
-        self._remaining = limit_bytes - _RESERVE
+        super().__init__(path, limit_bytes, reserved_bytes=_RESERVE)
         self._entries = 0
-        self.truncated = ""
-        """Why entries are missing at the end; empty if none are."""
         head = {"link_log": VERSION, "scenario": scenario, "seed": seed, "began_ns": began_ns}
-        self._write(json.dumps(head))
+        self.append(_line(json.dumps(head)))
 
     def write(self, entry: LinkEntry) -> None:
         """Append an entry."""
@@ -146,51 +136,21 @@ class LinkLogWriter:
         """Append an entry, told by its parts."""
         self._append(facts, json.dumps(reason))
 
-    def close(self) -> None:
-        """Write the last line, and close the file."""
-        if self._file.closed:
-            return
-        end = {"end": self._entries, "truncated": self.truncated}
-        try:
-            with self._file:
-                self._file.write(json.dumps(end).encode() + b"\n")
-        except OSError as error:
-            self._fail(error)
+    def closing(self) -> bytes:
+        """The last line: how many entries there should be, and why there are no more."""
+        return _line(json.dumps({"end": self._entries, "truncated": self.truncated}))
 
     def _append(self, facts: Facts, fate: str) -> None:
         if self.truncated:
             return
         direction, number, protocol, offered_ns, waiting, ip_length = facts
-        self._write(
-            f'["{direction}",{"null" if number is None else number},{protocol},{offered_ns},'
-            f"{waiting},{ip_length},{fate}]"
+        self.append(
+            _line(
+                f'["{direction}",{"null" if number is None else number},{protocol},{offered_ns},'
+                f"{waiting},{ip_length},{fate}]"
+            )
         )
         self._entries += not self.truncated
-
-    def _write(self, text: str) -> None:
-        line = text.encode() + b"\n"
-        if len(line) > self._remaining:
-            self.truncated = f"limit of {self._limit} bytes reached"
-            return
-        self._remaining -= len(line)
-        try:
-            self._file.write(line)
-        except OSError as error:
-            self._fail(error)
-
-    def _fail(self, error: OSError) -> None:
-        self.truncated = self.truncated or f"cannot write: {error.strerror}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def read_link_log(path: Path) -> LinkLog:
@@ -228,6 +188,10 @@ def parse_link_log(data: bytes) -> LinkLog:
         case {"end": int(count), "truncated": str(truncated)} if count == len(entries):
             return LinkLog(scenario, seed, began_ns, entries, truncated)
     raise DamagedLinkLog(f"line {len(lines)}: not the end of {len(entries)} entries")
+
+
+def _line(text: str) -> bytes:
+    return text.encode() + b"\n"
 
 
 def _entry(line: bytes, at: int) -> LinkEntry:

@@ -1,7 +1,8 @@
 """A pair of images as quic-interop-runner runs them, written down anew from its compose file.
 
 Two bridges without a way out, three containers with its addresses, names, environment, capabilities
-and terminals; /logs is not mounted, but copied out; what still runs at the end has one second.
+and terminals; /logs is not mounted, but copied out. At the end the network and the server are
+stopped; they have longer for it than there, since machines that run tests are busy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
 
 SCENARIO = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
-GRACE_S = 1
+GRACE_S = 20
 LINKS = {
     "left": ("193.167.0.0/24", "fd00:cafe:cafe::/64"),
     "right": ("193.167.100.0/24", "fd00:cafe:cafe:100::/64"),
