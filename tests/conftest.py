@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from derived_image import derived
 from golden_run import golden_run
 
 from runner.store import RunResult
@@ -52,3 +53,10 @@ def images(docker_engine: Any) -> Mapping[str, str]:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
     return {name: f"quicmatrix/{name}:latest" for name in listed.stdout.split()}
+
+
+@pytest.fixture(scope="session")
+def shell_image(docker_engine: Any, images: Mapping[str, str]) -> Iterator[str]:
+    """The id of an image that runs its argument as a shell script."""
+    with derived(docker_engine, images["base"], 'ENTRYPOINT ["bash", "-c"]', "CMD []") as image:
+        yield image

@@ -8,7 +8,7 @@ import pytest
 
 from runner import store
 from runner.errors import UserError
-from runner.model import Outcome, ReportedViolation, Sample, Series, Verdict
+from runner.model import Image, Outcome, ReportedViolation, Sample, Series, Verdict
 from runner.store import JobResult, RunResult, TestInfo
 from runner.trace.model import Side
 from testcases.model import Evidence, Level
@@ -48,6 +48,7 @@ RESULT = RunResult(
     planned=2,
     jobs=(JOB,),
     tools={"tshark": "4.0.17"},
+    images={"a": Image("me/a:1", "sha256:01", "amd64", ("me/a@sha256:23",))},
 )
 
 

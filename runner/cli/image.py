@@ -110,7 +110,7 @@ def command() -> None:
     "--jobs",
     metavar="N",
     type=click.IntRange(min=1),
-    help="How many trials run side by side.  [two for each core]",
+    help="How many trials run side by side.  [one for each core; netns: two]",
 )
 @click.option(
     "-l",
@@ -315,7 +315,7 @@ async def _observe(plan: Plan, folder: Path, console: Console) -> Observations:
             peer=plan.peer,
             stage=Stage(plan.place, plan.run_id, scratch, Path.cwd(), Limits()),
             folder=folder,
-            parallel=plan.arguments.jobs or 2 * len(os.sched_getaffinity(0)),
+            parallel=plan.arguments.jobs or _parallel(plan.arguments.backend),
         )
         return await until_signalled(
             observe(
@@ -328,6 +328,12 @@ async def _observe(plan: Plan, folder: Path, console: Console) -> Observations:
             stopping=lambda: click.echo("stopping; once more ends it at once", err=True),
             dying=lambda: _give_back(console),
         )
+
+
+def _parallel(place: str) -> int:
+    """How many trials a machine can do without being late: an engine has work of its own."""
+    cores = len(os.sched_getaffinity(0))
+    return 2 * cores if place == NETNS else cores
 
 
 def _give_back(console: Console) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from runner.sandbox.container import SANDBOX_LABEL, Side, endpoint, holder
@@ -46,6 +47,10 @@ class DockerHost:
     _lifeline: socket.socket | None = None
     _building: asyncio.Future[None] | None = None
     _programs: list[DockerProcess] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while an endpoint starts."""
+    _ended: bool = False
     _namespaces: list[int] = field(default_factory=list)
     """Open files, so that no other namespaces get their inode numbers."""
 
@@ -55,30 +60,7 @@ class DockerHost:
         """Start an image; what it prints goes to the file ``log``."""
         if not launch.image:
             raise LaunchError(f"{' '.join(launch.command)}: only images can be started here")
-        name = f"{self.side.sandbox}-{self.side.name}-{len(self._programs) + 1}"
-        image = self.ids.get(launch.image, launch.image)
-        wanted = endpoint(self.side, launch, image, self._container, self.memlock)
-
-        def create() -> tuple[str, int]:
-            container = self.engine.create(wanted, name)
-            return container, self.engine.attach(container, "stdout", "stderr")
-
-        async def begin() -> DockerProcess:
-            container, stream = await asyncio.to_thread(create)
-            limit = self.side.limits.log_bytes
-            output = BoundedLog(log, limit, source=stream, decode=Demultiplexer().feed)
-            try:
-                await asyncio.to_thread(self.engine.start, container)
-            except EngineError as error:
-                output.close()
-                if error.status == CANNOT_BE_EXECUTED:
-                    raise LaunchError(f"{launch.image}: {error}") from error
-                raise
-            program = DockerProcess(self.engine, container, output, self.grace_s)
-            self._programs.append(program)
-            return program
-
-        return await finish(begin())
+        return await finish(self._start(launch, log))
 
     def folder(self, path: str) -> Path:
         """Where a folder of the side is for us, while the sandbox lasts.
@@ -104,6 +86,8 @@ class DockerHost:
             return
         with suppress(SandboxError, OSError):  # whoever waited for it knows
             await self._building
+        async with self._lock:  # what is being started can be ended only after that
+            self._ended = True
         ends = await asyncio.gather(
             *(program.kill() for program in self._programs), return_exceptions=True
         )
@@ -124,6 +108,29 @@ class DockerHost:
         """Let go of its namespaces."""
         while self._namespaces:
             os.close(self._namespaces.pop())
+
+    async def _start(self, launch: Launch, log: Path) -> DockerProcess:
+        image = self.ids.get(launch.image, launch.image)
+        wanted = endpoint(self.side, launch, image, self._container, self.memlock)
+
+        async with self._lock:
+            if self._ended:
+                raise SandboxError(f"the {self.side.name}'s host is not there any more")
+            name = f"{self.side.sandbox}-{self.side.name}-{next(self._numbers)}"
+            container = await asyncio.to_thread(self.engine.create, wanted, name)
+            stream = await asyncio.to_thread(self.engine.attach, container, "stdout", "stderr")
+            limit = self.side.limits.log_bytes
+            output = BoundedLog(log, limit, source=stream, decode=Demultiplexer().feed)
+            try:
+                await asyncio.to_thread(self.engine.start, container)
+            except EngineError as error:
+                output.close()
+                if error.status == CANNOT_BE_EXECUTED:
+                    raise LaunchError(f"{launch.image}: {error}") from error
+                raise
+            program = DockerProcess(self.engine, container, output, self.grace_s)
+            self._programs.append(program)
+            return program
 
     async def _build(self) -> None:
         name = f"{self.side.sandbox}-{self.side.name}"

@@ -60,6 +60,8 @@ class DockerProcess:
         try:
             await self._log.over.wait()
             if self._log.overflow or self._log.fault is not None:
+                # The engine waits for whoever is attached to read it all, even to end a container.
+                self._log.close()
                 await asyncio.to_thread(self._engine.signal, self._container, signal.SIGKILL)
             end = await asyncio.to_thread(self._engine.wait, self._container)
         finally:

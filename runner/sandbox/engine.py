@@ -201,7 +201,7 @@ class Engine:
     # --- What has a label -------------------------------------------------------------------------
 
     def labelled(self, *labels: str) -> list[Labelled]:
-        """All containers and volumes with these labels: ``name`` or ``name=value``."""
+        """All containers, then all volumes, with these labels: ``name`` or ``name=value``."""
         wanted = {"label": list(labels)}
         with _translated("list what there is"):
             containers = self._api.containers(all=True, filters=wanted)
@@ -210,7 +210,8 @@ class Engine:
             Labelled("container", one["Id"], one["Names"][0].lstrip("/"), one["Labels"])
             for one in containers
         ]
-        return found + [Labelled("volume", one["Name"], "", one["Labels"]) for one in volumes]
+        found += [Labelled("volume", one["Name"], "", one["Labels"]) for one in volumes]
+        return sorted(found, key=lambda one: (one.kind, one.name, one.id))
 
     def remove(self, thing: Labelled) -> None:
         """End it if it runs, and remove it with volumes that have no name; fine if it is gone."""

@@ -19,6 +19,8 @@ from typing import Self
 from runner.network.topology import CLIENT, ROUTED_NETWORKS, SERVER, SIM_LEFT, SIM_RIGHT, Interface
 from runner.sandbox.model import SandboxError
 
+METRIC = 4096
+"""Of our routes: worse than any that is made without a word about it."""
 FAR_ENDS = {"left": CLIENT, "right": SERVER}
 """What the sides' ends are called while they are still in the sim's namespace."""
 
@@ -51,9 +53,14 @@ def side(own: Interface, gateway: Interface) -> str:
     return (
         "link set dev lo up\n"
         + _interface(own, neighbour=gateway)
-        + f"route add {ROUTED_NETWORKS[0]} via {gateway.ipv4} dev {own.name} src {own.ipv4}\n"
-        + f"route add {ROUTED_NETWORKS[1]} via {gateway.ipv6} dev {own.name} src {own.ipv6}\n"
+        + _route(ROUTED_NETWORKS[0], gateway.ipv4, own, own.ipv4)
+        + _route(ROUTED_NETWORKS[1], gateway.ipv6, own, own.ipv6)
     )
+
+
+def _route(network: str, gateway: str, own: Interface, source: str) -> str:
+    """A route that does not stand in the way of the one that images make for themselves."""
+    return f"route add {network} via {gateway} dev {own.name} src {source} metric {METRIC}\n"
 
 
 def _interface(own: Interface, neighbour: Interface) -> str:

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 import runner.cli.image
 from runner.cli import ExitCode, main
+from runner.conduct.model import ImageFacts
 from runner.conduct.rules import RULES
 from runner.errors import UserError
+from runner.model import Image
 from runner.sandbox.fake import FakeBackend
+from runner.sandbox.model import Form
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -94,3 +98,47 @@ def test_rules_are_listed(capsys: Capsys) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(RULES)
     assert lines[1] == "it_starts (required): Its program can be started."
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that is not asked anything."""
+    monkeypatch.setattr("runner.conduct.image_facts.engine", lambda: nullcontext(None))
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_image_for_another_machine_is_reported_and_not_run(
+    backend: FakeBackend, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    monkeypatch.setattr(
+        "runner.conduct.image_facts.image_facts",
+        lambda *_: ImageFacts("arm64", "amd64", "linux", ("/run",), True, "", 1),
+    )
+    backend.form = Form.IMAGE  # and none is here, as far as the backend is concerned
+    backend.images = {"quicmatrix/endpoint:latest": Image("quicmatrix/endpoint:latest", "i", "a")}
+    assert main(["image", "check", "mine:latest"]) == ExitCode.FAILED
+    out = capsys.readouterr().out
+    assert "it is for linux/arm64, the machine is linux/amd64" in out
+    assert "the image does not fit the machine" in out
+    assert "mine:latest does not honour the contract: image_fits_the_machine, it_starts" in out
+    assert backend.sandboxes == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_image_that_cannot_be_had_is_wrong_use(
+    backend: FakeBackend, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    def refuse(*_: object) -> ImageFacts:
+        raise UserError("no such image")
+
+    monkeypatch.setattr("runner.conduct.image_facts.image_facts", refuse)
+    backend.form = Form.IMAGE
+    backend.images = {"quicmatrix/endpoint:latest": Image("quicmatrix/endpoint:latest", "i", "a")}
+    assert main(["image", "check", "mine:latest"]) == ExitCode.WRONG_USE
+    assert "subject: no image" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("backend")
+def test_what_is_no_name_of_an_image_is_wrong_use(capsys: Capsys) -> None:
+    assert main(["image", "check", "mine=./command"]) == ExitCode.WRONG_USE
+    assert "cannot be the name of an image" in capsys.readouterr().err

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from fake_sim import sim
 
-from runner.execute.attempt import START_S, STOP_S, Stage, attempt
+from runner.errors import UserError
+from runner.execute.attempt import START_S, STOP_S, Stage, attempt, launch
 from runner.model import AttemptRecord, Ending, EntryKind, Implementation, Job
 from runner.network.capture import read_packets
 from runner.network.cross_traffic import CrossTraffic
 from runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
-from runner.sandbox.model import Exit, Limits
+from runner.sandbox.model import Exit, Form, Limits
 from runner.store import read_attempt
 from runner.trace.model import Side
 from testcases.model import TestCase
@@ -69,7 +70,7 @@ def run(
     stop_s: float = STOP_S,
 ) -> AttemptRecord:
     case = TestCase("case", "X", "It works.", "c", "s", (), (10, 20), timeout_s=timeout_s)
-    implementation = Implementation("a", commands=COMMANDS)
+    implementation = Implementation("a", "me/a:1", commands=COMMANDS)
     backend = backend or FakeBackend(
         {"client": client, "server": server, "sim": middlebox or sim()}
     )
@@ -254,6 +255,35 @@ def test_an_attempt_with_a_core_to_itself_has_all_three_hosts_on_it(tmp_path: Pa
     for host in (sandbox.client, sandbox.server, sandbox.sim):
         assert [launch.core for launch in host.launches] == [3]
     assert record.client.command == COMMANDS[Side.CLIENT]
+
+
+def test_a_backend_of_images_gets_images_and_the_contract_alone(tmp_path: Path) -> None:
+    backend = FakeBackend(
+        {"client": download, "server": until_terminated, "sim": sim()}, form=Form.IMAGE
+    )
+    record = run(tmp_path, backend=backend, core=3)
+    (sandbox,) = backend.sandboxes
+    (launch,) = sandbox.client.launches
+    assert (launch.command, launch.image, launch.core) == ((), "me/a:1", 3)
+    assert "PATH" not in launch.environment  # an image has its own
+    assert (record.client.command, record.client.image) == ((), "me/a:1")
+    assert sandbox.sim.launches[0].command
+
+
+def test_a_local_command_has_the_paths_that_an_image_brings_itself(tmp_path: Path) -> None:
+    backend = FakeBackend({"client": download, "server": until_terminated, "sim": sim()})
+    assert run(tmp_path, backend=backend).client.image == ""
+    (sandbox,) = backend.sandboxes
+    (launch,) = sandbox.server.launches
+    assert launch.environment["HOME"] == "/tmp"
+    assert launch.environment["PATH"].endswith("/bin")
+
+
+@pytest.mark.parametrize("form", Form)
+def test_what_cannot_be_started_is_a_fault(tmp_path: Path, form: Form) -> None:
+    stage = Stage(FakeBackend({}, form=form), "run", tmp_path, tmp_path, Limits())
+    with pytest.raises(UserError, match="bare has no"):
+        launch(Implementation("bare"), Side.CLIENT, {}, stage)
 
 
 def test_start_has_a_limit_of_its_own(tmp_path: Path) -> None:

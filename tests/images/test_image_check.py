@@ -35,7 +35,7 @@ from runner.trace.model import Side
 
 REFERENCE = next(one for one in load() if one.name == "reference")
 QUICMATRIX = Path(sys.executable).with_name("quicmatrix")
-AT_A_TIME = 4
+AT_A_TIME = 3
 """Variants: more of them would make each other slower, and no one sooner done."""
 OURS = ImageFacts("amd64", "amd64", "linux", ("/run_endpoint.sh",), True, "", 0)
 """What would be said of a variant's image, but for its architecture."""

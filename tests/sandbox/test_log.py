@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -77,5 +78,37 @@ def test_a_full_disk_is_a_fault_and_no_overflow(tmp_path: Path) -> None:
         assert (calls, log.overflow) == (["full"], False)
         assert log.fault is not None
         assert log.fault.strerror == "No space left on device"
+
+    asyncio.run(story())
+
+
+def test_a_socket_can_be_the_source_and_its_bytes_decoded(tmp_path: Path) -> None:
+    async def story() -> None:
+        theirs, ours = socket.socketpair()
+        ours.setblocking(False)
+        log = BoundedLog(
+            tmp_path / "log", 5, source=ours.detach(), decode=lambda data: data.lower()
+        )
+        with theirs:
+            theirs.send(b"ABC")
+            await until(lambda: (tmp_path / "log").read_bytes() == b"abc")
+            assert not log.over.is_set()
+        async with asyncio.timeout(5):
+            await log.over.wait()
+        log.close()
+        assert not log.overflow
+
+    asyncio.run(story())
+    assert (tmp_path / "log").read_bytes() == b"abc"
+
+
+def test_when_it_is_over_is_told(tmp_path: Path) -> None:
+    async def story() -> None:
+        log = BoundedLog(tmp_path / "log", 5)
+        os.write(log.end, b"123456")
+        async with asyncio.timeout(5):
+            await log.over.wait()
+        assert log.overflow
+        log.close()
 
     asyncio.run(story())

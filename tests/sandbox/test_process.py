@@ -106,6 +106,23 @@ def test_the_environment_is_what_was_asked_for_and_the_label(tmp_path: Path) -> 
 
 
 @netns
+def test_a_program_may_have_a_core_to_itself(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with one_sandbox(tmp_path) as stage:
+            core = max(os.sched_getaffinity(0))
+            script = "grep Cpus_allowed_list /proc/self/status"
+            launch = Launch(
+                ("sh", "-c", script), Path("/"), {"PATH": os.environ["PATH"]}, core=core
+            )
+            for host in (stage.client, stage.sim):
+                process = await host.start(launch, tmp_path / "core")
+                await process.wait()
+                assert (tmp_path / "core").read_text().split() == ["Cpus_allowed_list:", str(core)]
+
+    asyncio.run(story())
+
+
+@netns
 def test_arguments_arrive_as_they_are(tmp_path: Path) -> None:
     words = ("", " ", "$HOME", "*", "naïve", "\udcff", "-x", "new\nline")
 
