@@ -16,6 +16,13 @@ from runner.store import RunResult
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
+@pytest.fixture(scope="session")
+def shell_image(docker_engine: Any, images: Mapping[str, str]) -> Iterator[str]:
+    """The id of an image that runs its argument as a shell script."""
+    with derived(docker_engine, images["base"], 'ENTRYPOINT ["bash", "-c"]', "CMD []") as image:
+        yield image
+
+
 @pytest.fixture
 def golden() -> RunResult:
     return golden_run()
@@ -53,10 +60,3 @@ def images(docker_engine: Any) -> Mapping[str, str]:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
     return {name: f"quicmatrix/{name}:latest" for name in listed.stdout.split()}
-
-
-@pytest.fixture(scope="session")
-def shell_image(docker_engine: Any, images: Mapping[str, str]) -> Iterator[str]:
-    """The id of an image that runs its argument as a shell script."""
-    with derived(docker_engine, images["base"], 'ENTRYPOINT ["bash", "-c"]', "CMD []") as image:
-        yield image

@@ -22,6 +22,8 @@ TOOLS = {
 }
 """Every program that is used, and the package that it comes with."""
 CAP_SYS_ADMIN = 21
+ALL_USERS = ["0", "0", "4294967295"]
+"""The uid_map of the machine's own user namespace (user_namespaces(7))."""
 CHECK_S = 20.0
 
 TRIAL = (
@@ -75,7 +77,7 @@ def check_real_root() -> None:
         UserError: They cannot.
     """
     mapping = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
-    if not privileged() or mapping[:2] != ["0", "0"]:
+    if not privileged() or mapping != ALL_USERS:
         raise UserError(
             "--backend docker needs root: it wires the networks of containers",
             "sudo quicmatrix run ..., or run quicmatrix/runner, its image (docs/images.md)",

@@ -13,7 +13,10 @@ HEADER = struct.Struct(">BxxxI")
 
 
 class Demultiplexer:
-    """Takes the payloads of both streams out of their frames, in the order in which they came."""
+    """Takes the payloads of both streams out of their frames, in the order in which they came.
+
+    That may be another one than that in which they were written, if it is not the same stream.
+    """
 
     def __init__(self) -> None:
         self._header = b""

@@ -176,3 +176,13 @@ def test_roots_tools_are_found_by_everybody(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", "/nowhere")
     assert privileges.find_tool("ip") is not None
     assert privileges.find_tool("no-such-tool") is None
+
+
+@pytest.mark.netns
+def test_root_of_a_user_namespace_is_not_root_to_a_container_engine() -> None:
+    script = "from runner.sandbox.privileges import check_real_root as check; check()"
+    python = (sys.executable, "-P", "-c", script)
+    subprocess.run(python, check=True)
+    inside = ("unshare", "--user", "--map-root-user", *python)
+    done = subprocess.run(inside, check=False, capture_output=True, text=True)
+    assert "UserError: --backend docker needs root" in done.stderr
