@@ -57,7 +57,9 @@ async def _run(contract: Contract, connection: type[Connection] | None) -> None:
     else:
         from endpoint.server import run_server as run  # noqa: PLC0415 - heavy
     from endpoint.transport.connection import Connection  # noqa: PLC0415 - heavy
+    from endpoint.transport.epochs import use_identity_hash  # noqa: PLC0415 - loads aioquic
 
+    use_identity_hash()  # this process is ours, and has no connection yet
     await run(contract, connection or Connection)
 
 

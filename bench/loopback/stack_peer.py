@@ -110,6 +110,9 @@ class Endpoint:
     def __init__(self, size: int) -> None:
         from endpoint import quic  # noqa: PLC0415 - not there in the other stacks' environments
         from endpoint.transport.connection import Connection  # noqa: PLC0415
+        from endpoint.transport.epochs import use_identity_hash  # noqa: PLC0415
+
+        use_identity_hash()  # as python -m endpoint does
 
         class Sized(Connection):
             def __init__(self, **arguments: Any) -> None:

@@ -195,9 +195,11 @@ class Session:
         Raises:
             ConnectionClosed: The connection ended.
         """
-        await self._until(lambda: self.connection.is_confirmed and self.connection.is_acknowledged)
+        await self._until(lambda: self.connection.is_confirmed)
+        before = self.connection.key_updates
         self.connection.request_key_update()
-        await self.ping()
+        while self.connection.key_updates == before:
+            await self.ping()  # what is acknowledged permits the update, or is the first after it
 
     async def migrate(self, host: str = "", port: int = 0) -> None:
         """Client: go on from another local address; returns once the server has validated it.

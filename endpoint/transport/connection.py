@@ -21,7 +21,6 @@ from endpoint.transport.acknowledgements import Acknowledgements
 from endpoint.transport.address_tokens import NewToken
 from endpoint.transport.coalescing import Coalescing
 from endpoint.transport.connection_ids import ConnectionIds
-from endpoint.transport.epochs import use_identity_hash
 from endpoint.transport.flow_control import FlowControl
 from endpoint.transport.handshake import Handshake
 from endpoint.transport.keys import KeyUpdates
@@ -40,8 +39,6 @@ DATAGRAM_HEADER_BYTES = 3
 """Type and length."""
 
 Datagrams = list[tuple[bytes, NetworkAddress]]
-
-use_identity_hash()
 
 
 class Connection(

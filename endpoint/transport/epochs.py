@@ -3,7 +3,10 @@
 aioquic looks up keys, packet number spaces and permitted frames by ``tls.Epoch``, some eleven
 times for each packet. An Enum hashes its name, in Python; members are singletons and compare by
 identity, so the hash that every object has does as well, and takes an eighth off a receiver's CPU.
-No table of aioquic's with epochs as keys is older than a connection, which the tests check.
+
+A table with epochs as keys that is older than the change finds nothing any more. Only connections
+have such tables, here and in aioquic, which the tests check. So it is for whoever owns the process
+to call this, before the first connection: ``python -m endpoint`` does; importing it does not.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any
 
 from aioquic import tls
 from aioquic._buffer import Buffer
+from aioquic.buffer import UINT_VAR_MAX
 from aioquic.quic.connection import (
     QuicConnection,
     QuicConnectionError,
@@ -95,7 +96,9 @@ class Handshake(QuicConnection):
                 frame_type=frame_type,
                 reason_phrase="new CRYPTO data at an encryption level that TLS has left",
             )
-        if end - receiver.starting_offset() > own_tls.MOST_BYTES[context.epoch]:
+        ahead = end - receiver.starting_offset()
+        # What is beyond all offsets, aioquic refuses as such.
+        if own_tls.most_bytes(context.epoch) < ahead and end <= UINT_VAR_MAX:
             raise QuicConnectionError(
                 error_code=QuicErrorCode.CRYPTO_BUFFER_EXCEEDED,
                 frame_type=frame_type,

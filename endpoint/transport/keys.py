@@ -144,6 +144,11 @@ class KeyUpdates(QuicConnection):
             self._update_is_due = True
 
     @property
+    def key_updates(self) -> int:
+        """How often the 1-RTT keys were updated, by either side."""
+        return self._keys.updates
+
+    @property
     def _may_update(self) -> bool:
         """Whether the handshake is confirmed, and a packet of this phase acknowledged."""
         space = self._spaces.get(tls.Epoch.ONE_RTT)

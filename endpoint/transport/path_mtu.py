@@ -8,15 +8,21 @@ but itself, and is no sign of congestion (RFC 9000, 14.4).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE
-from aioquic.quic.connection import END_STATES, NetworkAddress, QuicConnection
+from aioquic.quic.connection import END_STATES, NetworkAddress
 from aioquic.quic.packet import QuicFrameType, QuicPacketType, pull_quic_transport_parameters
-from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
+from aioquic.quic.packet_builder import (
+    QuicDeliveryState,
+    QuicPacketBuilder,
+    QuicSentPacket,
+)
+
+from endpoint.transport.recovery import Recovery
 
 IPV4_SIZE = 1472
 """1500 bytes without the headers of IPv4 and UDP."""
@@ -31,9 +37,12 @@ BULK_BYTES = 16 * 1024
 """Data waiting on a stream that makes a search worth its probes."""
 BLACK_HOLE_PROBES = 3
 """Probe timeouts in a row after which large packets may be what is lost (RFC 8899, 4.3)."""
+BLACK_HOLE_LOSSES = 3
+"""Times in a row that large packets were lost, until a small one got through, after which large
+packets are what is lost."""
 
 
-class PathMtu(QuicConnection):
+class PathMtu(Recovery):
     """A connection that finds out how large its packets may be."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
@@ -50,6 +59,7 @@ class PathMtu(QuicConnection):
         self._probes_lost = 0
         self._probe_is_out = False
         self._search_is_done = False
+        self._large_losses = 0
 
     @property
     def datagram_size(self) -> int:
@@ -62,6 +72,7 @@ class PathMtu(QuicConnection):
         self._candidates = self._candidate = None
         self._probes_lost = 0
         self._search_is_done = False
+        self._large_losses = 0
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """Datagrams, each with where to; a probe may be among them."""
@@ -76,6 +87,18 @@ class PathMtu(QuicConnection):
         if (
             self._max_datagram_size > self._base_size and self._loss._pto_count >= BLACK_HOLE_PROBES  # noqa: SLF001
         ):
+            self.restart_path_mtu()
+
+    def _on_lost(self, packets: Sequence[QuicSentPacket]) -> None:
+        sizes = (packet.sent_bytes for packet in packets)
+        self._large_losses += any(
+            self._base_size < size <= self._max_datagram_size for size in sizes
+        )
+
+    def _on_newest_acknowledged(self, packet: QuicSentPacket) -> None:
+        if packet.sent_bytes > self._base_size:
+            self._large_losses = 0
+        elif self._large_losses >= BLACK_HOLE_LOSSES:
             self.restart_path_mtu()
 
     def _may_probe(self) -> bool:

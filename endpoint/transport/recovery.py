@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aioquic.quic.connection import QuicConnection
@@ -76,6 +76,7 @@ class Recovery(QuicConnection):
         def counted(*, packets: Iterable[QuicSentPacket], **others: Any) -> None:  # noqa: ANN401
             packets = list(packets)
             self.packets_lost += len(packets)
+            self._on_lost(packets)
             on_packets_lost(packets=packets, **others)
 
         return counted
@@ -84,9 +85,18 @@ class Recovery(QuicConnection):
         def learned(*, ack_rangeset: RangeSet, space: QuicPacketSpace, **others: Any) -> None:  # noqa: ANN401
             if self._lost and space.is_application_data:
                 self._learn(ack_rangeset)
+            newest = space.sent_packets.get(ack_rangeset.bounds().stop - 1)
             on_ack_received(ack_rangeset=ack_rangeset, space=space, **others)
+            if newest is not None:
+                self._on_newest_acknowledged(newest)
 
         return learned
+
+    def _on_lost(self, packets: Sequence[QuicSentPacket]) -> None:
+        """Packets were declared lost."""
+
+    def _on_newest_acknowledged(self, packet: QuicSentPacket) -> None:
+        """An ACK's largest packet was not acknowledged before; its losses are known by now."""
 
     def _learn(self, acknowledged: RangeSet) -> None:
         """Raise the thresholds if something was declared lost that had arrived, or will have."""

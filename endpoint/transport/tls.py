@@ -27,12 +27,8 @@ from endpoint.transport import tls_messages
 from endpoint.transport.hello_retry import HelloRetry
 from endpoint.transport.tls_messages import AlertUnknownCa
 
-MOST_BYTES = {Epoch.INITIAL: 16 * 1024, Epoch.HANDSHAKE: 128 * 1024, Epoch.ONE_RTT: 128 * 1024}
-"""How long a handshake message may be, and how far ahead of a gap the peer may send.
-
-RFC 9000, 7.5, wants 4096 at least. A chain of certificates, which is one message, can have 64 KB;
-hellos come from anybody, and stay small.
-"""
+MOST_HELLO_BYTES = 16 * 1024
+MOST_BYTES = 128 * 1024
 REASON_CHARACTERS = 200
 """Of an alert: aioquic lists all names of a certificate, which no CONNECTION_CLOSE has room for."""
 LONGEST_LIFETIME_S = 604800
@@ -64,6 +60,15 @@ _NO_ISSUER = frozenset({2, 18, 19, 20, 21})
 _OUT_OF_DATE = frozenset({9, 10})
 
 
+def most_bytes(epoch: Epoch) -> int:
+    """How long a handshake message may be, and how far ahead of a gap the peer may send.
+
+    RFC 9000, 7.5, wants 4096 at least. A chain of certificates, which is one message, can have
+    64 KB; hellos come from anybody, and stay small.
+    """
+    return MOST_HELLO_BYTES if epoch is Epoch.INITIAL else MOST_BYTES
+
+
 class Context(HelloRetry):
     """The TLS side of a connection; takes the place of aioquic's before anything was sent."""
 
@@ -91,7 +96,7 @@ class Context(HelloRetry):
         self._receive_buffer += input_data
         while self.reads is epoch and len(self._receive_buffer) >= 4:
             size = 4 + int.from_bytes(self._receive_buffer[1:4])
-            if size > MOST_BYTES[epoch]:
+            if size > most_bytes(epoch):
                 _close(QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, f"a handshake message of {size} bytes")
             if len(self._receive_buffer) < size:
                 return

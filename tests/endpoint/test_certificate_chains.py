@@ -17,7 +17,7 @@ from quic_pair import Pair, client_configuration, random_loss, server_configurat
 from tampering import Plain, message
 
 from endpoint.transport.connection import Connection
-from endpoint.transport.tls import MOST_BYTES
+from endpoint.transport.tls import MOST_BYTES, MOST_HELLO_BYTES
 
 KB = 1024
 
@@ -85,7 +85,7 @@ def test_plain_aioquic_cannot_send_a_long_chain(tmp_path: Path) -> None:
 
 def test_a_chain_beyond_the_limit_closes_the_connection(tmp_path: Path) -> None:
     """RFC 9000, 7.5."""
-    pair = pair_of(write_chain(tmp_path, 2 * MOST_BYTES[Epoch.HANDSHAKE], links=8))
+    pair = pair_of(write_chain(tmp_path, 2 * MOST_BYTES, links=8))
     pair.connect()
     code, _ = ending_of(pair)
     assert code == QuicErrorCode.CRYPTO_BUFFER_EXCEEDED
@@ -122,7 +122,7 @@ def test_nothing_is_kept_for_a_hello_with_a_hole(tmp_path: Path) -> None:
         def _push_crypto_data(self) -> None:
             super()._push_crypto_data()
             sender = self._crypto_streams[Epoch.INITIAL].sender
-            hole = MOST_BYTES[Epoch.INITIAL]
+            hole = MOST_HELLO_BYTES
             sender._buffer_start = sender._buffer_start + hole
             sender._buffer_stop += hole
             sender._pending.shift()

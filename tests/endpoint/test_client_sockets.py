@@ -20,6 +20,7 @@ from endpoint.quic import (
     server_settings,
 )
 from endpoint.transport.client_sockets import MOST_PROBES
+from endpoint.transport.transport_parameters import DISABLE_ACTIVE_MIGRATION
 from endpoint.transport.udp import Address, UdpSocket
 
 SIZE = 8_000_000
@@ -169,7 +170,7 @@ def test_what_cannot_be_is_said(certs: Path) -> None:
             (there,) = server.sessions
             with pytest.raises(RuntimeError, match="only a client"):
                 await there.migrate()
-            client.connection.allows_migration = False
+            client.connection.peer_parameters[DISABLE_ACTIVE_MIGRATION] = b""
             with pytest.raises(MigrationError, match="disable_active_migration"):
                 await client.migrate("127.0.0.2")
 

@@ -1,23 +1,32 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
+TABLES_OF_A_PROCESS = """
 import gc
-
+import endpoint.client, endpoint.server, endpoint.quic
 from aioquic import tls
-
-import endpoint.transport.connection  # noqa: F401 - which is where the hash is changed
 from endpoint.transport.epochs import use_identity_hash
 
+use_identity_hash()
+for epoch in tls.Epoch:
+    assert hash(epoch) == object.__hash__(epoch)
+    assert {epoch: 1}[tls.Epoch(epoch.value)] == 1
+for table in gc.get_objects():
+    if type(table) in (dict, set, frozenset):
+        for key in list(table):
+            assert type(key) is not tls.Epoch or key in table, table
+print("fine")
+"""
 
-def test_epochs_hash_as_objects_do() -> None:
-    use_identity_hash()
-    for epoch in tls.Epoch:
-        assert hash(epoch) == object.__hash__(epoch)
-        assert {epoch: 1}[tls.Epoch(epoch.value)] == 1
 
-
-def test_no_table_is_older_than_the_hash() -> None:
+def test_epochs_hash_as_objects_do_and_no_table_is_older() -> None:
     """Whatever has an epoch as a key finds it: else it was made before the hash was changed."""
-    for table in gc.get_objects():
-        if type(table) in (dict, set, frozenset):
-            keys = [key for key in table if type(key) is tls.Epoch]
-            assert all(key in table for key in keys)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", TABLES_OF_A_PROCESS],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("fine\n", "")
