@@ -9,7 +9,6 @@ from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.buffer import UINT_VAR_MAX
 from aioquic.quic.connection import (
-    QuicConnection,
     QuicConnectionError,
     QuicConnectionState,
     QuicReceiveContext,
@@ -21,19 +20,18 @@ from aioquic.quic.packet import (
     QuicHeader,
     QuicPacketType,
     QuicProtocolVersion,
-    QuicTransportParameters,
-    pull_quic_transport_parameters,
 )
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from endpoint.transport import tls as own_tls
 from endpoint.transport.keys import UpdatingCryptoPair
+from endpoint.transport.transport_parameters import TransportParameters
 
 FLIGHT_BYTES = 16 * 1024
 """Of a flight of handshake messages, beside a certificate chain or a session ticket."""
 
 
-class Handshake(QuicConnection):
+class Handshake(TransportParameters):
     """A connection with our handshake."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
@@ -150,24 +148,19 @@ class Handshake(QuicConnection):
         super()._parse_transport_parameters(data, from_session_ticket)
         if from_session_ticket:
             return
-        _refuse_duplicates(data)
-        parameters = pull_quic_transport_parameters(Buffer(data=data))
-        if parameters.ack_delay_exponent is not None:
-            # aioquic assigns its own attribute to itself.
-            self._remote_ack_delay_exponent = parameters.ack_delay_exponent
         if self._is_client:
-            self._refuse_downgrade(parameters)
+            self._refuse_downgrade()
         else:
             self._prefer_own_versions()
 
-    def _refuse_downgrade(self, parameters: QuicTransportParameters) -> None:
+    def _refuse_downgrade(self) -> None:
         """After Version Negotiation, check that it was the server's (RFC 9368, 4).
 
         A server of version 1 need not send version_information (RFC 9368, 8).
         """
         if not self._version_negotiated_incompatible:
             return
-        information = parameters.version_information
+        information = self._remote_version_information
         available: Iterable[int] = (
             (QuicProtocolVersion.VERSION_1,)
             if information is None
@@ -248,19 +241,3 @@ def _chain_bytes(context: tls.Context) -> int:
         return 0
     chain = (context.certificate, *context.certificate_chain)
     return sum(len(certificate.public_bytes(Encoding.DER)) for certificate in chain)
-
-
-def _refuse_duplicates(data: bytes) -> None:
-    """No transport parameter may be there twice (RFC 9000, 7.4); aioquic takes the last."""
-    buf = Buffer(data=data)
-    seen = set()
-    while not buf.eof():
-        parameter = buf.pull_uint_var()
-        buf.pull_bytes(buf.pull_uint_var())
-        if parameter in seen:
-            raise QuicConnectionError(
-                error_code=QuicErrorCode.TRANSPORT_PARAMETER_ERROR,
-                frame_type=QuicFrameType.CRYPTO,
-                reason_phrase=f"transport parameter {parameter:#x} is there twice",
-            )
-        seen.add(parameter)

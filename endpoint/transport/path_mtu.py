@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from aioquic import tls
-from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE
 from aioquic.quic.connection import END_STATES, NetworkAddress
-from aioquic.quic.packet import QuicFrameType, QuicPacketType, pull_quic_transport_parameters
+from aioquic.quic.packet import QuicFrameType, QuicPacketType
 from aioquic.quic.packet_builder import (
     QuicDeliveryState,
     QuicPacketBuilder,
@@ -23,6 +22,7 @@ from aioquic.quic.packet_builder import (
 )
 
 from endpoint.transport.recovery import Recovery
+from endpoint.transport.transport_parameters import MAX_UDP_PAYLOAD_SIZE, TransportParameters
 
 IPV4_SIZE = 1472
 """1500 bytes without the headers of IPv4 and UDP."""
@@ -42,7 +42,7 @@ BLACK_HOLE_LOSSES = 3
 packets are what is lost."""
 
 
-class PathMtu(Recovery):
+class PathMtu(Recovery, TransportParameters):
     """A connection that finds out how large its packets may be."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
@@ -184,8 +184,8 @@ class PathMtu(Recovery):
 
     def _parse_transport_parameters(self, data: bytes, from_session_ticket: bool = False) -> None:
         super()._parse_transport_parameters(data, from_session_ticket)
-        limit = pull_quic_transport_parameters(Buffer(data=data)).max_udp_payload_size
-        if limit is not None and not from_session_ticket:
+        limit = None if from_session_ticket else self.peer_integer(MAX_UDP_PAYLOAD_SIZE)
+        if limit is not None:
             self._peers_limit = max(limit, SMALLEST_MAX_DATAGRAM_SIZE)
 
 

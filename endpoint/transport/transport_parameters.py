@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from aioquic._buffer import Buffer
 from aioquic.quic.connection import QuicConnection, QuicConnectionError
 from aioquic.quic.packet import STATELESS_RESET_TOKEN_SIZE, QuicErrorCode, QuicFrameType
 
 STATELESS_RESET_TOKEN = 0x02
+MAX_UDP_PAYLOAD_SIZE = 0x03
+ACK_DELAY_EXPONENT = 0x0A
 DISABLE_ACTIVE_MIGRATION = 0x0C
 PREFERRED_ADDRESS = 0x0D
 GREASE_QUIC_BIT = 0x2AB2
@@ -22,11 +24,17 @@ _LENGTHS = {
 
 
 def parameter_values(data: bytes) -> dict[int, bytes]:
-    """The parameters of a well-formed extension, by their identifier."""
+    """The parameters of a well-formed extension, by their identifier.
+
+    Raises:
+        QuicConnectionError: One is there twice (RFC 9000, 7.4); aioquic takes the last.
+    """
     buf = Buffer(data=data)
-    values = {}
+    values: dict[int, bytes] = {}
     while not buf.eof():
         identifier = buf.pull_uint_var()
+        if identifier in values:
+            _refuse(f"transport parameter {identifier:#x} is there twice")
         values[identifier] = buf.pull_bytes(buf.pull_uint_var())
     return values
 
@@ -49,9 +57,22 @@ class TransportParameters(QuicConnection):
         values = parameter_values(data)
         for identifier, length in _LENGTHS.items():
             if len(values.get(identifier, bytes(length))) != length:
-                raise QuicConnectionError(
-                    error_code=QuicErrorCode.TRANSPORT_PARAMETER_ERROR,
-                    frame_type=QuicFrameType.CRYPTO,
-                    reason_phrase=f"transport parameter {identifier:#x} is not {length} bytes",
-                )
+                _refuse(f"transport parameter {identifier:#x} is not {length} bytes")
         self.peer_parameters = values
+        exponent = self.peer_integer(ACK_DELAY_EXPONENT)
+        if exponent is not None:
+            # aioquic assigns its own attribute to itself.
+            self._remote_ack_delay_exponent = exponent
+
+    def peer_integer(self, identifier: int) -> int | None:
+        """The value of a parameter that is an integer; None if the peer left it out."""
+        value = self.peer_parameters.get(identifier)
+        return None if value is None else Buffer(data=value).pull_uint_var()
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise QuicConnectionError(
+        error_code=QuicErrorCode.TRANSPORT_PARAMETER_ERROR,
+        frame_type=QuicFrameType.CRYPTO,
+        reason_phrase=reason,
+    )
