@@ -16,12 +16,17 @@ from aioquic.quic.events import ConnectionIdIssued
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 
+MOST_HELD = 4
+"""Connection IDs of the peer's that are held: for a path, its successor, and a probe of each. As
+many again as with aioquic's 8 would be made, sent and stored for each handshake, and never used."""
+
 
 class ConnectionIds(QuicConnection):
     """A connection that is as strict with connection IDs as the RFC asks."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
+        self._local_active_connection_id_limit = MOST_HELD
         self._peer_numbers_retired: set[int] = set()
         self._retire_prior_to = 0
 
