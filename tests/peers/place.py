@@ -123,6 +123,14 @@ def wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server is not ready")
 
 
+def make_place(adapter: Path, folder: Path, certificates: Path) -> Place:
+    """A place with empty /www and /downloads."""
+    made = Place(adapter, folder, certificates, free_port())
+    made.www.mkdir()
+    made.downloads.mkdir()
+    return made
+
+
 def make_certificates(folder: Path) -> Path:
     folder.mkdir()
     now = dt.datetime.now(dt.UTC)
