@@ -83,8 +83,8 @@ async def connect(
     period (RFC 9000, 10.2), without anybody waiting for it.
 
     Args:
-        host: The server's name or address. Its certificate must be for ``settings.server_name``,
-            or, if that is not set, for this.
+        host: The server's name, whose first address is used, or its address. Its certificate must
+            be for ``settings.server_name``, or, if that is not set, for this.
         port: The server's.
         settings: See :func:`client_settings`; not changed.
         local_host: Our own numeric address; any, if empty.

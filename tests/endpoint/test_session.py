@@ -239,7 +239,7 @@ def test_a_server_that_is_not_trusted_is_an_end_too(certs: Path, tmp_path: Path)
         other = client_settings(alpn=["test"], ca_file=write_certificates(tmp_path) / "ca.pem")
         async with serving(certs, idle) as (server, _):
             with pytest.raises(ConnectionClosed, match="error 0x1"):
-                async with connect("localhost", server.port, other):
+                async with connect("127.0.0.1", server.port, other):
                     pass
 
     run(story)
