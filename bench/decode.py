@@ -45,8 +45,8 @@ def main() -> None:
 
 def make_capture(path: Path, size: int) -> None:
     """Write the capture of a download of that many bytes."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "trace")]
-    from quic_traffic import Link  # noqa: PLC0415 - tests are no package
+    sys.path[:0] = [str(ROOT)]
+    from tests.support.quic_traffic import Link  # noqa: PLC0415 - tests are no package
 
     link = Link(response=bytes(size))
     link.connect()
@@ -80,9 +80,9 @@ def read(reader: str, capture: Path) -> None:
 
 
 def read_ours(path: Path) -> str:
-    """Decode with runner.trace."""
-    from runner.trace.model import Side  # noqa: PLC0415 - its import is part of the time
-    from runner.trace.tshark import decode  # noqa: PLC0415 - as above
+    """Decode with quicmatrix.runner.trace."""
+    from quicmatrix.runner.trace.model import Side  # noqa: PLC0415 - its import is part of the time
+    from quicmatrix.runner.trace.tshark import decode  # noqa: PLC0415 - as above
 
     capture = asyncio.run(decode(path, Side.CLIENT))
     assert not capture.damage, capture.damage

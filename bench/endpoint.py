@@ -38,9 +38,9 @@ PEER = ROOT / "bench" / "loopback" / "stack_peer.py"
 CACHE = Path.home() / ".cache" / "quicmatrix-bench"
 PINNED = {"qh3": "qh3==2.1.0", "aiopquic": "aiopquic==0.6.1"}
 SYSTEM_TICKS = os.sysconf("SC_CLK_TCK")
-sys.path.insert(0, str(ROOT / "tests" / "endpoint"))
+sys.path.insert(0, str(ROOT))
 
-from certificates import write_certificates  # noqa: E402 - ours, from the tests
+from tests.support.certificates import write_certificates  # noqa: E402 - ours, from the tests
 
 
 @dataclass(frozen=True, slots=True)

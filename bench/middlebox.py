@@ -19,17 +19,16 @@ import time
 from pathlib import Path
 
 # The namespaces and the frames are those of the tests.
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests/network"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import frames
-from three_hosts import ThreeHosts, middlebox, three_hosts
-
-from runner.network.control import Summary
-from runner.network.crossing import Network
-from runner.network.fate import Direction
-from runner.network.frame import headers
-from runner.network.scenario import parse_scenario
-from runner.network.topology import SERVER, SERVER_PORT
+from quicmatrix.runner.network.control import Summary
+from quicmatrix.runner.network.impairments.fate import Direction
+from quicmatrix.runner.network.middlebox.forwarding import Network
+from quicmatrix.runner.network.middlebox.frame import headers
+from quicmatrix.runner.network.scenarios.scenario import parse_scenario
+from quicmatrix.runner.network.topology import SERVER, SERVER_PORT
+from tests.support import frames
+from tests.support.three_hosts import ThreeHosts, middlebox, three_hosts
 
 DATAGRAM = bytes(1252)
 IN_FLIGHT = 256

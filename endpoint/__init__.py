@@ -1,7 +1,8 @@
 """The reference endpoint: a QUIC client and server for the interop contract, on aioquic.
 
-``python -m endpoint`` reads everything it needs from the environment (:mod:`endpoint.contract`)
-and exits 0 when all is done, 1 when something failed, 127 when it does not know the test case.
+``python -m quicmatrix.endpoint`` reads everything it needs from the environment
+(:mod:`quicmatrix.endpoint.contract`) and exits 0 when all is done, 1 when something failed, 127
+when it does not know the test case.
 
 contract     the environment, parsed once, at the border
 entry        from the environment to an exit code

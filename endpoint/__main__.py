@@ -1,8 +1,8 @@
-"""``python -m endpoint``."""
+"""``python -m quicmatrix.endpoint``."""
 
 import sys
 
-from endpoint.entry import main
+from quicmatrix.endpoint.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

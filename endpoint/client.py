@@ -22,18 +22,18 @@ from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import SessionTicket
 
-from endpoint.application import ClientSide
-from endpoint.contract import Contract, Request, TestCase
-from endpoint.errors import EndpointError
-from endpoint.fetch import Fetch
-from endpoint.files import Downloads
-from endpoint.hq import HqClient
-from endpoint.logs import open_logs
-from endpoint.settings import client_settings
-from endpoint.transport.client_sockets import ClientSockets, MigrationError
-from endpoint.transport.connection import Connection
-from endpoint.transport.driver import Driver
-from endpoint.transport.udp import Address
+from quicmatrix.endpoint.contract import Contract, Request, TestCase
+from quicmatrix.endpoint.errors import EndpointError
+from quicmatrix.endpoint.fetch import Fetch
+from quicmatrix.endpoint.files import Downloads
+from quicmatrix.endpoint.http.application import ClientSide
+from quicmatrix.endpoint.http.hq import HqClient
+from quicmatrix.endpoint.logs import open_logs
+from quicmatrix.endpoint.settings import client_settings
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.sockets.client_sockets import ClientSockets, MigrationError
+from quicmatrix.endpoint.transport.sockets.driver import Driver
+from quicmatrix.endpoint.transport.sockets.udp import Address
 
 KEEP_ALIVE_S = 0.3
 """Silence after which a client that waits for data shows the server where it is."""
@@ -190,7 +190,7 @@ class Client:
 
     def _side(self, connection: Connection) -> ClientSide:
         if self._contract.testcase is TestCase.HTTP3:
-            from endpoint.h3 import H3Client  # noqa: PLC0415 - QPACK, only if needed
+            from quicmatrix.endpoint.http.h3 import H3Client  # noqa: PLC0415 - QPACK, only if needed
 
             return H3Client(connection)
         return HqClient(connection)

@@ -13,11 +13,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from endpoint.contract import Contract, ContractError, Role, UnsupportedTestCase, read_contract
-from endpoint.errors import EndpointError
+from quicmatrix.endpoint.contract import (
+    Contract,
+    ContractError,
+    Role,
+    UnsupportedTestCase,
+    read_contract,
+)
+from quicmatrix.endpoint.errors import EndpointError
 
 if TYPE_CHECKING:
-    from endpoint.transport.connection import Connection
+    from quicmatrix.endpoint.transport.connection import Connection
 
 DONE = 0
 FAILED = 1
@@ -34,7 +40,7 @@ def main(
     Args:
         environment: In place of ``os.environ``.
         parameters: In place of the command line's arguments.
-        connection: In place of our :class:`~endpoint.transport.connection.Connection`.
+        connection: In place of our :class:`~quicmatrix.endpoint.transport.connection.Connection`.
     """
     try:
         contract = read_contract(
@@ -53,11 +59,11 @@ def main(
 
 async def _run(contract: Contract, connection: type[Connection] | None) -> None:
     if contract.role is Role.CLIENT:
-        from endpoint.client import run_client as run  # noqa: PLC0415 - heavy
+        from quicmatrix.endpoint.client import run_client as run  # noqa: PLC0415 - heavy
     else:
-        from endpoint.server import run_server as run  # noqa: PLC0415 - heavy
-    from endpoint.transport.connection import Connection  # noqa: PLC0415 - heavy
-    from endpoint.transport.epochs import use_identity_hash  # noqa: PLC0415 - loads aioquic
+        from quicmatrix.endpoint.server import run_server as run  # noqa: PLC0415 - heavy
+    from quicmatrix.endpoint.transport.connection import Connection  # noqa: PLC0415 - heavy
+    from quicmatrix.endpoint.transport.crypto.epochs import use_identity_hash  # noqa: PLC0415 - loads aioquic
 
     use_identity_hash()  # this process is ours, and has no connection yet
     await run(contract, connection or Connection)

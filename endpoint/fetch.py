@@ -8,11 +8,11 @@ from typing import BinaryIO
 
 from aioquic.quic.events import QuicEvent
 
-from endpoint.application import Answer, ClientSide
-from endpoint.contract import Request
-from endpoint.errors import EndpointError
-from endpoint.files import Downloads
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.contract import Request
+from quicmatrix.endpoint.errors import EndpointError
+from quicmatrix.endpoint.files import Downloads
+from quicmatrix.endpoint.http.application import Answer, ClientSide
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Fetch:

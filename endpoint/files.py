@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
-from endpoint.errors import EndpointError
+from quicmatrix.endpoint.errors import EndpointError
 
 
 @dataclass(frozen=True, slots=True)

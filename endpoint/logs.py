@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from endpoint.contract import Contract
-from endpoint.errors import EndpointError
+from quicmatrix.endpoint.contract import Contract
+from quicmatrix.endpoint.errors import EndpointError
 
 if TYPE_CHECKING:
-    from endpoint.transport.qlog import FolderLogger
+    from quicmatrix.endpoint.transport.packets.qlog import FolderLogger
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def open_logs(contract: Contract) -> Iterator[Logs]:
                     f"SSLKEYLOGFILE: {contract.key_log}: {error.strerror}"
                 ) from None
         if contract.qlog_folder is not None:
-            from endpoint.transport.qlog import FolderLogger  # noqa: PLC0415 - only if needed
+            from quicmatrix.endpoint.transport.packets.qlog import FolderLogger  # noqa: PLC0415 - only if needed
 
             try:
                 contract.qlog_folder.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StopSendingReceived
 
-from endpoint.application import ServerSide
-from endpoint.files import ServedFile, WebRoot
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.files import ServedFile, WebRoot
+from quicmatrix.endpoint.http.application import ServerSide
+from quicmatrix.endpoint.transport.connection import Connection
 
 CHUNK_BYTES = 64 * 1024
 LEAST_AHEAD_BYTES = 256 * 1024

@@ -10,19 +10,25 @@ from collections.abc import Callable
 
 from aioquic.quic.retry import QuicRetryTokenHandler
 
-from endpoint.application import ServerSide
-from endpoint.contract import Contract, TestCase
-from endpoint.errors import EndpointError
-from endpoint.files import WebRoot
-from endpoint.hq import HqServer
-from endpoint.logs import open_logs
-from endpoint.serve import Serve
-from endpoint.settings import server_settings
-from endpoint.tickets import TicketStore
-from endpoint.transport.connection import Connection
-from endpoint.transport.interfaces import both_families
-from endpoint.transport.listener import Listener, Origin
-from endpoint.transport.udp import Address, PathAddress, UdpSocket, UdpSockets, bound_socket
+from quicmatrix.endpoint.contract import Contract, TestCase
+from quicmatrix.endpoint.errors import EndpointError
+from quicmatrix.endpoint.files import WebRoot
+from quicmatrix.endpoint.http.application import ServerSide
+from quicmatrix.endpoint.http.hq import HqServer
+from quicmatrix.endpoint.logs import open_logs
+from quicmatrix.endpoint.serve import Serve
+from quicmatrix.endpoint.settings import server_settings
+from quicmatrix.endpoint.tickets import TicketStore
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.paths.interfaces import both_families
+from quicmatrix.endpoint.transport.sockets.listener import Listener, Origin
+from quicmatrix.endpoint.transport.sockets.udp import (
+    Address,
+    PathAddress,
+    UdpSocket,
+    UdpSockets,
+    bound_socket,
+)
 
 PREFERRED_PORT_OFFSET = 4000
 
@@ -72,7 +78,7 @@ async def run_server(contract: Contract, connection_type: type[Connection]) -> N
 
 def _side(testcase: TestCase) -> tuple[Callable[[Connection], ServerSide], int]:
     if testcase is TestCase.HTTP3:
-        from endpoint.h3 import H3Server  # noqa: PLC0415 - QPACK, only if needed
+        from quicmatrix.endpoint.http.h3 import H3Server  # noqa: PLC0415 - QPACK, only if needed
 
         return H3Server, H3Server.no_error
     return HqServer, HqServer.no_error

@@ -8,11 +8,11 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicProtocolVersion
 from aioquic.tls import CipherSuite
 
-from endpoint import hq
-from endpoint.contract import Contract, TestCase
-from endpoint.errors import EndpointError
-from endpoint.logs import Logs
-from endpoint.transport.windows import INITIAL_WINDOW
+from quicmatrix.endpoint.contract import Contract, TestCase
+from quicmatrix.endpoint.errors import EndpointError
+from quicmatrix.endpoint.http import hq
+from quicmatrix.endpoint.logs import Logs
+from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
 
 IDLE_TIMEOUT_S = 30.0
 RESERVED_VERSION = 0x1A2A3A4A

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from runner import wording
-from runner.breaches import breaches
-from runner.matrix import Cell, matrix, needs_attention
-from runner.model import Outcome
-from runner.printable import printable
-from runner.store import JobResult, RunResult, settled, write_file
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.matrix import Cell, matrix, needs_attention
+from quicmatrix.runner.results.store import JobResult, RunResult, settled, write_file
+from quicmatrix.runner.results.violation_groups import breaches
 
 FILE = "junit.xml"
 MOST_LINES = 10
@@ -81,8 +81,8 @@ def _figures(cell: Cell) -> dict[str, str]:
     if figure is None:
         return {}
     facts = {
-        cell.letter: wording.figure(figure),
-        f"{cell.letter} details": wording.figure_details(figure),
+        cell.letter: formatting.figure(figure),
+        f"{cell.letter} details": formatting.figure_details(figure),
     }
     return facts | ({f"{cell.letter} doubts": "; ".join(figure.doubts)} if figure.doubts else {})
 
@@ -99,9 +99,9 @@ def _case(suite: ET.Element, job: JobResult, cell: Cell) -> None:
     )
     facts = {"outcome": job.verdict.outcome, "seed": str(job.seed), "bundle": job.folder}
     if job.verdict.version is not None:
-        facts["quic_version"] = wording.version(job.verdict.version)
+        facts["quic_version"] = formatting.version(job.verdict.version)
     if cell.flaky:
-        facts["flaky"] = wording.passed(cell)
+        facts["flaky"] = formatting.passed(cell)
     if job.sample:
         facts["kbps"] = f"{job.sample.kbps:.3f}"
         if job.sample.tcp_share is not None:
@@ -131,16 +131,16 @@ def _ending(case: ET.Element, job: JobResult, cell: Cell, prefix: str) -> None:
 
 
 def _explanation(job: JobResult, cell: Cell) -> list[str]:
-    lines = [wording.title(job, repeated=cell.repeated, retried=cell.retried)]
+    lines = [formatting.title(job, repeated=cell.repeated, retried=cell.retried)]
     for breach in breaches(job.verdict.violations):
         if breach.text:
             lines.append(f"{breach.level}: {breach.text} [{breach.citation}]")
         for sighting in breach.sightings[:MOST_LINES]:
             by = f"by the {sighting.side}: " if sighting.side else ""
             lines.append(f"  {by}{sighting.message}")
-            lines += [f"    {wording.place(one)}" for one in sighting.evidence[:MOST_LINES]]
-            lines += wording.more(len(sighting.evidence) - MOST_LINES, "packets", prefix="    ")
-        lines += wording.more(len(breach.sightings) - MOST_LINES, "messages", prefix="  ")
+            lines += [f"    {formatting.place(one)}" for one in sighting.evidence[:MOST_LINES]]
+            lines += formatting.more(len(sighting.evidence) - MOST_LINES, "packets", prefix="    ")
+        lines += formatting.more(len(breach.sightings) - MOST_LINES, "messages", prefix="  ")
     lines += [f"bundle: {job.folder}"] if job.folder else []
     lines.append(f"again: {job.command}")
     return [printable(line) for line in lines]

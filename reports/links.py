@@ -10,7 +10,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import quote, urlsplit
 
-from runner.trace.model import Side
+from quicmatrix.runner.trace.model import Side
 
 _CITATION = re.compile(r"RFC (?P<rfc>[1-9][0-9]{0,4})(?:, (?P<section>[A-Z0-9]+(?:\.[0-9]+)*))?")
 

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from reports import links
-from runner import wording
-from runner.breaches import Breach, Sighting, breaches
-from runner.matrix import (
+from quicmatrix.reports import links
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.matrix import (
     MARKS,
     SEVERITY,
     Cell,
@@ -22,9 +23,8 @@ from runner.matrix import (
     needs_attention,
     remarks,
 )
-from runner.model import Outcome
-from runner.printable import printable
-from runner.store import JobResult, RunResult, write_file
+from quicmatrix.runner.results.store import JobResult, RunResult, write_file
+from quicmatrix.runner.results.violation_groups import Breach, Sighting, breaches
 
 FILE = "summary.md"
 MOST_LINES = 5
@@ -89,11 +89,11 @@ def code(text: str) -> str:
 
 def _facts(result: RunResult) -> str:
     counted = ", ".join(f"{count} {outcome}" for outcome, count in counts(result.jobs).items())
-    took = wording.duration(result.ended_at - result.started_at)
+    took = formatting.duration(result.ended_at - result.started_at)
     lines = [
         f"## quicmatrix: {counted or 'nothing was run'}",
         "",
-        f"{wording.moment(result.started_at)}, {took}, seed {result.seed}",
+        f"{formatting.moment(result.started_at)}, {took}, seed {result.seed}",
     ]
     if result.command_line:
         lines[-1] += f", {code(result.command_line)}"
@@ -125,7 +125,7 @@ def _cell(cells: Sequence[Cell]) -> str:
         if outcome in by_outcome
     ]
     lines += [
-        f"{escaped(cell.letter)}: {wording.figure(figure)}{' ⚠' if figure.doubts else ''}"
+        f"{escaped(cell.letter)}: {formatting.figure(figure)}{' ⚠' if figure.doubts else ''}"
         for cell in cells
         for figure in [cell.figure]
         if figure
@@ -137,7 +137,7 @@ def _measurements(cells: Iterable[Cell]) -> list[str]:
     """A table of what was measured; none if nothing was."""
     rows = [
         f"| {escaped(cell.test)} | {escaped(cell.client)} | {escaped(cell.server)} "
-        f"| {wording.figure(figure)} | {wording.figure_details(figure)} "
+        f"| {formatting.figure(figure)} | {formatting.figure_details(figure)} "
         f"| {', '.join(f'{sample:.0f}' for sample in figure.samples_kbps)} "
         f"| {escaped('; '.join(figure.doubts))} |"
         for cell in cells
@@ -156,7 +156,7 @@ def _measurements(cells: Iterable[Cell]) -> list[str]:
 def _flaky(cells: Iterable[Cell]) -> list[str]:
     lines = [
         f"- client {escaped(cell.client)}, server {escaped(cell.server)}: {escaped(cell.test)}, "
-        f"{wording.passed(cell)}"
+        f"{formatting.passed(cell)}"
         for cell in cells
         if cell.flaky
     ]
@@ -168,10 +168,10 @@ def _legend(jobs: Iterable[JobResult]) -> str:
 
 
 def _failure(cell: Cell, job: JobResult) -> str:
-    title = wording.title(job, repeated=cell.repeated, retried=cell.retried)
+    title = formatting.title(job, repeated=cell.repeated, retried=cell.retried)
     heading = f"**{escaped(title)}**: {job.verdict.outcome}"
     if cell.flaky:
-        heading += f" ({wording.passed(cell)})"
+        heading += f" ({formatting.passed(cell)})"
     if job.verdict.reason:
         heading += f": {escaped(job.verdict.reason)}"
     lines = [heading, ""]
@@ -180,10 +180,12 @@ def _failure(cell: Cell, job: JobResult) -> str:
         for sighting in breach.sightings[:MOST_LINES]:
             lines.append(f"  - {_seen(sighting)}")
             lines += [
-                f"    - {escaped(wording.place(one))}" for one in sighting.evidence[:MOST_LINES]
+                f"    - {escaped(formatting.place(one))}" for one in sighting.evidence[:MOST_LINES]
             ]
-            lines += wording.more(len(sighting.evidence) - MOST_LINES, "packets", prefix="    - ")
-        lines += wording.more(len(breach.sightings) - MOST_LINES, "messages", prefix="  - ")
+            lines += formatting.more(
+                len(sighting.evidence) - MOST_LINES, "packets", prefix="    - "
+            )
+        lines += formatting.more(len(breach.sightings) - MOST_LINES, "messages", prefix="  - ")
     lines.append(f"- again: {code(job.command)}")
     if job.folder:
         lines.append(f"- bundle: {code(job.folder)}")

@@ -1,10 +1,10 @@
-"""``python -m runner`` is ``quicmatrix``."""
+"""``python -m quicmatrix.runner`` is ``quicmatrix``."""
 
 from __future__ import annotations
 
 import sys
 
-from runner.cli import main
+from quicmatrix.runner.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runner.select import testcases
-from testcases.model import Requirement, TestCase
+from quicmatrix.runner.plan.select import testcases
+from quicmatrix.testcases.model import Requirement, TestCase
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "testcases.md"
 

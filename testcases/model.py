@@ -1,6 +1,6 @@
 """The vocabulary of a test case: what runs is data, what must hold is a pure function of a trace.
 
-A check is a generator over a :class:`~runner.trace.model.Trace` that yields one
+A check is a generator over a :class:`~quicmatrix.runner.trace.model.Trace` that yields one
 :class:`Violation` for every breach it sees and nothing where its requirement holds, and raises
 :class:`Inconclusive` where the trace cannot tell. Its docstring is the requirement, one sentence,
 as the reports print it. It never logs and never sees files, processes or the clock.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.trace.model import Datagram, Packet, Side, Trace
+from quicmatrix.runner.trace.model import Datagram, Packet, Side, Trace
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from derived_image import derived
-from golden_run import golden_run
 
-from runner.store import RunResult
+from quicmatrix.runner.results.store import RunResult
+from tests.support.derived_image import derived
+from tests.support.golden_run import golden_run
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 

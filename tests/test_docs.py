@@ -3,7 +3,7 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from runner import select
+from quicmatrix.runner.plan import select
 
 ROOT = Path(__file__).parent.parent
 

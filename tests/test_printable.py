@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.printable import printable
+from quicmatrix.runner.printable import printable
 
 
 @pytest.mark.parametrize(

@@ -108,11 +108,11 @@ class Endpoint:
     """Ours."""
 
     def __init__(self, size: int) -> None:
-        from endpoint import quic  # noqa: PLC0415 - not there in the other stacks' environments
-        from endpoint.transport.connection import Connection  # noqa: PLC0415
-        from endpoint.transport.epochs import use_identity_hash  # noqa: PLC0415
+        from quicmatrix.endpoint import quic  # noqa: PLC0415 - not there in the other stacks' environments
+        from quicmatrix.endpoint.transport.connection import Connection  # noqa: PLC0415
+        from quicmatrix.endpoint.transport.crypto.epochs import use_identity_hash  # noqa: PLC0415
 
-        use_identity_hash()  # as python -m endpoint does
+        use_identity_hash()  # as python -m quicmatrix.endpoint does
 
         class Sized(Connection):
             def __init__(self, **arguments: Any) -> None:

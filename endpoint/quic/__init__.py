@@ -1,6 +1,6 @@
 """QUIC for Python programs: a small async API on the reference endpoint's transport.
 
-    from endpoint.quic import connect, serve
+    from quicmatrix.endpoint.quic import connect, serve
 
     async with connect("server4", 4433, alpn=["echo"], ca_file="ca.pem") as session:
         stream = await session.open_stream()
@@ -16,12 +16,23 @@ statistics  what is known of a connection
 errors      what they raise
 """
 
-from endpoint.quic.errors import ConnectionClosed, DatagramTooLarge, StreamReset, StreamStopped
-from endpoint.quic.opening import Server, client_settings, connect, serve, server_settings
-from endpoint.quic.session import Session
-from endpoint.quic.statistics import Statistics
-from endpoint.quic.stream import Stream
-from endpoint.transport.client_sockets import MigrationError
+from quicmatrix.endpoint.quic.errors import (
+    ConnectionClosed,
+    DatagramTooLarge,
+    StreamReset,
+    StreamStopped,
+)
+from quicmatrix.endpoint.quic.opening import (
+    Server,
+    client_settings,
+    connect,
+    serve,
+    server_settings,
+)
+from quicmatrix.endpoint.quic.session import Session
+from quicmatrix.endpoint.quic.statistics import Statistics
+from quicmatrix.endpoint.quic.stream import Stream
+from quicmatrix.endpoint.transport.sockets.client_sockets import MigrationError
 
 __all__ = [
     "ConnectionClosed",

@@ -16,15 +16,15 @@ from aioquic.quic.packet import QuicErrorCode, QuicProtocolVersion
 from aioquic.quic.retry import QuicRetryTokenHandler
 from aioquic.tls import SessionTicket
 
-from endpoint.quic.errors import ConnectionClosed
-from endpoint.quic.session import Session
-from endpoint.tickets import TicketStore
-from endpoint.transport.client_sockets import ClientSockets
-from endpoint.transport.connection import Connection
-from endpoint.transport.driver import Driver
-from endpoint.transport.listener import Listener, Origin
-from endpoint.transport.udp import Address, UdpSocket, bound_socket, route_size
-from endpoint.transport.windows import INITIAL_WINDOW
+from quicmatrix.endpoint.quic.errors import ConnectionClosed
+from quicmatrix.endpoint.quic.session import Session
+from quicmatrix.endpoint.tickets import TicketStore
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.sockets.client_sockets import ClientSockets
+from quicmatrix.endpoint.transport.sockets.driver import Driver
+from quicmatrix.endpoint.transport.sockets.listener import Listener, Origin
+from quicmatrix.endpoint.transport.sockets.udp import Address, UdpSocket, bound_socket, route_size
+from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
 
 IDLE_TIMEOUT_S = 30.0
 LARGEST_DATAGRAM_FRAME = 65535
@@ -205,7 +205,7 @@ async def _handle(handler: Handler, session: Session, sessions: set[Session]) ->
     except ConnectionClosed:
         pass
     except Exception:
-        logging.getLogger("endpoint").exception("a handler failed")
+        logging.getLogger("quicmatrix.endpoint").exception("a handler failed")
         session.connection.close(
             error_code=QuicErrorCode.INTERNAL_ERROR, frame_type=0, reason_phrase="handler failed"
         )

@@ -19,12 +19,12 @@ from aioquic.quic.events import (
 )
 from aioquic.quic.stream import QuicStreamSender
 
-from endpoint.quic.errors import ConnectionClosed, DatagramTooLarge
-from endpoint.quic.statistics import Statistics, read_statistics
-from endpoint.quic.stream import Stream
-from endpoint.transport.client_sockets import ClientSockets
-from endpoint.transport.connection import Connection
-from endpoint.transport.driver import Driver
+from quicmatrix.endpoint.quic.errors import ConnectionClosed, DatagramTooLarge
+from quicmatrix.endpoint.quic.statistics import Statistics, read_statistics
+from quicmatrix.endpoint.quic.stream import Stream
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.sockets.client_sockets import ClientSockets
+from quicmatrix.endpoint.transport.sockets.driver import Driver
 
 MOST_UNACCEPTED = 256
 """Streams of the peer that wait to be accepted; further ones are refused."""
@@ -39,7 +39,7 @@ _UNIDIRECTIONAL = 0x02
 
 
 class Session:
-    """A connection to one peer; made by :func:`~endpoint.quic.connect` and ``serve``.
+    """A connection to one peer; made by :func:`~quicmatrix.endpoint.quic.connect` and ``serve``.
 
     Args:
         connection: What it uses; not driven yet.

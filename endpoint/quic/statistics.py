@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from aioquic.quic.packet import QuicProtocolVersion
 from aioquic.tls import Epoch
 
-from endpoint.transport.driver import Driver
-from endpoint.transport.ecn import EcnState
+from quicmatrix.endpoint.transport.packets.ecn import EcnState
+from quicmatrix.endpoint.transport.sockets.driver import Driver
 
 
 @dataclass(frozen=True, slots=True)

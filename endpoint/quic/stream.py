@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from endpoint.quic.errors import StreamReset, StreamStopped
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.quic.errors import StreamReset, StreamStopped
+from quicmatrix.endpoint.transport.connection import Connection
 
 READ_BYTES = 64 * 1024
 WRITE_BYTES = 64 * 1024

@@ -17,19 +17,19 @@ from aioquic.quic.connection import (
 )
 from aioquic.quic.events import ConnectionTerminated
 
-from endpoint.transport.acknowledgements import Acknowledgements
-from endpoint.transport.address_tokens import NewToken
-from endpoint.transport.coalescing import Coalescing
-from endpoint.transport.connection_ids import ConnectionIds
-from endpoint.transport.flow_control import FlowControl
-from endpoint.transport.handshake import Handshake
-from endpoint.transport.keys import KeyUpdates
-from endpoint.transport.path_mtu import PathMtu
-from endpoint.transport.paths import Paths
-from endpoint.transport.probes import Probes
-from endpoint.transport.recovery import Recovery
-from endpoint.transport.spin_bit import SpinBit
-from endpoint.transport.stateless_reset import StatelessReset
+from quicmatrix.endpoint.transport.crypto.handshake import Handshake
+from quicmatrix.endpoint.transport.crypto.keys import KeyUpdates
+from quicmatrix.endpoint.transport.packets.acknowledgements import Acknowledgements
+from quicmatrix.endpoint.transport.packets.coalescing import Coalescing
+from quicmatrix.endpoint.transport.packets.path_mtu import PathMtu
+from quicmatrix.endpoint.transport.packets.probes import Probes
+from quicmatrix.endpoint.transport.packets.recovery import Recovery
+from quicmatrix.endpoint.transport.packets.spin_bit import SpinBit
+from quicmatrix.endpoint.transport.paths.address_tokens import NewToken
+from quicmatrix.endpoint.transport.paths.connection_ids import ConnectionIds
+from quicmatrix.endpoint.transport.paths.paths import Paths
+from quicmatrix.endpoint.transport.paths.stateless_reset import StatelessReset
+from quicmatrix.endpoint.transport.streams.flow_control import FlowControl
 
 PATIENT_PROBES = 2
 """Unanswered probes in a row after which any packet of the peer brings on the next one."""

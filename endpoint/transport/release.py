@@ -7,7 +7,7 @@ hundred dead connections, of some 40 kB each.
 
 from __future__ import annotations
 
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 def release(connection: Connection) -> None:

@@ -18,16 +18,16 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import links
-from reports.html import chart, page
-from runner import wording
-from runner.breaches import breaches
-from runner.errors import UserError
-from runner.matrix import EXPLANATIONS
-from runner.model import Series
-from runner.printable import printable
-from runner.store import RunResult, read_series, write_file
-from runner.trace.model import Side
+from quicmatrix.reports import links
+from quicmatrix.reports.html import chart, page
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.model.measurement import Series
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.matrix import EXPLANATIONS
+from quicmatrix.runner.results.store import RunResult, read_series, write_file
+from quicmatrix.runner.results.violation_groups import breaches
+from quicmatrix.runner.trace.model import Side
 
 FILE = "index.html"
 MOST_PACKETS = 40
@@ -65,14 +65,14 @@ def render(result: RunResult, stored: Stored | None = None) -> str:
         finalize=_printable,
     )
     environment.filters |= {
-        "duration": wording.duration,
-        "figure": wording.figure,
-        "figure_details": wording.figure_details,
-        "passed": wording.passed,
-        "moment": wording.moment,
-        "version": wording.version,
-        "capture_name": wording.capture_name,
-        "packet_name": wording.packet_name,
+        "duration": formatting.duration,
+        "figure": formatting.figure,
+        "figure_details": formatting.figure_details,
+        "passed": formatting.passed,
+        "moment": formatting.moment,
+        "version": formatting.version,
+        "capture_name": formatting.capture_name,
+        "packet_name": formatting.packet_name,
         "breaches": breaches,
         "rfc": links.rfc,
         "project": links.project,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model import Series
+from quicmatrix.runner.model.measurement import Series
 
 WIDTH = 320
 TOP, MIDDLE = 4, 72

@@ -6,10 +6,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.html.chart import Chart, charts
-from runner.matrix import Cell, Figure, Remark, counts, matrix, needs_attention, remarks
-from runner.model import Outcome, Series
-from runner.store import JobResult, RunResult, TestInfo, settled
+from quicmatrix.reports.html.chart import Chart, charts
+from quicmatrix.runner.model.measurement import Series
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.results.matrix import (
+    Cell,
+    Figure,
+    Remark,
+    counts,
+    matrix,
+    needs_attention,
+    remarks,
+)
+from quicmatrix.runner.results.store import JobResult, RunResult, TestInfo, settled
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from importlib import import_module
 
 import click
 
-from runner.errors import UserError
-from runner.printable import printable
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.printable import printable
 
 
 class ExitCode(IntEnum):
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command = import_module(f"runner.cli.{module}").command
+        command = import_module(f"quicmatrix.runner.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from runner.cli import ExitCode
-from runner.printable import printable
+from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.printable import printable
 
 
 @click.command()
@@ -15,7 +15,7 @@ def command() -> int:
     It is found by the label that every run puts on what it makes. Runs that are alive are not
     touched, and neither are results.
     """
-    from runner.cli.backends import widest  # noqa: PLC0415 - imports a sandbox
+    from quicmatrix.runner.sandbox.backends import widest  # noqa: PLC0415 - imports a sandbox
 
     removed = widest().clean()
     for line in removed:

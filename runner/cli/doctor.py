@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli import ExitCode
-from runner.printable import printable
+from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.printable import printable
 
 if TYPE_CHECKING:  # imported once it is called
-    from runner.cli.checks import Check
+    from quicmatrix.runner.execute.machine_checks import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -33,7 +33,7 @@ def command(file: Path | None, as_json: bool) -> int:
 
     The exit code is 0 if they can, and 2 if something that is needed is missing.
     """
-    from runner.cli.checks import State  # noqa: PLC0415 - imports msgspec
+    from quicmatrix.runner.execute.machine_checks import State  # noqa: PLC0415 - imports msgspec
 
     found: list[Check] = []
     for check in _checks(file):
@@ -51,11 +51,11 @@ def command(file: Path | None, as_json: bool) -> int:
 
 
 def _checks(file: Path | None) -> Iterator[Check]:
-    from runner import implementations  # noqa: PLC0415 - imports msgspec
-    from runner.cli import checks  # noqa: PLC0415 - as above
-    from runner.cli.backends import NETNS, backend, engine_version, widest  # noqa: PLC0415 - imports a sandbox
-    from runner.sandbox import cgroup, privileges  # noqa: PLC0415 - as above
-    from runner.trace import tshark  # noqa: PLC0415 - as above
+    from quicmatrix.runner.execute import machine_checks  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan import implementations  # noqa: PLC0415 - imports msgspec
+    from quicmatrix.runner.sandbox.backends import NETNS, backend, engine_version, widest  # noqa: PLC0415 - imports a sandbox
+    from quicmatrix.runner.sandbox.netns import cgroup, privileges  # noqa: PLC0415 - as above
+    from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - as above
 
     place = backend(NETNS)
 
@@ -63,20 +63,22 @@ def _checks(file: Path | None) -> Iterator[Check]:
         place.check()
         return "namespaces can be made"
 
-    yield checks.python()
-    yield checks.tools(privileges.TOOLS, privileges.find_tool)
-    yield checks.attempted("sandbox", sandbox)
+    yield machine_checks.python()
+    yield machine_checks.tools(privileges.TOOLS, privileges.find_tool)
+    yield machine_checks.attempted("sandbox", sandbox)
     groups = cgroup.parents(
         Path("/proc/self/cgroup").read_text(encoding="utf-8"),
         Path("/proc/self/mountinfo").read_text(encoding="utf-8"),
     )
-    yield checks.control_groups(frozenset[str]().union(*(one.controllers for one in groups)))
-    yield checks.attempted(
+    yield machine_checks.control_groups(
+        frozenset[str]().union(*(one.controllers for one in groups))
+    )
+    yield machine_checks.attempted(
         "tshark", lambda: f"{tshark.check()}, decodes a known capture as it must"
     )
-    yield checks.docker(engine_version)
-    yield from checks.implementations(implementations.load(file))
-    yield checks.leftovers(widest())
+    yield machine_checks.docker(engine_version)
+    yield from machine_checks.implementations(implementations.load(file))
+    yield machine_checks.leftovers(widest())
 
 
 def _show(check: Check) -> None:

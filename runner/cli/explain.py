@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli import ExitCode
-from runner.errors import UserError
+from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.errors import UserError
 
 if TYPE_CHECKING:  # what follows is only imported once there is something to explain
-    from runner.console.explanation import Dissections
-    from runner.matrix import Cell
-    from runner.store import JobResult, RunResult
+    from quicmatrix.runner.console.explanation import Dissections
+    from quicmatrix.runner.results.matrix import Cell
+    from quicmatrix.runner.results.store import JobResult, RunResult
 
 
 @click.command()
@@ -45,7 +45,7 @@ def command(
     \b
         quicmatrix explain runs/latest reference ngtcp2 retry --dissect
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from runner import store  # noqa: PLC0415 - imports msgspec
+    from quicmatrix.runner.results import store  # noqa: PLC0415 - imports msgspec
 
     result = store.load(run)
     cell = _cell(result, client, server, test)
@@ -59,8 +59,8 @@ def _cell(result: RunResult, client: str, server: str, test: str) -> Cell:
     Raises:
         UserError: There is none.
     """
-    from runner.matrix import matrix  # noqa: PLC0415 - there is a result now
-    from runner.select import unknown  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan.select import unknown  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.matrix import matrix  # noqa: PLC0415 - there is a result now
 
     for role, word, names in (
         ("client", client, result.clients),
@@ -86,7 +86,7 @@ def _attempt(cell: Cell, repetition: int | None, attempt: int | None) -> JobResu
     Raises:
         UserError: There is no such attempt.
     """
-    from runner.matrix import needs_attention  # noqa: PLC0415 - there is a result now
+    from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - there is a result now
 
     found = [
         job
@@ -109,13 +109,13 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runner.cli.run_folder import bundle_in  # noqa: PLC0415 - as above
-    from runner.console.closing import failure  # noqa: PLC0415 - as above
-    from runner.console.explanation import explanation, log_end  # noqa: PLC0415 - as above
-    from runner.judge import decode  # noqa: PLC0415 - as above
-    from runner.printable import printable  # noqa: PLC0415 - as above
-    from runner.store import read_attempt  # noqa: PLC0415 - as above
-    from runner.trace.model import Side  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.closing import failure  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.explanation import explanation, log_end  # noqa: PLC0415 - as above
+    from quicmatrix.runner.judge.judge import decode  # noqa: PLC0415 - as above
+    from quicmatrix.runner.printable import printable  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.run_folder import bundle_in  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.store import read_attempt  # noqa: PLC0415 - as above
+    from quicmatrix.runner.trace.model import Side  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
 
@@ -141,10 +141,10 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
 
 
 async def _dissections(bundle: Path, job: JobResult) -> Dissections:
-    from runner.console.explanation import frames_shown  # noqa: PLC0415 - only when asked
-    from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE  # noqa: PLC0415 - as above
-    from runner.trace.dissect import dissect  # noqa: PLC0415 - as above
-    from runner.trace.model import Side  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.explanation import frames_shown  # noqa: PLC0415 - only when asked
+    from quicmatrix.runner.judge.judge import LEFT_CAPTURE, RIGHT_CAPTURE  # noqa: PLC0415 - as above
+    from quicmatrix.runner.trace.dissect import dissect  # noqa: PLC0415 - as above
+    from quicmatrix.runner.trace.model import Side  # noqa: PLC0415 - as above
 
     found = {}
     for side, frames in frames_shown(job).items():

@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli import ExitCode
-from runner.cli.backends import BACKENDS, DOCKER, NETNS, backend
-from runner.cli.run_folder import make_folder
-from runner.cli.signals import Interrupted, until_signalled
-from runner.errors import UserError
-from runner.printable import printable
+from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.execute.signals import Interrupted, until_signalled
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results.run_folder import make_folder
+from quicmatrix.runner.sandbox.backends import BACKENDS, DOCKER, NETNS, backend
 
 if TYPE_CHECKING:  # imported once it is called
     from rich.console import Console
 
-    from runner.conduct.model import ImageFacts, Observations, Rule
-    from runner.conduct.trials import Trial
-    from runner.model import Implementation
-    from runner.sandbox.model import Backend
-    from runner.trace.model import Side
+    from quicmatrix.runner.contract_check.cases import Trial
+    from quicmatrix.runner.contract_check.model import ImageFacts, Observations, Rule
+    from quicmatrix.runner.model.implementation import Implementation
+    from quicmatrix.runner.sandbox.model import Backend
+    from quicmatrix.runner.trace.model import Side
 
 _SUBJECT = "subject"
 """What the checked one is called in what is stored; the name it was given reaches no path."""
@@ -146,16 +146,16 @@ def check(**options: object) -> int:
 @command.command("rules")
 def list_rules() -> None:
     """Show the rules that 'image check' checks."""
-    from runner.conduct.rules import RULES  # noqa: PLC0415 - only this needs them
+    from quicmatrix.runner.contract_check.rules import RULES  # noqa: PLC0415 - only this needs them
 
     for rule in RULES:
         click.echo(f"{rule.name} ({rule.importance}): {rule.text}")
 
 
 def _check(arguments: Arguments) -> int:
-    from runner.cli.report_files import check_writable  # noqa: PLC0415 - imports the result's types
-    from runner.sandbox.privileges import enter_user_namespace  # noqa: PLC0415 - as above
-    from runner.trace import tshark  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.report_files import check_writable  # noqa: PLC0415 - imports the result's types
+    from quicmatrix.runner.sandbox.netns.privileges import enter_user_namespace  # noqa: PLC0415 - as above
+    from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - as above
 
     if arguments.json is not None:
         check_writable(arguments.json)
@@ -178,9 +178,9 @@ def _look(plan: Plan) -> ImageFacts:
     Raises:
         UserError: It cannot be had.
     """
-    from runner.conduct.image_facts import engine, image_facts  # noqa: PLC0415 - imports the SDK
-    from runner.sandbox.container import RUN_LABEL, RUNNER_LABEL  # noqa: PLC0415 - as above
-    from runner.sandbox.label import Runner  # noqa: PLC0415 - as above
+    from quicmatrix.runner.contract_check.image_facts import engine, image_facts  # noqa: PLC0415 - imports the SDK
+    from quicmatrix.runner.sandbox.docker.container import RUN_LABEL, RUNNER_LABEL  # noqa: PLC0415 - as above
+    from quicmatrix.runner.sandbox.label import Runner  # noqa: PLC0415 - as above
 
     reference = plan.subject.image or ""
     labels = {RUN_LABEL: plan.run_id, RUNNER_LABEL: Runner.this().text}
@@ -204,11 +204,11 @@ def _plan(arguments: Arguments) -> Plan:
     Raises:
         UserError: One of them means nothing.
     """
-    from runner import select  # noqa: PLC0415 - loads the suite
-    from runner.conduct.rules import needed, select_rules  # noqa: PLC0415 - as above
-    from runner.conduct.trials import catalogue  # noqa: PLC0415 - as above
-    from runner.implementations import load  # noqa: PLC0415 - as above
-    from runner.trace.model import Side  # noqa: PLC0415 - as above
+    from quicmatrix.runner.contract_check.cases import catalogue  # noqa: PLC0415 - as above
+    from quicmatrix.runner.contract_check.rules import needed, select_rules  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan import select  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.plan.implementations import load  # noqa: PLC0415 - as above
+    from quicmatrix.runner.trace.model import Side  # noqa: PLC0415 - as above
 
     roles = frozenset(Side) if arguments.role == "both" else frozenset({Side(arguments.role)})
     known = {one.name: one for one in load(arguments.implementations)}
@@ -231,8 +231,8 @@ def _plan(arguments: Arguments) -> Plan:
 
 
 def _image(word: str) -> Implementation:
-    from runner.implementations import parse_image  # noqa: PLC0415 - imports msgspec
-    from runner.model import Implementation  # noqa: PLC0415 - as above
+    from quicmatrix.runner.model.implementation import Implementation  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan.implementations import parse_image  # noqa: PLC0415 - imports msgspec
 
     return Implementation(_SUBJECT, image=parse_image(word))
 
@@ -241,9 +241,9 @@ def _command(
     word: str, known: Mapping[str, Implementation], roles: frozenset[Side]
 ) -> Implementation:
     """A local command, as ``name=command`` or by the name of an implementation."""
-    from runner import select  # noqa: PLC0415 - loads the suite
-    from runner.implementations import missing_program, parse_command  # noqa: PLC0415 - as above
-    from runner.model import Implementation  # noqa: PLC0415 - as above
+    from quicmatrix.runner.model.implementation import Implementation  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan import select  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.plan.implementations import missing_program, parse_command  # noqa: PLC0415 - as above
 
     name, equals, line = word.partition("=")
     if equals:
@@ -265,9 +265,9 @@ def _perform(plan: Plan) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from runner.conduct.report import Report, write_json  # noqa: PLC0415 - as above
-    from runner.conduct.rules import judge  # noqa: PLC0415 - as above
-    from runner.console.conduct import show  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.contract_check import show  # noqa: PLC0415 - as above
+    from quicmatrix.runner.contract_check.report import Report, write_json  # noqa: PLC0415 - as above
+    from quicmatrix.runner.contract_check.rules import judge  # noqa: PLC0415 - as above
 
     arguments = plan.arguments
     started = time.monotonic()
@@ -299,11 +299,11 @@ def _perform(plan: Plan) -> int:
 
 
 async def _observe(plan: Plan, folder: Path, console: Console) -> Observations:
-    from runner.conduct.observe import Setting, observe  # noqa: PLC0415 - there is something to run
-    from runner.console.conduct import course  # noqa: PLC0415 - as above
-    from runner.execute.attempt import Stage  # noqa: PLC0415 - as above
-    from runner.sandbox.label import Label, Runner, attach, scratch_folder  # noqa: PLC0415 - as above
-    from runner.sandbox.model import Limits  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.contract_check import course  # noqa: PLC0415 - as above
+    from quicmatrix.runner.contract_check.observe import Setting, observe  # noqa: PLC0415 - there is something to run
+    from quicmatrix.runner.execute.attempt import Stage  # noqa: PLC0415 - as above
+    from quicmatrix.runner.sandbox.label import Label, Runner, attach, scratch_folder  # noqa: PLC0415 - as above
+    from quicmatrix.runner.sandbox.model import Limits  # noqa: PLC0415 - as above
 
     with (
         scratch_folder(Path(tempfile.gettempdir())) as scratch,

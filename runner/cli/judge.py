@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli import ExitCode
-from runner.errors import UserError
+from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.errors import UserError
 
 if TYPE_CHECKING:  # what follows is only imported once there is something to judge
     from rich.console import Console
 
-    from runner.model import Verdict
-    from runner.store import JobResult, RunResult
+    from quicmatrix.runner.model.verdict import Verdict
+    from quicmatrix.runner.results.store import JobResult, RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def command(
     DIR is the folder of a run, such as runs/latest, or of a single bundle in it. What is stored
     there is not changed.
     """
-    from runner import store  # noqa: PLC0415 - imports msgspec
-    from runner.cli.report_files import check_writable  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results import store  # noqa: PLC0415 - imports msgspec
+    from quicmatrix.runner.results.report_files import check_writable  # noqa: PLC0415 - as above
 
     if json is not None:
         check_writable(json)
@@ -82,10 +82,10 @@ def command(
 def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: bool) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
 
-    from runner.cli.report_files import export  # noqa: PLC0415 - as above
-    from runner.console.closing import explain_failures, summarize  # noqa: PLC0415 - as above
-    from runner.matrix import needs_attention  # noqa: PLC0415 - as above
-    from runner.store import settled  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.closing import explain_failures, summarize  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.report_files import export  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.store import settled  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
     judgements = asyncio.run(_judge_all(folder, result))
@@ -100,9 +100,9 @@ def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: boo
 
 
 async def _judge_all(folder: Path, result: RunResult) -> list[Judgement]:
-    from runner.cli.run_folder import bundle_in  # noqa: PLC0415 - as above
-    from runner.judge import review  # noqa: PLC0415 - only judging needs it
-    from runner.select import testcases  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.judge.judge import review  # noqa: PLC0415 - only judging needs it
+    from quicmatrix.runner.plan.select import testcases  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.results.run_folder import bundle_in  # noqa: PLC0415 - as above
 
     tests = testcases()
     places = asyncio.Semaphore(len(os.sched_getaffinity(0)))
@@ -124,11 +124,11 @@ async def _judge_all(folder: Path, result: RunResult) -> list[Judgement]:
 def _judge_bundle(folder: Path, *, compat: bool, strict: bool, debug: bool) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
 
-    from runner.console.closing import failure  # noqa: PLC0415 - as above
-    from runner.judge import review  # noqa: PLC0415 - only judging needs it
-    from runner.matrix import needs_attention  # noqa: PLC0415 - as above
-    from runner.select import testcases  # noqa: PLC0415 - loads the suite
-    from runner.store import JobResult  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.closing import failure  # noqa: PLC0415 - as above
+    from quicmatrix.runner.judge.judge import review  # noqa: PLC0415 - only judging needs it
+    from quicmatrix.runner.plan.select import testcases  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.store import JobResult  # noqa: PLC0415 - as above
 
     judging = review(folder, testcases(), compat=compat, strict=strict)
     record, verdict, sample = asyncio.run(judging)
@@ -156,11 +156,11 @@ def _judge_bundle(folder: Path, *, compat: bool, strict: bool, debug: bool) -> i
 def _show_changes(console: Console, judgements: list[Judgement]) -> None:
     from rich.text import Text  # noqa: PLC0415 - there is something to show now
 
-    from runner import wording  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results import formatting  # noqa: PLC0415 - as above
 
     changed = [one for one in judgements if one.changed]
     for one in changed:
-        title = wording.title(
+        title = formatting.title(
             one.after, repeated=one.after.repetition > 1, retried=one.after.attempt > 1
         )
         console.print(

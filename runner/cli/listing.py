@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.backends import BACKENDS, NETNS, backend
-from runner.printable import printable
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.sandbox.backends import BACKENDS, NETNS, backend
 
 if TYPE_CHECKING:  # imported once it is called
-    from runner.network.scenario import Parameter
+    from quicmatrix.runner.network.scenarios.scenario import Parameter
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 Record = dict[str, object]
@@ -28,7 +28,7 @@ def command() -> None:
 @AS_JSON
 def tests(as_json: bool) -> None:
     """The test cases, in the suite's order."""
-    from runner.select import testcases  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.plan.select import testcases  # noqa: PLC0415 - loads the suite
 
     records: list[Record] = [
         {
@@ -71,8 +71,8 @@ def tests(as_json: bool) -> None:
 @AS_JSON
 def implementations(file: Path | None, kind: str, as_json: bool) -> None:
     """The implementations, and what can run here."""
-    from runner.cli.checks import obstacles  # noqa: PLC0415 - imports msgspec
-    from runner.implementations import load  # noqa: PLC0415 - as above
+    from quicmatrix.runner.execute.machine_checks import obstacles  # noqa: PLC0415 - imports msgspec
+    from quicmatrix.runner.plan.implementations import load  # noqa: PLC0415 - as above
 
     place = backend(kind)
 
@@ -103,7 +103,7 @@ def implementations(file: Path | None, kind: str, as_json: bool) -> None:
 @AS_JSON
 def scenarios(as_json: bool) -> None:
     """What the network can do, in the words of test cases."""
-    from runner.network.scenario import SCENARIOS  # noqa: PLC0415 - only this needs the network
+    from quicmatrix.runner.network.scenarios.scenario import SCENARIOS  # noqa: PLC0415 - only this needs the network
 
     records: list[Record] = [
         {

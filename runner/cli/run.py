@@ -18,21 +18,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli import ExitCode
-from runner.cli.backends import BACKENDS, DOCKER, NETNS, backend, engine_version
-from runner.cli.run_folder import make_folder, point_latest
-from runner.cli.signals import Interrupted, until_signalled
-from runner.errors import UserError
-from runner.printable import printable
+from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.execute.signals import Interrupted, until_signalled
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results.run_folder import make_folder, point_latest
+from quicmatrix.runner.sandbox.backends import BACKENDS, DOCKER, NETNS, backend, engine_version
 
 if TYPE_CHECKING:  # what follows is only imported once there is something to run
     from rich.console import Console
 
-    from runner.execute.run import Observer
-    from runner.model import Image, Job
-    from runner.sandbox.model import Backend
-    from runner.select import Selection
-    from runner.store import RunResult
+    from quicmatrix.runner.execute.run import Observer
+    from quicmatrix.runner.model.implementation import Image
+    from quicmatrix.runner.model.job import Job
+    from quicmatrix.runner.plan.select import Selection
+    from quicmatrix.runner.results.store import RunResult
+    from quicmatrix.runner.sandbox.model import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +190,10 @@ def _measuring_cores() -> tuple[int, ...]:
 
 
 def _run(arguments: Arguments, command_line: str) -> int:
-    from runner import select  # noqa: PLC0415 - loads the suite
-    from runner.cli.report_files import check_writable  # noqa: PLC0415 - imports the result's types
-    from runner.sandbox.privileges import enter_user_namespace  # noqa: PLC0415 - as above
-    from runner.trace import tshark  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan import select  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.results.report_files import check_writable  # noqa: PLC0415 - imports the result's types
+    from quicmatrix.runner.sandbox.netns.privileges import enter_user_namespace  # noqa: PLC0415 - as above
+    from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - as above
 
     place = backend(arguments.backend)
     if arguments.json is not None:
@@ -220,7 +221,7 @@ def _run(arguments: Arguments, command_line: str) -> int:
 
 
 def _select(arguments: Arguments, place: Backend) -> Selection:
-    from runner import implementations, select  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.plan import implementations, select  # noqa: PLC0415 - loads the suite
 
     known = implementations.load(arguments.implementations)
     return select.select(
@@ -242,9 +243,9 @@ def _unless_all(words: str | None) -> str | None:
 def _perform(plan: Plan) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
 
-    from runner import store  # noqa: PLC0415 - as above
-    from runner.cli.report_files import export, write_reports  # noqa: PLC0415 - as above
-    from runner.console.closing import explain_failures, summarize  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.closing import explain_failures, summarize  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results import store  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.report_files import export, write_reports  # noqa: PLC0415 - as above
 
     arguments = plan.arguments
     now = datetime.now(UTC)
@@ -278,8 +279,8 @@ def _perform(plan: Plan) -> int:
 async def _execute(
     plan: Plan, run_id: str, folder: Path, observer: Observer, console: Console
 ) -> None:
-    from runner.execute.run import RunOptions, execute  # noqa: PLC0415 - there is something to run
-    from runner.sandbox.label import Label, Runner, attach, scratch_folder  # noqa: PLC0415 - as above
+    from quicmatrix.runner.execute.run import RunOptions, execute  # noqa: PLC0415 - there is something to run
+    from quicmatrix.runner.sandbox.label import Label, Runner, attach, scratch_folder  # noqa: PLC0415 - as above
 
     arguments = plan.arguments
     with scratch_folder(Path(tempfile.gettempdir())) as scratch:
@@ -316,8 +317,8 @@ def _images(plan: Plan) -> dict[str, Image]:
 
 
 def _judgement(result: RunResult) -> ExitCode:
-    from runner.matrix import needs_attention  # noqa: PLC0415 - there is a result now
-    from runner.store import settled  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - there is a result now
+    from quicmatrix.runner.results.store import settled  # noqa: PLC0415 - as above
 
     failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
@@ -326,8 +327,8 @@ def _judgement(result: RunResult) -> ExitCode:
 @contextlib.contextmanager
 def _observer(console: Console, *, debug: bool) -> Iterator[Observer]:
     """A display for terminals, lines for everything else."""
-    from runner.console.lines import Lines  # noqa: PLC0415 - imports rich
-    from runner.console.live import Display  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.lines import Lines  # noqa: PLC0415 - imports rich
+    from quicmatrix.runner.console.live import Display  # noqa: PLC0415 - as above
 
     if console.is_terminal and not console.is_dumb_terminal:
         with Display(console, clock=time.monotonic, debug=debug) as display:

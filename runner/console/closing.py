@@ -10,12 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from runner import wording
-from runner.breaches import Breach, Sighting, breaches
-from runner.matrix import MARKS, Cell, Matrix, counts, matrix, needs_attention, remarks
-from runner.model import Outcome
-from runner.printable import printable
-from runner.store import JobResult, RunResult
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.matrix import (
+    MARKS,
+    Cell,
+    Matrix,
+    counts,
+    matrix,
+    needs_attention,
+    remarks,
+)
+from quicmatrix.runner.results.store import JobResult, RunResult
+from quicmatrix.runner.results.violation_groups import Breach, Sighting, breaches
 
 STYLES = {
     Outcome.PASSED: "green",
@@ -55,13 +63,13 @@ def failure(
     """
     outcome = job.verdict.outcome
     title = (
-        wording.title(job, repeated=cell.repeated, retried=cell.retried)
+        formatting.title(job, repeated=cell.repeated, retried=cell.retried)
         if cell
-        else wording.title(job)
+        else formatting.title(job)
     )
     yield Text.assemble((str(outcome), STYLES[outcome]), "  ", (title, "bold"))
     if cell and cell.flaky:
-        yield Text(f"  flaky: {wording.passed(cell)}", "yellow")
+        yield Text(f"  flaky: {formatting.passed(cell)}", "yellow")
     if job.verdict.reason:
         yield Text(f"  {printable(job.verdict.reason)}")
     most = None if debug else MOST_LINES
@@ -88,7 +96,7 @@ def summarize(
         Text.assemble((f"{MARKS[outcome]} ", STYLES[outcome]), f"{count} {outcome}")
         for outcome, count in counted.items()
     )
-    took = wording.duration(result.ended_at - result.started_at)
+    took = formatting.duration(result.ended_at - result.started_at)
     if flaky:
         line += Text.assemble(", ", (f"{flaky} flaky", "yellow"))
     console.print(line + Text(f" in {took}, seed {result.seed}"), soft_wrap=True)
@@ -117,9 +125,9 @@ def figures(pairs: Matrix) -> Iterator[Text]:
         for cell in cells:
             if figure := cell.figure:
                 yield Text.assemble(
-                    (f"{printable(cell.letter)}: {wording.figure(figure)}", "bold"),
+                    (f"{printable(cell.letter)}: {formatting.figure(figure)}", "bold"),
                     f"  client {printable(client)}, server {printable(server)}",
-                    (f"  {wording.figure_details(figure)}", "dim"),
+                    (f"  {formatting.figure_details(figure)}", "dim"),
                 )
                 for doubt in figure.doubts:
                     yield Text(f"   not to be trusted: {printable(doubt)}", "bold yellow")
@@ -160,7 +168,7 @@ def _breach(breach: Breach, most: int | None) -> Iterator[Text]:
     for sighting in breach.sightings[:most]:
         yield from _sighting(sighting, most)
     if most is not None:
-        for line in wording.more(len(breach.sightings) - most, "messages", prefix="    "):
+        for line in formatting.more(len(breach.sightings) - most, "messages", prefix="    "):
             yield Text(line, "dim")
 
 
@@ -168,9 +176,9 @@ def _sighting(sighting: Sighting, most: int | None) -> Iterator[Text]:
     by = f"by the {sighting.side}: " if sighting.side else ""
     yield Text(f"    {by}{printable(sighting.message)}")
     for evidence in sighting.evidence[:most]:
-        yield Text(f"      {wording.place(evidence)}", "dim")
+        yield Text(f"      {formatting.place(evidence)}", "dim")
     if most is not None:
-        for line in wording.more(len(sighting.evidence) - most, "packets", prefix="      "):
+        for line in formatting.more(len(sighting.evidence) - most, "packets", prefix="      "):
             yield Text(line, "dim")
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from rich.text import Text
 
-from runner import wording
-from runner.breaches import Breach, Sighting, breaches
-from runner.console import packets
-from runner.console.closing import STYLES
-from runner.matrix import Cell
-from runner.model import AttemptRecord, SideRecord
-from runner.printable import printable
-from runner.store import JobResult
-from runner.trace.model import Side, Trace
+from quicmatrix.runner.console import packets
+from quicmatrix.runner.console.closing import STYLES
+from quicmatrix.runner.model.attempt import AttemptRecord, SideRecord
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.matrix import Cell
+from quicmatrix.runner.results.store import JobResult
+from quicmatrix.runner.results.violation_groups import Breach, Sighting, breaches
+from quicmatrix.runner.trace.model import Side, Trace
 
 MOST_SIGHTINGS = 5
 """How many sightings of one requirement are shown, and neighbourhoods of one sighting."""
@@ -87,14 +87,14 @@ def frames_shown(job: JobResult) -> dict[Side, set[int]]:
 
 def _verdict(job: JobResult, cell: Cell) -> Iterator[Text]:
     outcome = job.verdict.outcome
-    title = wording.title(job, repeated=cell.repeated, retried=cell.retried)
+    title = formatting.title(job, repeated=cell.repeated, retried=cell.retried)
     yield Text.assemble((str(outcome), STYLES[outcome]), "  ", (title, "bold"))
     if cell.flaky:
-        yield Text(f"  flaky: {wording.passed(cell)}", "yellow")
+        yield Text(f"  flaky: {formatting.passed(cell)}", "yellow")
     if job.verdict.reason:
         yield Text(f"  {printable(job.verdict.reason)}")
     if job.verdict.version is not None:
-        yield Text(f"  QUIC {wording.version(job.verdict.version)}", "dim")
+        yield Text(f"  QUIC {formatting.version(job.verdict.version)}", "dim")
     if job.sample:
         share = job.sample.tcp_share
         tcp = "" if share is None else f", TCP took {100 * share:.0f} % of the link"
@@ -115,7 +115,7 @@ def _breach(breach: Breach, trace: Trace, dissections: Dissections) -> Iterator[
         by = f"by the {sighting.side}: " if sighting.side else ""
         yield Text(f"  {by}{printable(sighting.message)}", "bold")
         yield from _seen(sighting, trace, dissections)
-    for line in wording.more(len(breach.sightings) - MOST_SIGHTINGS, "messages", prefix="  "):
+    for line in formatting.more(len(breach.sightings) - MOST_SIGHTINGS, "messages", prefix="  "):
         yield Text(line, "dim")
 
 
@@ -125,7 +125,7 @@ def _seen(sighting: Sighting, trace: Trace, dissections: Dissections) -> Iterato
         if not frames:
             continue
         capture = trace.near(side)
-        yield Text(f"  {wording.capture_name(side)} capture", "dim")
+        yield Text(f"  {formatting.capture_name(side)} capture", "dim")
         for place in packets.neighbourhoods(capture, frames[:MOST_SIGHTINGS]):
             yield from packets.lines(place, capture.packets)
             missing = packets.lost(place, trace.near(side.peer))
@@ -133,7 +133,7 @@ def _seen(sighting: Sighting, trace: Trace, dissections: Dissections) -> Iterato
                 yield Text("  meanwhile, and never here:", "dim")
                 yield from packets.lines(missing, trace.near(side.peer).packets)
             yield Text("       ...", "dim")
-        for line in wording.more(len(frames) - MOST_SIGHTINGS, "packets", prefix="  "):
+        for line in formatting.more(len(frames) - MOST_SIGHTINGS, "packets", prefix="  "):
             yield Text(line, "dim")
         for frame in frames[:MOST_SIGHTINGS]:
             for text in dissections.get((side, frame), "").splitlines():
@@ -160,7 +160,7 @@ def _ending(its: SideRecord) -> str:
         how += f" with {its.exit_code}"
     if its.signal is not None:
         how += f", signal {its.signal}"
-    return f"{how} after {wording.duration(its.duration_s)}"
+    return f"{how} after {formatting.duration(its.duration_s)}"
 
 
 def _timeline(trace: Trace) -> Iterator[Text]:

@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from runner import wording
-from runner.console.closing import STYLES
-from runner.matrix import needs_attention
-from runner.model import Job
-from runner.printable import printable
-from runner.store import JobResult, RunResult
+from quicmatrix.runner.console.closing import STYLES
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.matrix import needs_attention
+from quicmatrix.runner.results.store import JobResult, RunResult
 
 
 class Lines:
@@ -68,7 +68,7 @@ class Lines:
             f"  client {printable(result.client):<{client}}"
             f"  server {printable(result.server):<{server}}"
             f"  {printable(_test(result.test, result.repetition, result.attempt)):<{test}}"
-            f"  {wording.duration(result.duration_s)}"
+            f"  {formatting.duration(result.duration_s)}"
         )
         if result.sample:
             line.append(f"  {result.sample.kbps:.0f} kbps", "bold")
@@ -84,7 +84,7 @@ class Lines:
         self._say(Text(f"note: {printable(message)}"))
 
     def run_finished(self, result: RunResult) -> None:
-        """Nothing: what there is to say at the end is :mod:`runner.console.closing`'s."""
+        """Nothing: the end is :mod:`quicmatrix.runner.console.closing`'s."""
 
     def _say(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)

@@ -1,7 +1,7 @@
 """A display that changes in place: what runs, how far it is, and the matrix filling up.
 
 Failures scroll by above it as they happen. Rich draws from a thread of its own; it only ever sees a
-:class:`~runner.console.progress.Progress`, which is a value.
+:class:`~quicmatrix.runner.console.progress.Progress`, which is a value.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from runner import wording
-from runner.console.closing import STYLES, table
-from runner.console.progress import Progress
-from runner.matrix import matrix, needs_attention
-from runner.model import Job
-from runner.printable import printable
-from runner.store import JobResult, RunResult
+from quicmatrix.runner.console.closing import STYLES, table
+from quicmatrix.runner.console.progress import Progress
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.matrix import matrix, needs_attention
+from quicmatrix.runner.results.store import JobResult, RunResult
 
 _MOST_RUNNING = 8
 """How many running jobs are named; more would push the matrix off the screen."""
@@ -80,7 +80,7 @@ class Display:
         repeated, retried = result.repetition > 1, result.attempt > 1
         line = Text.assemble(
             (f"{outcome:<12}", STYLES[outcome]),
-            f"  {wording.title(result, repeated=repeated, retried=retried)}",
+            f"  {formatting.title(result, repeated=repeated, retried=retried)}",
         )
         if result.verdict.reason:
             line.append(f"  {printable(result.verdict.reason)}", "dim")
@@ -116,9 +116,9 @@ class Display:
 def _status(progress: Progress, now: float) -> Table:
     done, planned = len(progress.results), len(progress.jobs)
     left = progress.left_s(now)
-    times = wording.duration(now - progress.since)
+    times = formatting.duration(now - progress.since)
     if left is not None:
-        times += f", about {wording.duration(left)} left"
+        times += f", about {formatting.duration(left)} left"
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
         Text(f"{done}/{planned}", "bold"),
@@ -135,9 +135,9 @@ def _running(progress: Progress, now: float) -> Table:
             Text(f"client {one.job.client.name}", no_wrap=True),
             Text(f"server {one.job.server.name}", no_wrap=True),
             Text(one.job.test.name, no_wrap=True),
-            Text(wording.duration(now - one.since), "dim", no_wrap=True),
+            Text(formatting.duration(now - one.since), "dim", no_wrap=True),
         )
-    for line in wording.more(len(progress.running) - _MOST_RUNNING, "jobs"):
+    for line in formatting.more(len(progress.running) - _MOST_RUNNING, "jobs"):
         grid.add_row(Text(line, "dim"))
     return grid
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from runner import wording
-from runner.printable import printable
-from runner.trace.model import (
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.runner.trace.model import (
     Ack,
     Capture,
     ConnectionClose,
@@ -148,7 +148,7 @@ def packet_words(packet: Packet) -> str:
     """``Initial 3: CRYPTO 0-299, PADDING 900``."""
     name = str(packet.type) + ("" if packet.number is None else f" {packet.number}")
     if packet.version is not None and packet.type is not PacketType.VERSION_NEGOTIATION:
-        name += f" ({wording.version(packet.version)})"
+        name += f" ({formatting.version(packet.version)})"
     contents = [tls_words(message) for message in packet.tls]
     contents += _bounded([frame_words(frame) for frame in packet.frames])
     if packet.padding:
@@ -156,7 +156,7 @@ def packet_words(packet: Packet) -> str:
     if packet.token:
         contents.append(f"token of {len(packet.token)} B")
     if packet.supported_versions:
-        contents.append(", ".join(map(wording.version, packet.supported_versions)))
+        contents.append(", ".join(map(formatting.version, packet.supported_versions)))
     if not packet.decrypted:
         contents.append(f"{packet.payload_size} B encrypted")
     if packet.unread:

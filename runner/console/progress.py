@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.model import Job
-from runner.store import JobResult
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.results.store import JobResult
 
 
 @dataclass(frozen=True, slots=True)

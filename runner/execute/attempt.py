@@ -27,28 +27,24 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner import pki
-from runner.errors import UserError
-from runner.execute import secrets
-from runner.execute.contract import LOCAL, job_environment
-from runner.execute.files import fill_www
-from runner.execute.idle import STAT, cpu_time
-from runner.execute.sim import LOG_NAME, capturing
-from runner.implementations import require_program
-from runner.judge import LEFT_CAPTURE, RIGHT_CAPTURE
-from runner.model import (
-    AttemptRecord,
-    Ending,
-    Implementation,
-    Job,
-    LinkRecord,
-    SideRecord,
-)
-from runner.network import capture, control, journal
-from runner.network.capture import DamagedCapture
-from runner.network.control import MiddleboxError
-from runner.sandbox import salvage
-from runner.sandbox.model import (
+from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
+from quicmatrix.runner.bundle.capture import DamagedCapture
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.execute import pki
+from quicmatrix.runner.execute.contract import LOCAL, job_environment
+from quicmatrix.runner.execute.files import fill_www
+from quicmatrix.runner.execute.idle import STAT, cpu_time
+from quicmatrix.runner.execute.sim import LOG_NAME, capturing
+from quicmatrix.runner.judge.judge import LEFT_CAPTURE, RIGHT_CAPTURE
+from quicmatrix.runner.model.attempt import AttemptRecord, Ending, LinkRecord, SideRecord
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.network import control
+from quicmatrix.runner.network.control import MiddleboxError
+from quicmatrix.runner.network.middlebox import recorder
+from quicmatrix.runner.plan.implementations import require_program
+from quicmatrix.runner.results.store import write_attempt, write_file
+from quicmatrix.runner.sandbox.model import (
     Backend,
     Exit,
     Folders,
@@ -60,8 +56,7 @@ from runner.sandbox.model import (
     Sandbox,
     SandboxError,
 )
-from runner.store import write_attempt, write_file
-from runner.trace.model import Side
+from quicmatrix.runner.trace.model import Side
 
 START_S = 10.0
 """How long a server may take from its start until it answers the probe."""
@@ -306,13 +301,13 @@ def _collect(
     record: AttemptRecord, bundle: Path, sandbox: Sandbox, limits: Limits
 ) -> AttemptRecord:
     """List what the client downloaded and copy the logs, while the hosts are still there."""
-    downloads, complete = salvage.manifest(
+    downloads, complete = untrusted_files.manifest(
         sandbox.client.folder("/downloads"),
         max_entries=limits.downloads_entries,
         max_bytes=limits.downloads_bytes,
     )
     notes = {
-        name: salvage.copy_out(
+        name: untrusted_files.copy_out(
             host.folder("/logs"), bundle / name, max_bytes=limits.logs_bytes, max_files=4096
         )
         for name, host in (("client", sandbox.client), ("server", sandbox.server))
@@ -345,10 +340,10 @@ def _finish_captures(bundle: Path) -> str:
         What is wrong with a capture; empty if nothing.
     """
     damage = ""
-    keys = secrets.merge(bundle / side / "keys.log" for side in ("client", "server"))
+    keys = key_logs.merge(bundle / side / "keys.log" for side in ("client", "server"))
     for raw_name, path in (
-        (journal.LEFT_CAPTURE, LEFT_CAPTURE),
-        (journal.RIGHT_CAPTURE, RIGHT_CAPTURE),
+        (recorder.LEFT_CAPTURE, LEFT_CAPTURE),
+        (recorder.RIGHT_CAPTURE, RIGHT_CAPTURE),
     ):
         raw = bundle / "sim" / raw_name
         damage = capture.finish(raw, bundle / path, keys) or damage

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.model import Job
-from runner.trace.model import Side
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.trace.model import Side
 
 NOT_SUPPORTED = 127
 """The exit code of an endpoint that does not know its TESTCASE."""

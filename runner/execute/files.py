@@ -7,8 +7,8 @@ import random
 import string
 from pathlib import Path
 
-from runner.model import EntryKind, FileRecord
-from testcases.model import TestCase
+from quicmatrix.runner.model.attempt import EntryKind, FileRecord
+from quicmatrix.testcases.model import TestCase
 
 
 def fill_www(folder: Path, test: TestCase, seed: int) -> tuple[FileRecord, ...]:

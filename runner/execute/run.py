@@ -19,16 +19,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-from runner import judge, store
-from runner.execute import unknown
-from runner.execute.attempt import Stage, attempt
-from runner.matrix import needs_attention
-from runner.model import Image, Implementation, Job, Outcome, Sample, Verdict
-from runner.network.control import MiddleboxError
-from runner.sandbox.model import Backend, Limits, SandboxError
-from runner.select import Selection
-from runner.store import JobResult, RunResult, TestInfo
-from runner.trace.model import Side
+from quicmatrix.runner.execute import unknown
+from quicmatrix.runner.execute.attempt import Stage, attempt
+from quicmatrix.runner.judge import judge
+from quicmatrix.runner.model.implementation import Image, Implementation
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.measurement import Sample
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.network.control import MiddleboxError
+from quicmatrix.runner.plan.select import Selection
+from quicmatrix.runner.results import store
+from quicmatrix.runner.results.matrix import needs_attention
+from quicmatrix.runner.results.store import JobResult, RunResult, TestInfo
+from quicmatrix.runner.sandbox.model import Backend, Limits, SandboxError
+from quicmatrix.runner.trace.model import Side
 
 
 class Observer(Protocol):

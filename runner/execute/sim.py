@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from runner.network import control
-from runner.sandbox.model import Host, Launch
+from quicmatrix.runner.network import control
+from quicmatrix.runner.sandbox.model import Host, Launch
 
 LOG_NAME = "output.log"
 CAPTURE_LIMIT = 256 * 1024 * 1024

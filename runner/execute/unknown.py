@@ -12,13 +12,14 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from runner.execute.attempt import Stage, launch
-from runner.execute.contract import NOT_SUPPORTED, environment
-from runner.execute.sim import LOG_NAME, capturing
-from runner.model import Implementation, Outcome, ReportedViolation, Verdict
-from runner.sandbox.model import Folders
-from runner.trace.model import Side
-from testcases.model import DEFAULT_SCENARIO, Level
+from quicmatrix.runner.execute.attempt import Stage, launch
+from quicmatrix.runner.execute.contract import NOT_SUPPORTED, environment
+from quicmatrix.runner.execute.sim import LOG_NAME, capturing
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
+from quicmatrix.runner.sandbox.model import Folders
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import DEFAULT_SCENARIO, Level
 
 _TIME_LIMIT_S = 10.0
 

@@ -1,7 +1,8 @@
-"""``python -m runner.network``: the middlebox, as a program on the sim host.
+"""``python -m quicmatrix.runner.network``: the middlebox, as a program on the sim host.
 
 Events are JSON objects, one a line, on standard output, or on the Unix socket that ``--control``
-names, which the runner listens on (:mod:`runner.network.control` is its side). In this order:
+names, which the runner listens on (:mod:`quicmatrix.runner.network.control` is its side). In this
+order:
 
 ``{"event": "capturing"}``
     Both interfaces are being captured: nothing that is sent from now on is missed. TCP port 57832
@@ -22,8 +23,8 @@ It is over on SIGTERM, on SIGINT, and when standard input ends, or, with ``--con
 runner sends anything or is gone. The exit code is then 0; it is 2 for wrong arguments.
 
 The captures are raw: ``left.raw.pcapng`` and ``right.raw.pcapng`` in ``--capture-dir``. See
-:func:`runner.network.capture.finish` for what makes the final ones of them. Beside them is
-``link.jsonl``, which :mod:`runner.network.link_log` describes and reads.
+:func:`quicmatrix.runner.bundle.capture.finish` for what makes the final ones of them. Beside them
+is ``link.jsonl``, which :mod:`quicmatrix.runner.network.middlebox.link_log` describes and reads.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ import contextlib
 import sys
 from pathlib import Path
 
-from runner.errors import UserError
-from runner.network.events import Control, ControlSocket, StandardStreams
-from runner.network.middlebox import Settings, run
-from runner.network.punctuality import become_punctual
-from runner.network.scenario import parse_scenario
-from runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.network.middlebox.events import Control, ControlSocket, StandardStreams
+from quicmatrix.runner.network.middlebox.middlebox import Settings, run
+from quicmatrix.runner.network.middlebox.realtime_priority import become_punctual
+from quicmatrix.runner.network.scenarios.scenario import parse_scenario
+from quicmatrix.runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
 
 
 def main(arguments: list[str]) -> int:
@@ -88,7 +89,9 @@ def _refuse_shortcuts() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m runner.network", description="The middlebox.")
+    parser = argparse.ArgumentParser(
+        "python -m quicmatrix.runner.network", description="The middlebox."
+    )
     parser.add_argument("--left", default=SIM_LEFT.name, help="interface on the client's side")
     parser.add_argument("--right", default=SIM_RIGHT.name, help="interface on the server's side")
     parser.add_argument("--scenario", required=True)

@@ -1,4 +1,4 @@
-"""``python -m runner.network.container``: the middlebox as quic-interop-runner's ``sim`` container.
+"""``python -m quicmatrix.runner.network.container``: quic-interop-runner's ``sim``.
 
 It reads its orders from the environment, as quic-network-simulator does:
 
@@ -10,9 +10,10 @@ It reads its orders from the environment, as quic-network-simulator does:
 ======================  ==========================================================================
 
 While it captures, TCP port 57832 is open: clients wait for that. Events go to standard output, as
-:mod:`runner.network.__main__` describes them. It is over on SIGTERM and SIGINT. The captures are
-``trace_node_left.pcap`` and ``trace_node_right.pcap``, pcapng inside; whoever kills it before it is
-done finds all that was captured under these names as well, but not in the order of time.
+:mod:`quicmatrix.runner.network.__main__` describes them. It is over on SIGTERM and SIGINT. The
+captures are ``trace_node_left.pcap`` and ``trace_node_right.pcap``, pcapng inside; whoever kills it
+before it is done finds all that was captured under these names as well, but not in the order of
+time.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ from pathlib import Path
 from selectors import SelectSelector
 from typing import Self
 
-from runner.errors import UserError
-from runner.network import capture, wiring
-from runner.network.events import Fields, StandardStreams
-from runner.network.journal import LEFT_CAPTURE, RIGHT_CAPTURE
-from runner.network.middlebox import Settings, run
-from runner.network.probe import Probe
-from runner.network.punctuality import become_punctual
-from runner.network.readiness import ServerWatch
-from runner.network.scenario import parse_scenario
-from runner.network.topology import CLIENT, SERVER
+from quicmatrix.runner.bundle import capture
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.network.middlebox import wiring
+from quicmatrix.runner.network.middlebox.events import Fields, StandardStreams
+from quicmatrix.runner.network.middlebox.middlebox import Settings, run
+from quicmatrix.runner.network.middlebox.probe import Probe
+from quicmatrix.runner.network.middlebox.readiness import ServerWatch
+from quicmatrix.runner.network.middlebox.realtime_priority import become_punctual
+from quicmatrix.runner.network.middlebox.recorder import LEFT_CAPTURE, RIGHT_CAPTURE
+from quicmatrix.runner.network.scenarios.scenario import parse_scenario
+from quicmatrix.runner.network.topology import CLIENT, SERVER
 
 CAPTURES = {LEFT_CAPTURE: "trace_node_left.pcap", RIGHT_CAPTURE: "trace_node_right.pcap"}
 CAPTURE_LIMIT = 1 << 30

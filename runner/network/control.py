@@ -9,8 +9,8 @@
         if await channel.server_ready(): ...
         summary = await channel.finish()
 
-The protocol itself is described in :mod:`runner.network.__main__`. A Unix socket carries it, so
-that its end tells at once when the middlebox died.
+The protocol itself is described in :mod:`quicmatrix.runner.network.__main__`. A Unix socket carries
+it, so that its end tells at once when the middlebox died.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from pathlib import Path
 
 import msgspec
 
-from runner.network.cross_traffic import CrossTraffic
-from runner.network.lateness import LatenessSummary
-from runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
+from quicmatrix.runner.network.middlebox.cross_traffic import CrossTraffic
+from quicmatrix.runner.network.middlebox.lateness import LatenessSummary
+from quicmatrix.runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
 
 _LONGEST_PATH = 107
 """Bytes in the path of a Unix socket (unix(7)): sun_path without its final zero."""
@@ -119,7 +119,7 @@ def command(
     return (
         *python,
         "-m",
-        "runner.network",
+        "quicmatrix.runner.network",
         f"--left={left}",
         f"--right={right}",
         f"--client-mac={client_mac}",

@@ -14,11 +14,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.errors import UserError
-from runner.implementations import missing_program
-from runner.model import Image, Implementation
-from runner.sandbox.model import Exit, Folders, Form, Launch, LaunchError, Limits, SandboxError
-from runner.trace.model import Side
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.model.implementation import Image, Implementation
+from quicmatrix.runner.plan.implementations import missing_program
+from quicmatrix.runner.sandbox.model import (
+    Exit,
+    Folders,
+    Form,
+    Launch,
+    LaunchError,
+    Limits,
+    SandboxError,
+)
+from quicmatrix.runner.trace.model import Side
 
 HOSTS = ("client", "server", "sim")
 
@@ -50,7 +58,7 @@ async def succeed(_: Running) -> Exit:
 
 
 class FakeProcess:
-    """A task that plays a program; see :class:`runner.sandbox.model.Process`."""
+    """A task that plays a program; see :class:`quicmatrix.runner.sandbox.model.Process`."""
 
     def __init__(self, program: Program, running: Running, grace_s: float) -> None:
         self._terminated = running.terminated
@@ -76,7 +84,7 @@ class FakeProcess:
 
 @dataclass(slots=True)
 class FakeHost:
-    """A folder that plays a host; see :class:`runner.sandbox.model.Host`."""
+    """A folder that plays a host; see :class:`quicmatrix.runner.sandbox.model.Host`."""
 
     name: str
     root: Path
@@ -106,7 +114,7 @@ class FakeHost:
 
 @dataclass(frozen=True, slots=True)
 class FakeSandbox:
-    """Three fake hosts; see :class:`runner.sandbox.model.Sandbox`."""
+    """Three fake hosts; see :class:`quicmatrix.runner.sandbox.model.Sandbox`."""
 
     client: FakeHost
     server: FakeHost
@@ -115,7 +123,7 @@ class FakeSandbox:
 
 @dataclass(slots=True)
 class FakeBackend:
-    """A backend that needs nothing; see :class:`runner.sandbox.model.Backend`."""
+    """A backend that needs nothing; see :class:`quicmatrix.runner.sandbox.model.Backend`."""
 
     programs: Mapping[str, Program]
     """By the host's name; a host without one refuses to start anything."""

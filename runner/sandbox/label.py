@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.sandbox import cgroup
+from quicmatrix.runner.sandbox.netns import cgroup
 
 RUN_VARIABLE = "QUICMATRIX_RUN"
 """In the environment of every process of a run: the run's id."""

@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from runner.model import Image, Implementation
-from runner.trace.model import Side
+from quicmatrix.runner.model.implementation import Image, Implementation
+from quicmatrix.runner.trace.model import Side
 
 MIB = 1024 * 1024
 

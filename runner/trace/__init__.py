@@ -1,1 +1,1 @@
-"""From a capture to a :class:`runner.trace.model.Trace`."""
+"""From a capture to a :class:`quicmatrix.runner.trace.model.Trace`."""

@@ -6,12 +6,15 @@ import contextlib
 import ipaddress
 from dataclasses import dataclass
 
-from runner.network.topology import CLIENT_NETWORKS, SERVER_NETWORKS
-from runner.trace.connections import Connection, Connections, Opened
-from runner.trace.frames import parse_payload
-from runner.trace.headers import Header, parse_header
-from runner.trace.key_log import Secrets
-from runner.trace.lines import (
+from quicmatrix.runner.network.topology import CLIENT_NETWORKS, SERVER_NETWORKS
+from quicmatrix.runner.trace.connections import Connection, Connections, Opened
+from quicmatrix.runner.trace.frames import parse_payload
+from quicmatrix.runner.trace.headers import Header, parse_header
+from quicmatrix.runner.trace.key_log import Secrets
+from quicmatrix.runner.trace.model import Address, Capture, Datagram, Packet, PacketType, Path, Side
+from quicmatrix.runner.trace.reader import MalformedError
+from quicmatrix.runner.trace.retry_tag import is_valid
+from quicmatrix.runner.trace.tap_records import (
     DatagramLine,
     EndLine,
     FailureLine,
@@ -21,17 +24,6 @@ from runner.trace.lines import (
     UnexpectedLineError,
     VersionLine,
 )
-from runner.trace.model import (
-    Address,
-    Capture,
-    Datagram,
-    Packet,
-    PacketType,
-    Path,
-    Side,
-)
-from runner.trace.retry_tag import is_valid
-from runner.trace.wire import MalformedError
 
 _NETWORKS = tuple(
     (ipaddress.ip_network(network), side)

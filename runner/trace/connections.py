@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from runner.trace import key_log
-from runner.trace.crypto_stream import CryptoStream
-from runner.trace.headers import Header, parse_header
-from runner.trace.key_log import Secrets
-from runner.trace.model import (
+from quicmatrix.runner.trace import key_log
+from quicmatrix.runner.trace.crypto_stream import CryptoStream
+from quicmatrix.runner.trace.headers import Header, parse_header
+from quicmatrix.runner.trace.key_log import Secrets
+from quicmatrix.runner.trace.model import (
     VERSION_1,
     Crypto,
     Frame,
@@ -25,9 +25,9 @@ from runner.trace.model import (
     Side,
     TlsMessage,
 )
-from runner.trace.protection import SUITES, Keys, Suite, full_number, initial_keys
-from runner.trace.tls import client_random
-from runner.trace.wire import MalformedError
+from quicmatrix.runner.trace.protection import SUITES, Keys, Suite, full_number, initial_keys
+from quicmatrix.runner.trace.reader import MalformedError
+from quicmatrix.runner.trace.tls import client_random
 
 _SPACES = {
     PacketType.INITIAL: 0,

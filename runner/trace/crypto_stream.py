@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runner.trace.model import Crypto, TlsMessage
-from runner.trace.tls import HEADER_SIZE, parse_message
+from quicmatrix.runner.trace.model import Crypto, TlsMessage
+from quicmatrix.runner.trace.tls import HEADER_SIZE, parse_message
 
 MAX_BUFFERED = 1 << 20
 """Bytes of one stream that are kept; what lies beyond is not looked at."""

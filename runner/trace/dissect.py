@@ -1,7 +1,7 @@
 """Full dissections of single frames, as Wireshark shows them: for reports and ``explain``.
 
 tshark runs here as confined as for decoding, and pyshark turns what it prints into text. Judging
-never reads it; :mod:`runner.trace.tshark` decodes for that.
+never reads it; :mod:`quicmatrix.runner.trace.tshark` decodes for that.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import threading
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from runner.errors import UserError
-from runner.trace.confined import Confined, Limits
-from runner.trace.tshark import INSTALL_HINT, OPTIONS, PROGRAM
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.trace.limited_process import Confined, Limits
+from quicmatrix.runner.trace.tshark import INSTALL_HINT, OPTIONS, PROGRAM
 
 MAX_FRAMES = 64
 """More are not read by anyone, and each is a long text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     Ack,
     ConnectionClose,
     Crypto,
@@ -30,7 +30,7 @@ from runner.trace.model import (
     StreamsBlocked,
     UnknownFrame,
 )
-from runner.trace.wire import MalformedError, Reader
+from quicmatrix.runner.trace.reader import MalformedError, Reader
 
 HEAD_SIZE = 16
 """Bytes of a STREAM frame's data that are kept."""

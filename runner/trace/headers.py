@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.trace.model import VERSION_2, PacketType
-from runner.trace.wire import MalformedError, Reader
+from quicmatrix.runner.trace.model import VERSION_2, PacketType
+from quicmatrix.runner.trace.reader import MalformedError, Reader
 
 INTEGRITY_TAG_SIZE = 16
 """Bytes at the end of a Retry (RFC 9000, 17.2.5)."""

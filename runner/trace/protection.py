@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from runner.trace.model import VERSION_2, Side
+from quicmatrix.runner.trace.model import VERSION_2, Side
 
 SAMPLE_SIZE = 16
 """Bytes of ciphertext that header protection is made of (RFC 9001, 5.4.2)."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from runner.trace.headers import INTEGRITY_TAG_SIZE
-from runner.trace.model import VERSION_1, VERSION_2
+from quicmatrix.runner.trace.headers import INTEGRITY_TAG_SIZE
+from quicmatrix.runner.trace.model import VERSION_1, VERSION_2
 
 _KEYS = {
     VERSION_1: ("be0c690b9f66575a1d766b54e368c84e", "461599d35d632bf2239825bb"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     ClientHello,
     EncryptedExtensions,
     OtherTlsMessage,
@@ -11,7 +11,7 @@ from runner.trace.model import (
     TransportParameters,
     VersionInformation,
 )
-from runner.trace.wire import MalformedError, Reader
+from quicmatrix.runner.trace.reader import MalformedError, Reader
 
 HEADER_SIZE = 4
 """Bytes of a message's type and length."""

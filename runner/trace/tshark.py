@@ -18,12 +18,12 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
-from runner.errors import UserError
-from runner.trace.assembly import Assembly, TooManyPacketsError
-from runner.trace.confined import Confined, Limits, environment
-from runner.trace.key_log import embedded_secrets
-from runner.trace.lines import UnexpectedLineError, parse_line
-from runner.trace.model import Capture, Side
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.trace.assembly import Assembly, TooManyPacketsError
+from quicmatrix.runner.trace.key_log import embedded_secrets
+from quicmatrix.runner.trace.limited_process import Confined, Limits, environment
+from quicmatrix.runner.trace.model import Capture, Side
+from quicmatrix.runner.trace.tap_records import UnexpectedLineError, parse_line
 
 OLDEST = (4, 0)
 """The oldest version of tshark that knows what we ask for."""

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from testcases.interop.amplificationlimit import AMPLIFICATIONLIMIT
-from testcases.interop.blackhole import BLACKHOLE
-from testcases.interop.chacha20 import CHACHA20
-from testcases.interop.connectionmigration import CONNECTIONMIGRATION
-from testcases.interop.ecn import ECN
-from testcases.interop.handshake import HANDSHAKE
-from testcases.interop.handshakecorruption import HANDSHAKECORRUPTION
-from testcases.interop.handshakeloss import HANDSHAKELOSS
-from testcases.interop.http3 import HTTP3
-from testcases.interop.ipv6 import IPV6
-from testcases.interop.keyupdate import KEYUPDATE
-from testcases.interop.longrtt import LONGRTT
-from testcases.interop.multiplexing import MULTIPLEXING
-from testcases.interop.rebind_addr import REBIND_ADDR
-from testcases.interop.rebind_port import REBIND_PORT
-from testcases.interop.resumption import RESUMPTION
-from testcases.interop.retry import RETRY
-from testcases.interop.transfer import TRANSFER
-from testcases.interop.transfercorruption import TRANSFERCORRUPTION
-from testcases.interop.transferloss import TRANSFERLOSS
-from testcases.interop.v2 import V2
-from testcases.interop.versionnegotiation import VERSIONNEGOTIATION
-from testcases.interop.zerortt import ZERORTT
-from testcases.model import TestCase
+from quicmatrix.testcases.interop.amplificationlimit import AMPLIFICATIONLIMIT
+from quicmatrix.testcases.interop.blackhole import BLACKHOLE
+from quicmatrix.testcases.interop.chacha20 import CHACHA20
+from quicmatrix.testcases.interop.connectionmigration import CONNECTIONMIGRATION
+from quicmatrix.testcases.interop.ecn import ECN
+from quicmatrix.testcases.interop.handshake import HANDSHAKE
+from quicmatrix.testcases.interop.handshakecorruption import HANDSHAKECORRUPTION
+from quicmatrix.testcases.interop.handshakeloss import HANDSHAKELOSS
+from quicmatrix.testcases.interop.http3 import HTTP3
+from quicmatrix.testcases.interop.ipv6 import IPV6
+from quicmatrix.testcases.interop.keyupdate import KEYUPDATE
+from quicmatrix.testcases.interop.longrtt import LONGRTT
+from quicmatrix.testcases.interop.multiplexing import MULTIPLEXING
+from quicmatrix.testcases.interop.rebind_addr import REBIND_ADDR
+from quicmatrix.testcases.interop.rebind_port import REBIND_PORT
+from quicmatrix.testcases.interop.resumption import RESUMPTION
+from quicmatrix.testcases.interop.retry import RETRY
+from quicmatrix.testcases.interop.transfer import TRANSFER
+from quicmatrix.testcases.interop.transfercorruption import TRANSFERCORRUPTION
+from quicmatrix.testcases.interop.transferloss import TRANSFERLOSS
+from quicmatrix.testcases.interop.v2 import V2
+from quicmatrix.testcases.interop.versionnegotiation import VERSIONNEGOTIATION
+from quicmatrix.testcases.interop.zerortt import ZERORTT
+from quicmatrix.testcases.model import TestCase
 
 TESTCASES: tuple[TestCase, ...] = (
     HANDSHAKE,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import Crypto, PacketType, Side, Trace
-from testcases.model import KIB, Level, TestCase, Violation, requirement
-from testcases.shared.amplification import (
+from quicmatrix.runner.trace.model import Crypto, PacketType, Side, Trace
+from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.amplification import (
     server_keeps_to_the_amplification_limit,
     server_stays_below_fourfold_amplification,
 )
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import complete, frames, sent
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import complete, frames, sent
 
 CHAIN = 7500
 """Bytes of Handshake CRYPTO data with which a server shows that it uses the chain it was given."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import PacketType, Side, Stream, Trace
-from testcases.model import MIB, Level, TestCase, Violation, requirement
-from testcases.shared.fates import fate
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import complete, exists, frames, sent
+from quicmatrix.runner.trace.model import PacketType, Side, Stream, Trace
+from quicmatrix.testcases.model import MIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.fates import fate
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import complete, exists, frames, sent
 
 OUTAGE = "blackhole"
 """Why our middlebox drops datagrams in this scenario."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import ClientHello, PacketType, ServerHello, Side, Trace
-from testcases.model import MIB, Level, TestCase, Violation, requirement
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import exists, messages, never, sent
+from quicmatrix.runner.trace.model import ClientHello, PacketType, ServerHello, Side, Trace
+from quicmatrix.testcases.model import MIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import exists, messages, never, sent
 
 CHACHA20_SUITE = 0x1303
 """TLS_CHACHA20_POLY1305_SHA256 (RFC 8446, B.4)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from testcases.model import KIB, TestCase
-from testcases.shared.ecn import (
+from quicmatrix.testcases.model import KIB, TestCase
+from quicmatrix.testcases.shared.ecn import (
     client_marks_packets,
     client_reports_ecn_counts,
     ecn_counts_agree_with_the_marks,
@@ -11,9 +11,9 @@ from testcases.shared.ecn import (
     server_marks_packets,
     server_reports_ecn_counts,
 )
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.retries import server_sends_no_retry
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.retries import server_sends_no_retry
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 ECN = TestCase(
     name="ecn",

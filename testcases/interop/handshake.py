@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from testcases.model import KIB, TestCase
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.retries import server_sends_no_retry
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.model import KIB, TestCase
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.retries import server_sends_no_retry
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 HANDSHAKE = TestCase(
     name="handshake",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from testcases.model import KIB, TestCase
-from testcases.shared.handshakes import fifty_handshakes
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.model import KIB, TestCase
+from quicmatrix.testcases.shared.handshakes import fifty_handshakes
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 HANDSHAKELOSS = TestCase(
     name="handshakeloss",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import ClientHello, EncryptedExtensions, PacketType, Side, Trace
-from testcases.model import KIB, Level, TestCase, Violation, requirement
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.http3 import each_side_opens_a_control_stream
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import exists, messages, never, sent
+from quicmatrix.runner.trace.model import ClientHello, EncryptedExtensions, PacketType, Side, Trace
+from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.http3 import each_side_opens_a_control_stream
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import exists, messages, never, sent
 
 
 @requirement(Level.TEST, "RFC 9114, 3.2")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import Address, Packet, Side, Trace
-from testcases.model import KIB, Level, TestCase, Violation, requirement
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import never, sent
+from quicmatrix.runner.trace.model import Address, Packet, Side, Trace
+from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import never, sent
 
 
 @requirement(Level.TEST, "interop suite", compat=True)

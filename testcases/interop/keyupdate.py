@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from testcases.model import MIB, TestCase
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.keys import (
+from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.keys import (
     client_updates_its_keys,
     first_update_waits_for_confirmation,
     key_generations_only_rise,
     next_update_waits_for_acknowledgment,
     server_updates_its_keys,
 )
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 KEYUPDATE = TestCase(
     name="keyupdate",

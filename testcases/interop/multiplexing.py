@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from testcases.model import TestCase
-from testcases.shared.flow_control import (
+from quicmatrix.testcases.model import TestCase
+from quicmatrix.testcases.shared.flow_control import (
     client_keeps_to_the_stream_limit,
     server_allows_at_most_1000_streams,
     server_raises_the_stream_limit,
 )
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 MULTIPLEXING = TestCase(
     name="multiplexing",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from testcases.model import MIB, TestCase
-from testcases.shared.amplification import server_keeps_to_the_amplification_limit
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.paths import (
+from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.amplification import server_keeps_to_the_amplification_limit
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.paths import (
     client_answers_path_challenges,
     path_challenges_are_expanded,
     path_challenges_are_told_apart,
@@ -17,7 +17,7 @@ from testcases.shared.paths import (
     server_sends_to_several_addresses,
     server_validates_each_new_path,
 )
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 REBIND_ADDR = TestCase(
     name="rebind-addr",

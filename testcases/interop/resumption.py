@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import CERTIFICATE, OtherTlsMessage, Packet, PacketType, Side, Trace
-from testcases.model import KIB, Level, TestCase, Violation, requirement
-from testcases.shared.handshakes import Handshake, handshakes, second_handshake, two_handshakes
-from testcases.shared.resumption import client_offers_the_session, server_selects_the_session
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import View, complete, exists, messages, never, sent
+from quicmatrix.runner.trace.model import (
+    CERTIFICATE,
+    OtherTlsMessage,
+    Packet,
+    PacketType,
+    Side,
+    Trace,
+)
+from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.handshakes import (
+    Handshake,
+    handshakes,
+    second_handshake,
+    two_handshakes,
+)
+from quicmatrix.testcases.shared.resumption import (
+    client_offers_the_session,
+    server_selects_the_session,
+)
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import View, complete, exists, messages, never, sent
 
 COMPRESSED_CERTIFICATE = 25
 """The handshake type of CompressedCertificate, which may stand for it (RFC 8879, 4)."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from runner.trace.model import Crypto, PacketType, Path, Side, Trace
-from testcases.model import KIB, Level, TestCase, Violation, requirement
-from testcases.shared.crypto import CryptoBytes, with_bytes
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.retries import exchanges
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import (
+from quicmatrix.runner.trace.model import Crypto, PacketType, Path, Side, Trace
+from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.crypto import CryptoBytes, with_bytes
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.retries import exchanges
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import (
     View,
     arrived,
     complete,

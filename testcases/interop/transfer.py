@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from testcases.model import MIB, TestCase
-from testcases.shared.closing import (
+from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.closing import (
     connection_is_closed_with_code_0,
     no_side_closes_with_a_transport_error,
 )
-from testcases.shared.flow_control import (
+from quicmatrix.testcases.shared.flow_control import (
     client_raises_its_flow_control_limits,
     server_keeps_to_flow_control,
 )
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 TRANSFER = TestCase(
     name="transfer",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from testcases.model import MIB, TestCase
-from testcases.shared.corruption import damaged_datagrams_arrive
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.corruption import damaged_datagrams_arrive
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 TRANSFERCORRUPTION = TestCase(
     name="transfercorruption",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from testcases.model import MIB, TestCase
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 TRANSFERLOSS = TestCase(
     name="transferloss",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     VERSION_1,
     VERSION_2,
     ClientHello,
@@ -17,9 +17,17 @@ from runner.trace.model import (
     Trace,
     VersionInformation,
 )
-from testcases.model import KIB, Level, TestCase, Violation, requirement
-from testcases.shared.versions import name
-from testcases.shared.view import View, by_connection, exists, frames, messages, never, sent
+from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.versions import name
+from quicmatrix.testcases.shared.view import (
+    View,
+    by_connection,
+    exists,
+    frames,
+    messages,
+    never,
+    sent,
+)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)

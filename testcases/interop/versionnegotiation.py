@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from runner.trace.model import VERSION_1, Packet, PacketType, Path, Side, Trace
-from testcases.model import Level, TestCase, Violation, requirement
-from testcases.shared.datagrams import PATIENCE_S, with_packets
-from testcases.shared.versions import name
-from testcases.shared.view import View, arrived, complete, exists, never, sent
+from quicmatrix.runner.trace.model import VERSION_1, Packet, PacketType, Path, Side, Trace
+from quicmatrix.testcases.model import Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.datagrams import PATIENCE_S, with_packets
+from quicmatrix.testcases.shared.versions import name
+from quicmatrix.testcases.shared.view import View, arrived, complete, exists, never, sent
 
 
 @requirement(Level.TEST, "interop suite", compat=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     EncryptedExtensions,
     Packet,
     PacketType,
@@ -12,12 +12,15 @@ from runner.trace.model import (
     Stream,
     Trace,
 )
-from testcases.model import Inconclusive, Level, TestCase, Violation, requirement
-from testcases.shared.handshakes import two_handshakes
-from testcases.shared.resumption import client_offers_the_session, server_selects_the_session
-from testcases.shared.streams import Ranges, StreamType
-from testcases.shared.versions import server_initials_are_version_1
-from testcases.shared.view import (
+from quicmatrix.testcases.model import Inconclusive, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.shared.handshakes import two_handshakes
+from quicmatrix.testcases.shared.resumption import (
+    client_offers_the_session,
+    server_selects_the_session,
+)
+from quicmatrix.testcases.shared.streams import Ranges, StreamType
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.shared.view import (
     View,
     by_connection,
     complete,

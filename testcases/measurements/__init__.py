@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from testcases.measurements.crosstraffic import CROSSTRAFFIC
-from testcases.measurements.goodput import GOODPUT
-from testcases.model import TestCase
+from quicmatrix.testcases.measurements.crosstraffic import CROSSTRAFFIC
+from quicmatrix.testcases.measurements.goodput import GOODPUT
+from quicmatrix.testcases.model import TestCase
 
 TESTCASES: tuple[TestCase, ...] = (GOODPUT, CROSSTRAFFIC)
 """In the order in which a matrix shows them."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from testcases.measurements.rate import goodput_of
-from testcases.model import MIB, TestCase
-from testcases.shared.handshakes import one_handshake
-from testcases.shared.versions import server_initials_are_version_1
+from quicmatrix.testcases.measurements.rate import goodput_of
+from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 CROSSTRAFFIC = TestCase(
     name="crosstraffic",

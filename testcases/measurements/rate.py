@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runner.trace.model import Packet, PacketType, Side, Trace
-from testcases.model import Figure, Inconclusive
-from testcases.shared.view import arrived, complete
+from quicmatrix.runner.trace.model import Packet, PacketType, Side, Trace
+from quicmatrix.testcases.model import Figure, Inconclusive
+from quicmatrix.testcases.shared.view import arrived, complete
 
 
 def goodput_of(file_bytes: int) -> Figure:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import Path, Side, Trace
-from testcases.model import Inconclusive, Level, Violation, requirement
-from testcases.shared.datagrams import AMPLIFICATION, Sending, sendings
-from testcases.shared.view import never, sent
+from quicmatrix.runner.trace.model import Path, Side, Trace
+from quicmatrix.testcases.model import Inconclusive, Level, Violation, requirement
+from quicmatrix.testcases.shared.datagrams import AMPLIFICATION, Sending, sendings
+from quicmatrix.testcases.shared.view import never, sent
 
 TOLERATED = 4
 """Times of what it received, which quic-interop-runner lets pass."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import ConnectionClose, Packet, PacketType, Side, Trace
-from testcases.model import Level, Violation, requirement
-from testcases.shared.view import View, arrived, by_connection, exists, frames, never, sent
+from quicmatrix.runner.trace.model import ConnectionClose, Packet, PacketType, Side, Trace
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.view import (
+    View,
+    arrived,
+    by_connection,
+    exists,
+    frames,
+    never,
+    sent,
+)
 
 NO_ERROR = 0x00
 APPLICATION_ERROR = 0x0C

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import Datagram, Side, Trace
-from testcases.model import Level, Violation, requirement
-from testcases.shared.fates import fate
-from testcases.shared.view import complete, sent
+from quicmatrix.runner.trace.model import Datagram, Side, Trace
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.fates import fate
+from quicmatrix.testcases.shared.view import complete, sent
 
 
 @requirement(Level.TEST, "interop suite")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from runner.trace.model import Crypto, Packet
-from testcases.model import Inconclusive
+from quicmatrix.runner.trace.model import Crypto, Packet
+from quicmatrix.testcases.model import Inconclusive
 
 KEPT = 1 << 16
 """Bytes that are looked at: far more than a ClientHello has, far less than a peer could send."""

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     Capture,
     Datagram,
     NewToken,
@@ -25,7 +25,7 @@ from runner.trace.model import (
     Side,
     Trace,
 )
-from testcases.model import Inconclusive
+from quicmatrix.testcases.model import Inconclusive
 
 AMPLIFICATION = 3
 """RFC 9000, 8."""

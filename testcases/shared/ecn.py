@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from runner.trace.model import Ack, Ecn, EcnCounts, Packet, PacketType, Side, Trace
-from testcases.model import Level, Violation, requirement
-from testcases.shared.view import View, arrived, complete, exists, frames, never, sent
+from quicmatrix.runner.trace.model import Ack, Ecn, EcnCounts, Packet, PacketType, Side, Trace
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.view import View, arrived, complete, exists, frames, never, sent
 
 SPACES = {
     PacketType.INITIAL: 0,

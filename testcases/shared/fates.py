@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from runner.trace.model import Datagram
-from testcases.model import Inconclusive
+from quicmatrix.runner.trace.model import Datagram
+from quicmatrix.testcases.model import Inconclusive
 
 _COMMENT = re.compile(
     r"#(?P<number>\d+) "

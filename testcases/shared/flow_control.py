@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     ClientHello,
     EncryptedExtensions,
     MaxData,
@@ -20,9 +20,9 @@ from runner.trace.model import (
     Trace,
     TransportParameters,
 )
-from testcases.model import Inconclusive, Level, Violation, requirement
-from testcases.shared.streams import StreamType, index
-from testcases.shared.view import (
+from quicmatrix.testcases.model import Inconclusive, Level, Violation, requirement
+from quicmatrix.testcases.shared.streams import StreamType, index
+from quicmatrix.testcases.shared.view import (
     arrived,
     complete,
     exists,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.trace.model import Packet, PacketType, Side, Trace
-from testcases.model import Inconclusive, Level, Violation, requirement
-from testcases.shared.view import View, arrived, complete, decrypted, sent
+from quicmatrix.runner.trace.model import Packet, PacketType, Side, Trace
+from quicmatrix.testcases.model import Inconclusive, Level, Violation, requirement
+from quicmatrix.testcases.shared.view import View, arrived, complete, decrypted, sent
 
 
 @requirement(Level.TEST, "interop suite", compat=True)

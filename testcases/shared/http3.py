@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from runner.trace.model import Packet, PacketType, Side, Stream, Trace
-from testcases.model import Level, Violation, requirement
-from testcases.shared.streams import StreamType
-from testcases.shared.view import View, by_connection, frames, never, readable, sent
+from quicmatrix.runner.trace.model import Packet, PacketType, Side, Stream, Trace
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.streams import StreamType
+from quicmatrix.testcases.shared.view import View, by_connection, frames, never, readable, sent
 
 CONTROL_STREAM = 0x00
 SETTINGS = 0x04

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     Ack,
     HandshakeDone,
     OtherTlsMessage,
@@ -20,8 +20,8 @@ from runner.trace.model import (
     Side,
     Trace,
 )
-from testcases.model import Level, Violation, requirement
-from testcases.shared.view import (
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.view import (
     View,
     arrived,
     by_connection,

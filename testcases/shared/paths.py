@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     Ack,
     Address,
     Capture,
@@ -24,9 +24,9 @@ from runner.trace.model import (
     Side,
     Trace,
 )
-from testcases.model import Inconclusive, Level, Violation, requirement
-from testcases.shared.datagrams import PATIENCE_S, sendings, with_packets
-from testcases.shared.view import (
+from quicmatrix.testcases.model import Inconclusive, Level, Violation, requirement
+from quicmatrix.testcases.shared.datagrams import PATIENCE_S, sendings, with_packets
+from quicmatrix.testcases.shared.view import (
     View,
     arrived,
     complete,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import ClientHello, PacketType, ServerHello, Side, Trace
-from testcases.model import Level, Violation, requirement
-from testcases.shared.handshakes import second_handshake
-from testcases.shared.view import View, arrived, exists, messages, sent
+from quicmatrix.runner.trace.model import ClientHello, PacketType, ServerHello, Side, Trace
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.handshakes import second_handshake
+from quicmatrix.testcases.shared.view import View, arrived, exists, messages, sent
 
 
 @requirement(Level.TEST, "interop suite")

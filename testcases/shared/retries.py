@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.trace.model import Packet, PacketType, Path, Side, Trace
-from testcases.model import Level, Violation, requirement
-from testcases.shared.view import View, arrived, never, sent
+from quicmatrix.runner.trace.model import Packet, PacketType, Path, Side, Trace
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.view import View, arrived, never, sent
 
 
 @requirement(Level.TEST, "interop suite", compat=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.trace.model import VERSION_1, PacketType, Side, Trace
-from testcases.model import Level, Violation, requirement
-from testcases.shared.view import never, sent
+from quicmatrix.runner.trace.model import VERSION_1, PacketType, Side, Trace
+from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.shared.view import never, sent
 
 
 @requirement(Level.TEST, "interop suite", compat=True)

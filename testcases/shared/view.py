@@ -22,8 +22,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from runner.trace.model import Capture, Frame, Packet, PacketType, Side, TlsMessage, Trace
-from testcases.model import Inconclusive, Violation
+from quicmatrix.runner.trace.model import (
+    Capture,
+    Frame,
+    Packet,
+    PacketType,
+    Side,
+    TlsMessage,
+    Trace,
+)
+from quicmatrix.testcases.model import Inconclusive, Violation
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Frame)

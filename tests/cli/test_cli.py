@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
-import runner.cli
-from runner.cli import COMMANDS, ExitCode, main
-from runner.errors import UserError
+import quicmatrix.runner.cli
+from quicmatrix.runner.cli import COMMANDS, ExitCode, main
+from quicmatrix.runner.errors import UserError
 
 QUICMATRIX = Path(sys.executable).with_name("quicmatrix")
 
@@ -26,7 +26,7 @@ def test_help_takes_no_time_to_think() -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     script = (
-        "import sys; from runner.cli import main; main(['--help']);"
+        "import sys; from quicmatrix.runner.cli import main; main(['--help']);"
         "print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
@@ -43,13 +43,16 @@ def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixtur
 
 
 def test_the_list_of_commands_is_what_there_is() -> None:
-    folder = Path(runner.cli.__file__).parent
+    folder = Path(quicmatrix.runner.cli.__file__).parent
     assert all((folder / f"{module}.py").is_file() for module, _ in COMMANDS.values())
 
 
 def test_python_dash_m_is_the_same() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "runner", "--version"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "quicmatrix.runner", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.startswith("quicmatrix ")
 
@@ -90,7 +93,7 @@ def failing_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def command() -> None:
         raise error
 
-    monkeypatch.setattr(runner.cli.LazyGroup, "get_command", lambda *_: command)
+    monkeypatch.setattr(quicmatrix.runner.cli.LazyGroup, "get_command", lambda *_: command)
 
 
 def test_a_user_error_is_a_message_and_a_hint(

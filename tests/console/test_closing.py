@@ -4,7 +4,14 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from golden_run import (
+from rich.console import Console
+
+from quicmatrix.runner.console.closing import MOST_LINES, explain_failures, summarize
+from quicmatrix.runner.model.measurement import Sample
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results.store import RunResult, TestInfo
+from tests.support.golden_run import (
     HANDSHAKE,
     HOSTILE,
     PASSED,
@@ -14,12 +21,6 @@ from golden_run import (
     job,
     one_job_run,
 )
-from rich.console import Console
-
-from runner.console.closing import MOST_LINES, explain_failures, summarize
-from runner.model import Outcome, Sample, Verdict
-from runner.printable import printable
-from runner.store import RunResult, TestInfo
 
 
 def explained(result: RunResult, *, debug: bool = False) -> str:

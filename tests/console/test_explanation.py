@@ -4,25 +4,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from golden_run import LOSS, PASSED, TOKEN_LOST, job
 from rich.text import Text
-from transfers import transfer
 
-from runner.console.explanation import LOG_LINES, explanation, frames_shown, log_end
-from runner.matrix import Cell, matrix
-from runner.model import (
-    AttemptRecord,
-    Ending,
-    LinkRecord,
-    Outcome,
-    ReportedViolation,
-    Sample,
-    SideRecord,
-    Verdict,
-)
-from runner.store import JobResult
-from runner.trace.model import Capture, Side, Trace
-from testcases.model import Evidence
+from quicmatrix.runner.console.explanation import LOG_LINES, explanation, frames_shown, log_end
+from quicmatrix.runner.model.attempt import AttemptRecord, Ending, LinkRecord, SideRecord
+from quicmatrix.runner.model.measurement import Sample
+from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
+from quicmatrix.runner.results.matrix import Cell, matrix
+from quicmatrix.runner.results.store import JobResult
+from quicmatrix.runner.trace.model import Capture, Side, Trace
+from quicmatrix.testcases.model import Evidence
+from tests.support.golden_run import LOSS, PASSED, TOKEN_LOST, job
+from tests.support.transfers import transfer
 
 TRACE = transfer(20, 0.01)
 RECORD = AttemptRecord(

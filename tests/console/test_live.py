@@ -3,11 +3,11 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from golden_run import HOSTILE, golden_run, jobs_of
 from rich.console import Console
 
-from runner.console.live import Display
-from runner.printable import printable
+from quicmatrix.runner.console.live import Display
+from quicmatrix.runner.printable import printable
+from tests.support.golden_run import HOSTILE, golden_run, jobs_of
 
 RUN = golden_run()
 JOBS = jobs_of(RUN)

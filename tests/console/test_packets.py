@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 from rich.text import Text
-from transfers import packet, transfer
 
-from runner.console.packets import (
+from quicmatrix.runner.console.packets import (
     frame_words,
     lines,
     lost,
@@ -13,7 +12,7 @@ from runner.console.packets import (
     packet_words,
     tls_words,
 )
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     VERSION_2,
     Ack,
     Capture,
@@ -45,6 +44,7 @@ from runner.trace.model import (
     StreamsBlocked,
     UnknownFrame,
 )
+from tests.support.transfers import packet, transfer
 
 LEFT = transfer(20, 0.01).left
 

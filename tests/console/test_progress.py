@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from golden_run import golden_run, jobs_of
-
-from runner.console.progress import Progress
+from quicmatrix.runner.console.progress import Progress
+from tests.support.golden_run import golden_run, jobs_of
 
 RUN = golden_run()
 JOBS = jobs_of(RUN)

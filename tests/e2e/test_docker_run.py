@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from derived_image import derived
 
-from runner import store
-from runner.cli import main
-from runner.model import Ending, Outcome
-from runner.sandbox.container import RUN_LABEL
-from runner.store import RunResult
+from quicmatrix.runner.cli import main
+from quicmatrix.runner.model.attempt import Ending
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.results import store
+from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.sandbox.docker.container import RUN_LABEL
+from tests.support.derived_image import derived
 
 pytestmark = [pytest.mark.docker, pytest.mark.netns, pytest.mark.tshark]
 

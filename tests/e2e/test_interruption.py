@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import store
-from runner.sandbox import label
+from quicmatrix.runner.results import store
+from quicmatrix.runner.sandbox import label
 
 pytestmark = [pytest.mark.netns, pytest.mark.tshark]
 
@@ -23,7 +23,17 @@ def runner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
         [
-            *(sys.executable, "-P", "-m", "runner", "run", "-c", "reference", "-s", "reference"),
+            *(
+                sys.executable,
+                "-P",
+                "-m",
+                "quicmatrix.runner",
+                "run",
+                "-c",
+                "reference",
+                "-s",
+                "reference",
+            ),
             *("-t", "handshake,transfer", "-n", "1", "-l", str(tmp_path / "run")),
         ],
         stdout=subprocess.PIPE,
@@ -74,7 +84,7 @@ def test_after_kill_9_its_processes_are_gone_and_clean_removes_the_rest(
     runner.kill()
     runner.communicate(timeout=30)
     assert [job.test for job in store.load(tmp_path / "run").jobs] == ["handshake"]
-    clean = [sys.executable, "-P", "-m", "runner", "clean"]
+    clean = [sys.executable, "-P", "-m", "quicmatrix.runner", "clean"]
     cleaned = subprocess.run(
         clean,
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from real_run import REFERENCE, do
 
-from runner import store
-from runner.model import Outcome
-from runner.select import Selection, jobs
-from runner.store import RunResult
-from testcases.measurements.crosstraffic import CROSSTRAFFIC
-from testcases.measurements.rate import goodput_of
-from testcases.model import MIB
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.plan.select import Selection, jobs
+from quicmatrix.runner.results import store
+from quicmatrix.runner.results.store import RunResult
+from quicmatrix.testcases.measurements.crosstraffic import CROSSTRAFFIC
+from quicmatrix.testcases.measurements.rate import goodput_of
+from quicmatrix.testcases.model import MIB
+from tests.support.real_run import REFERENCE, do
 
 pytestmark = [pytest.mark.netns, pytest.mark.tshark]
 SMALL = replace(CROSSTRAFFIC, files=(MIB,), figure=goodput_of(MIB), repetitions=2, timeout_s=30.0)

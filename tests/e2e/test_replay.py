@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from real_run import REFERENCE, do
 
-from runner.model import Job, Outcome
-from runner.network.fate import Direction, Dropped
-from runner.network.journal import LINK_LOG
-from runner.network.link_log import Delivered, read_link_log
-from runner.select import testcases as all_cases
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.network.impairments.fate import Direction, Dropped
+from quicmatrix.runner.network.middlebox.link_log import Delivered, read_link_log
+from quicmatrix.runner.network.middlebox.recorder import LINK_LOG
+from quicmatrix.runner.plan.select import testcases as all_cases
+from tests.support.real_run import REFERENCE, do
 
 pytestmark = [pytest.mark.netns, pytest.mark.tshark]
 

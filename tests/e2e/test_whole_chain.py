@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from real_run import REFERENCE, do
 
-from runner import select
-from runner.judge import decode, judge_bundle
-from runner.model import Implementation, Job, Outcome
-from runner.sandbox.label import labelled_processes
-from runner.store import JobResult, RunResult
-from runner.trace.model import VERSION_1, VERSION_2, Ack, Datagram, PacketType, Side
-from testcases.model import MIB, TestCase
-from testcases.shared.fates import fate
+from quicmatrix.runner.judge.judge import decode, judge_bundle
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.plan import select
+from quicmatrix.runner.results.store import JobResult, RunResult
+from quicmatrix.runner.sandbox.label import labelled_processes
+from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, Ack, Datagram, PacketType, Side
+from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.fates import fate
+from tests.support.real_run import REFERENCE, do
 
 pytestmark = [pytest.mark.netns, pytest.mark.tshark]
 

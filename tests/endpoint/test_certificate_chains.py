@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import AlertDescription, Epoch, HandshakeType
-from certificate_chains import FUTURE, PAST, write_chain
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from quic_pair import Pair, client_configuration, random_loss, server_configuration
-from tampering import Plain, message
 
-from endpoint.transport.connection import Connection
-from endpoint.transport.tls import MOST_BYTES, MOST_HELLO_BYTES
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.crypto.tls import MOST_BYTES, MOST_HELLO_BYTES
+from tests.support.certificate_chains import FUTURE, PAST, write_chain
+from tests.support.quic_pair import Pair, client_configuration, random_loss, server_configuration
+from tests.support.tampering import Plain, message
 
 KB = 1024
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode
-from certificates import write_certificates
-from processes import Machine
-from quic_pair import client_configuration
 
-from endpoint import client as module
-from endpoint.client import Client, _describe, run_client
-from endpoint.contract import Contract, Request, Role, TestCase
-from endpoint.errors import EndpointError
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint import client as module
+from quicmatrix.endpoint.client import Client, _describe, run_client
+from quicmatrix.endpoint.contract import Contract, Request, Role, TestCase
+from quicmatrix.endpoint.errors import EndpointError
+from quicmatrix.endpoint.transport.connection import Connection
+from tests.support.certificates import write_certificates
+from tests.support.processes import Machine
+from tests.support.quic_pair import client_configuration
 
 
 @pytest.fixture

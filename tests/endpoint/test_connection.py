@@ -24,8 +24,13 @@ from aioquic.quic.packet import (
     push_quic_transport_parameters,
 )
 from aioquic.tls import Epoch
-from certificates import write_certificates
-from quic_pair import (
+
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.packets.acknowledgements import ACK_DELAY
+from quicmatrix.endpoint.transport.streams.flow_control import MAX_STREAMS
+from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import (
     SERVER_ADDRESS,
     START,
     Idle,
@@ -37,12 +42,7 @@ from quic_pair import (
     random_loss,
     server_configuration,
 )
-from transfer import download
-
-from endpoint.transport.acknowledgements import ACK_DELAY
-from endpoint.transport.connection import Connection
-from endpoint.transport.flow_control import MAX_STREAMS
-from endpoint.transport.windows import INITIAL_WINDOW
+from tests.support.transfer import download
 
 V1, V2 = 0x00000001, 0x6B3343CF
 MakePair = Callable[..., Pair]

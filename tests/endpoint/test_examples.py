@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import write_certificates
 
-from endpoint.quic import Session, Stream, client_settings, connect, serve, server_settings
+from quicmatrix.endpoint.quic import (
+    Session,
+    Stream,
+    client_settings,
+    connect,
+    serve,
+    server_settings,
+)
+from tests.support.certificates import write_certificates
 
 PAGE = Path(__file__).parents[2] / "docs" / "endpoint.md"
 PROGRAM, COPY, TOUR = re.findall(

@@ -6,11 +6,11 @@ from typing import cast
 import pytest
 from aioquic.quic.events import StreamDataReceived, StreamReset
 
-from endpoint.contract import Request
-from endpoint.fetch import Fetch
-from endpoint.files import Downloads
-from endpoint.hq import HqClient
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.contract import Request
+from quicmatrix.endpoint.fetch import Fetch
+from quicmatrix.endpoint.files import Downloads
+from quicmatrix.endpoint.http.hq import HqClient
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class FewStreams:

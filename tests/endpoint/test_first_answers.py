@@ -11,10 +11,16 @@ from aioquic.quic.packet import (
     encode_quic_retry,
     encode_quic_version_negotiation,
 )
-from certificates import write_certificates
-from quic_pair import SERVER_ADDRESS, START, Pair, client_configuration, server_configuration
 
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.connection import Connection
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import (
+    SERVER_ADDRESS,
+    START,
+    Pair,
+    client_configuration,
+    server_configuration,
+)
 
 V1, V2 = 0x00000001, 0x6B3343CF
 

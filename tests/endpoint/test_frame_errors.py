@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import Epoch
-from certificates import write_certificates
-from injection import (
+
+from quicmatrix.endpoint.transport.streams.flow_control import MAX_STREAMS
+from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
+from tests.support.certificates import write_certificates
+from tests.support.injection import (
     confirmed_pair,
     deliver,
     frame,
@@ -23,10 +26,7 @@ from injection import (
     long_packet,
     short_packet,
 )
-from quic_pair import Pair, client_configuration, server_configuration
-
-from endpoint.transport.flow_control import MAX_STREAMS
-from endpoint.transport.windows import INITIAL_WINDOW
+from tests.support.quic_pair import Pair, client_configuration, server_configuration
 
 FLOW_CONTROL = QuicErrorCode.FLOW_CONTROL_ERROR
 STREAM_LIMIT = QuicErrorCode.STREAM_LIMIT_ERROR

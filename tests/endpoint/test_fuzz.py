@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pytest
 from aioquic.quic.events import QuicEvent, StreamDataReceived
-from certificates import write_certificates
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from quic_pair import Idle, client_configuration, server_configuration
 
-from endpoint.transport.connection import Connection
-from endpoint.transport.driver import Driver
-from endpoint.transport.listener import Listener, Origin
-from endpoint.transport.udp import Address, LocalAddress, PathAddress
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.sockets.driver import Driver
+from quicmatrix.endpoint.transport.sockets.listener import Listener, Origin
+from quicmatrix.endpoint.transport.sockets.udp import Address, LocalAddress, PathAddress
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import Idle, client_configuration, server_configuration
 
 EXAMPLES = 200
 DATAGRAMS = 50
@@ -182,7 +182,7 @@ def fuzz(
         world.connected_client()
         world.listener.close(0)
 
-    with caplog.at_level(logging.ERROR, logger="endpoint"):
+    with caplog.at_level(logging.ERROR, logger="quicmatrix.endpoint"):
         asyncio.run(story())
     assert not caplog.records
 

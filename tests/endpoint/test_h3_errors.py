@@ -13,7 +13,14 @@ import pytest
 from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import ErrorCode, H3Connection
 from aioquic.quic.events import QuicEvent, StreamDataReceived
-from h3_wire import (
+
+from quicmatrix.endpoint.http.h3_connection import (
+    MOST_BLOCKED_BYTES,
+    MOST_SECTION_BYTES,
+    MOST_SETTINGS_BYTES,
+    Http3,
+)
+from tests.support.h3_wire import (
     ANSWER,
     AUTHORITY,
     BLOCKED,
@@ -39,13 +46,6 @@ from h3_wire import (
     frame,
     reset,
     stop,
-)
-
-from endpoint.h3_connection import (
-    MOST_BLOCKED_BYTES,
-    MOST_SECTION_BYTES,
-    MOST_SETTINGS_BYTES,
-    Http3,
 )
 
 E = ErrorCode

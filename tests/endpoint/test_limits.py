@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import write_certificates
-from quic_pair import SERVER_ADDRESS, client_configuration, server_configuration
-from quic_pair import Idle as IdleApplication
-from sessions import echo, idle, run, serving
 
-from endpoint.quic import Session
-from endpoint.quic.session import MOST_DATAGRAMS, MOST_UNACCEPTED
-from endpoint.transport import listener
-from endpoint.transport.connection import Connection
-from endpoint.transport.listener import Listener, Origin
-from endpoint.transport.windows import INITIAL_WINDOW
+from quicmatrix.endpoint.quic import Session
+from quicmatrix.endpoint.quic.session import MOST_DATAGRAMS, MOST_UNACCEPTED
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.sockets import listener
+from quicmatrix.endpoint.transport.sockets.listener import Listener, Origin
+from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import SERVER_ADDRESS, client_configuration, server_configuration
+from tests.support.quic_pair import Idle as IdleApplication
+from tests.support.sessions import echo, idle, run, serving
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from certificates import write_certificates
-from processes import ENDPOINT, ROOT, Machine
-from quic_pair import Pair, client_configuration, server_configuration
 
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.connection import Connection
+from tests.support.certificates import write_certificates
+from tests.support.processes import ENDPOINT, ROOT, Machine
+from tests.support.quic_pair import Pair, client_configuration, server_configuration
 
 V1, V2 = 0x00000001, 0x6B3343CF
 MUTANTS = ROOT / "tests" / "mutants"

@@ -13,11 +13,11 @@ import pytest
 from aioquic._buffer import Buffer
 from aioquic.buffer import encode_uint_var
 from aioquic.quic.packet import QuicErrorCode
-from certificates import write_certificates
-from quic_pair import Pair, client_configuration, server_configuration
-from tampering import Plain
 
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.connection import Connection
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import Pair, client_configuration, server_configuration
+from tests.support.tampering import Plain
 
 ORIGINAL_DESTINATION, IDLE, RESET_TOKEN, UDP_SIZE = 0x00, 0x01, 0x02, 0x03
 STREAMS_BIDI, STREAMS_UNI, EXPONENT, ACK_DELAY = 0x08, 0x09, 0x0A, 0x0B

@@ -8,8 +8,10 @@ import pytest
 from aioquic.quic.events import DatagramFrameReceived, StreamDataReceived
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.tls import Epoch
-from certificates import write_certificates
-from injection import (
+
+from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
+from tests.support.certificates import write_certificates
+from tests.support.injection import (
     FROM_CLIENT,
     FROM_SERVER,
     confirmed_pair,
@@ -21,9 +23,7 @@ from injection import (
     long_packet,
     short_packet,
 )
-from quic_pair import Idle, Pair, client_configuration, server_configuration
-
-from endpoint.transport.udp import LocalAddress, PathAddress
+from tests.support.quic_pair import Idle, Pair, client_configuration, server_configuration
 
 PATH_CHALLENGE = frame(0x1A, b"12345678")
 PING = b"\x01"

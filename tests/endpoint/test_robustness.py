@@ -9,8 +9,11 @@ import pytest
 from aioquic.quic.packet import QuicPacketType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.tls import Epoch
-from certificates import write_certificates
-from quic_pair import (
+
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
     START,
@@ -19,10 +22,7 @@ from quic_pair import (
     events,
     server_configuration,
 )
-from transfer import download
-
-from endpoint.transport.connection import Connection
-from endpoint.transport.udp import LocalAddress, PathAddress
+from tests.support.transfer import download
 
 COUNT = 10_000
 

@@ -26,10 +26,10 @@ from aioquic.quic.recovery import QuicPacketPacer, QuicPacketRecovery, QuicPacke
 from aioquic.quic.retry import QuicRetryTokenHandler
 from aioquic.quic.stream import QuicStream, QuicStreamReceiver, QuicStreamSender
 from aioquic.tls import Context, Epoch
-from certificates import write_certificates
-from quic_pair import Pair, client_configuration, server_configuration
 
-from endpoint.transport.quic_bit import restored
+from quicmatrix.endpoint.transport.packets.quic_bit import restored
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import Pair, client_configuration, server_configuration
 
 METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicConnection.receive_datagram, "self, data, addr, now"),

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from aioquic.quic.events import StreamDataReceived, StreamReset
-from certificates import write_certificates
-from quic_pair import Idle, Pair, client_configuration, server_configuration
 
-from endpoint.files import WebRoot
-from endpoint.hq import NOT_FOUND, HqServer
-from endpoint.serve import LEAST_AHEAD_BYTES, Serve
+from quicmatrix.endpoint.files import WebRoot
+from quicmatrix.endpoint.http.hq import NOT_FOUND, HqServer
+from quicmatrix.endpoint.serve import LEAST_AHEAD_BYTES, Serve
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import Idle, Pair, client_configuration, server_configuration
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import socket
 from pathlib import Path
 
 import pytest
-from certificates import write_certificates
-from processes import _free_port
 
-from endpoint.contract import Contract, Role, TestCase
-from endpoint.errors import EndpointError
-from endpoint.server import preferred_port, run_server
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.contract import Contract, Role, TestCase
+from quicmatrix.endpoint.errors import EndpointError
+from quicmatrix.endpoint.server import preferred_port, run_server
+from quicmatrix.endpoint.transport.connection import Connection
+from tests.support.certificates import write_certificates
+from tests.support.processes import _free_port
 
 
 def contract(folder: Path, port: int) -> Contract:

@@ -7,10 +7,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from certificates import write_certificates
-from sessions import echo, idle, run, serving
 
-from endpoint.quic import (
+from quicmatrix.endpoint.quic import (
     ConnectionClosed,
     DatagramTooLarge,
     Session,
@@ -19,7 +17,9 @@ from endpoint.quic import (
     client_settings,
     connect,
 )
-from endpoint.quic.stream import LEAST_AHEAD_BYTES, WRITE_BYTES
+from quicmatrix.endpoint.quic.stream import LEAST_AHEAD_BYTES, WRITE_BYTES
+from tests.support.certificates import write_certificates
+from tests.support.sessions import echo, idle, run, serving
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from aioquic.quic.packet import QuicProtocolVersion
 from aioquic.tls import CipherSuite
-from certificates import write_certificates
 
-from endpoint.contract import Contract, Request, Role, TestCase
-from endpoint.errors import EndpointError
-from endpoint.logs import Logs
-from endpoint.settings import RESERVED_VERSION, client_settings, server_settings
+from quicmatrix.endpoint.contract import Contract, Request, Role, TestCase
+from quicmatrix.endpoint.errors import EndpointError
+from quicmatrix.endpoint.logs import Logs
+from quicmatrix.endpoint.settings import RESERVED_VERSION, client_settings, server_settings
+from tests.support.certificates import write_certificates
 
 NOTHING = Logs(None, None)
 V1, V2 = int(QuicProtocolVersion.VERSION_1), int(QuicProtocolVersion.VERSION_2)

@@ -4,7 +4,7 @@ import datetime as dt
 
 from aioquic.tls import CipherSuite, SessionTicket
 
-from endpoint.tickets import MOST_TICKETS, TicketStore
+from quicmatrix.endpoint.tickets import MOST_TICKETS, TicketStore
 
 
 def ticket(identity: bytes) -> SessionTicket:

@@ -16,12 +16,12 @@ from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import AlertDescription, ExtensionType, HandshakeType
-from certificates import write_certificates
-from quic_pair import Pair, client_configuration, server_configuration
-from tampering import Change, Plain, message, pushed, tampering
 
-from endpoint.transport.connection import Connection
-from endpoint.transport.tls_messages import HELLO_RETRY_REQUEST
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.crypto.tls_messages import HELLO_RETRY_REQUEST
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import Pair, client_configuration, server_configuration
+from tests.support.tampering import Change, Plain, message, pushed, tampering
 
 VIOLATION = int(QuicErrorCode.PROTOCOL_VIOLATION)
 TLS_1_2 = 0x0303

@@ -8,18 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_sim import sim
 
-from runner.errors import UserError
-from runner.execute.attempt import START_S, STOP_S, Stage, attempt, launch
-from runner.model import AttemptRecord, Ending, EntryKind, Implementation, Job
-from runner.network.capture import read_packets
-from runner.network.cross_traffic import CrossTraffic
-from runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
-from runner.sandbox.model import Exit, Form, Limits
-from runner.store import read_attempt
-from runner.trace.model import Side
-from testcases.model import TestCase
+from quicmatrix.runner.bundle.capture import read_packets
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.execute.attempt import START_S, STOP_S, Stage, attempt, launch
+from quicmatrix.runner.model.attempt import AttemptRecord, Ending, EntryKind
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.network.middlebox.cross_traffic import CrossTraffic
+from quicmatrix.runner.results.store import read_attempt
+from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
+from quicmatrix.runner.sandbox.model import Exit, Form, Limits
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import TestCase
+from tests.support.fake_sim import sim
 
 COMMANDS = {Side.CLIENT: (sys.executable, "client"), Side.SERVER: (sys.executable, "server")}
 SECRET = b"CLIENT_TRAFFIC_SECRET_0 " + b"ab" * 32 + b" " + b"cd" * 32 + b"\n"

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from runner.execute.contract import environment, job_environment
-from runner.model import Implementation, Job
-from runner.trace.model import Side
-from testcases.model import TestCase
+from quicmatrix.runner.execute.contract import environment, job_environment
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import TestCase
 
 CASE = TestCase("keyupdate", "U", "It works.", "keyupdate", "transfer", (), server_name="server6")
 JOB = Job(Implementation("a"), Implementation("b"), CASE, seed=1)

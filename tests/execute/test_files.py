@@ -3,8 +3,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from runner.execute.files import fill_www
-from testcases.model import TestCase
+from quicmatrix.runner.execute.files import fill_www
+from quicmatrix.testcases.model import TestCase
 
 CASE = TestCase(
     "zerortt",

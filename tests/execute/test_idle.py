@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from runner.execute.idle import STAT, CpuTime, cpu_time
+from quicmatrix.runner.execute.idle import STAT, CpuTime, cpu_time
 
 
 def test_idle_and_waiting_for_a_disk_are_idle_and_guests_count_once() -> None:

@@ -10,17 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_sim import sim
 
-from runner import judge, store
-from runner.execute.run import RunOptions, execute, repeat_command
-from runner.model import Implementation, Job, Outcome
-from runner.sandbox.fake import FakeBackend, Program, Running
-from runner.sandbox.model import Exit
-from runner.select import Selection, jobs
-from runner.store import JobResult, RunResult
-from runner.trace.model import Capture, Side, Trace
-from testcases.model import TestCase
+from quicmatrix.runner.execute.run import RunOptions, execute, repeat_command
+from quicmatrix.runner.judge import judge
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.plan.select import Selection, jobs
+from quicmatrix.runner.results import store
+from quicmatrix.runner.results.store import JobResult, RunResult
+from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running
+from quicmatrix.runner.sandbox.model import Exit
+from quicmatrix.runner.trace.model import Capture, Side, Trace
+from quicmatrix.testcases.model import TestCase
+from tests.support.fake_sim import sim
 
 COMMANDS = dict.fromkeys(Side, (sys.executable,))
 A = Implementation("a", url="https://a.example", commands=COMMANDS)

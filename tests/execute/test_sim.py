@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fake_sim import sim
 
-from runner.execute.sim import CAPTURE_LIMIT, LOG_NAME, capturing
-from runner.network.control import MiddleboxError
-from runner.sandbox.fake import FakeBackend, Program, Running
-from runner.sandbox.model import Exit, Folders, Limits
+from quicmatrix.runner.execute.sim import CAPTURE_LIMIT, LOG_NAME, capturing
+from quicmatrix.runner.network.control import MiddleboxError
+from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running
+from quicmatrix.runner.sandbox.model import Exit, Folders, Limits
+from tests.support.fake_sim import sim
 
 
 def follow(tmp_path: Path, program: Program) -> tuple[str, ...]:

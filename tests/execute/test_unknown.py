@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_sim import sim
 
-from runner.execute import unknown
-from runner.execute.attempt import Stage
-from runner.model import Implementation, Outcome, Verdict
-from runner.sandbox.fake import FakeBackend, Program, Running
-from runner.sandbox.model import Exit, Limits
-from runner.trace.model import Side
+from quicmatrix.runner.execute import unknown
+from quicmatrix.runner.execute.attempt import Stage
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running
+from quicmatrix.runner.sandbox.model import Exit, Limits
+from quicmatrix.runner.trace.model import Side
+from tests.support.fake_sim import sim
 
 IMPLEMENTATION = Implementation("a", commands=dict.fromkeys(Side, (sys.executable,)))
 

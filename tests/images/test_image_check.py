@@ -16,22 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from variant_images import SCRIPTS, build, entry_of
 
-from runner import select
-from runner.conduct.model import ImageFacts, Judged, Standing
-from runner.conduct.observe import Setting, observe
-from runner.conduct.rules import RULES, judge, needed, select_rules
-from runner.conduct.trials import Trial, catalogue
-from runner.execute.attempt import Stage
-from runner.implementations import load
-from runner.model import Implementation
-from runner.sandbox.container import RUN_LABEL
-from runner.sandbox.docker_backend import DockerBackend
-from runner.sandbox.label import Label, Runner, attach, scratch_folder
-from runner.sandbox.model import Backend, Limits
-from runner.sandbox.netns import NetnsBackend
-from runner.trace.model import Side
+from quicmatrix.runner.contract_check.cases import Trial, catalogue
+from quicmatrix.runner.contract_check.model import ImageFacts, Judged, Standing
+from quicmatrix.runner.contract_check.observe import Setting, observe
+from quicmatrix.runner.contract_check.rules import RULES, judge, needed, select_rules
+from quicmatrix.runner.execute.attempt import Stage
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.plan import select
+from quicmatrix.runner.plan.implementations import load
+from quicmatrix.runner.sandbox.docker.backend import DockerBackend
+from quicmatrix.runner.sandbox.docker.container import RUN_LABEL
+from quicmatrix.runner.sandbox.label import Label, Runner, attach, scratch_folder
+from quicmatrix.runner.sandbox.model import Backend, Limits
+from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
+from quicmatrix.runner.trace.model import Side
+from tests.support.variant_images import SCRIPTS, build, entry_of
 
 REFERENCE = next(one for one in load() if one.name == "reference")
 QUICMATRIX = Path(sys.executable).with_name("quicmatrix")

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from interop_containers import InteropContainers
 from packaging.requirements import Requirement
 
-from runner import pki
-from runner.network import capture
+from quicmatrix.runner.bundle import capture
+from quicmatrix.runner.execute import pki
+from tests.support.interop_containers import InteropContainers
 
 ROOT = Path(__file__).parent.parent.parent
 WAIT = ROOT / "docker/base/wait-for-it.sh"

@@ -5,7 +5,7 @@ Caught by the check for a random TESTCASE that precedes a run: it must exit 127.
 
 import sys
 
-from endpoint.entry import DONE, UNSUPPORTED, main
+from quicmatrix.endpoint.entry import DONE, UNSUPPORTED, main
 
 if __name__ == "__main__":
     code = main()

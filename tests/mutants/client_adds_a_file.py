@@ -6,8 +6,8 @@ Caught in every test case by: /downloads has exactly the requested files.
 import os
 import sys
 
-from endpoint.contract import read_contract
-from endpoint.entry import UNSUPPORTED, main
+from quicmatrix.endpoint.contract import read_contract
+from quicmatrix.endpoint.entry import UNSUPPORTED, main
 
 if __name__ == "__main__":
     code = main()

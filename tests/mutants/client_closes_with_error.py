@@ -5,8 +5,8 @@ Caught in ``transfer`` by: a side closes the connection, with code 0; a SHOULD, 
 
 import sys
 
-from endpoint.entry import main
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Mutant(Connection):

@@ -6,7 +6,7 @@ Caught in ``handshakeloss`` and ``handshakecorruption`` by: there are exactly 50
 import os
 import sys
 
-from endpoint.entry import main
+from quicmatrix.endpoint.entry import main
 
 if __name__ == "__main__":
     if os.environ.get("TESTCASE") == "multiconnect":

@@ -8,8 +8,8 @@ import sys
 
 from aioquic.quic.packet_builder import QuicPacketBuilder
 
-from endpoint.entry import main
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Mutant(Connection):

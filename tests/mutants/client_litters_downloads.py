@@ -7,8 +7,8 @@ no link, copies no more than it allows, and says that the listing is incomplete.
 import os
 import sys
 
-from endpoint.contract import read_contract
-from endpoint.entry import UNSUPPORTED, main
+from quicmatrix.endpoint.contract import read_contract
+from quicmatrix.endpoint.entry import UNSUPPORTED, main
 
 if __name__ == "__main__":
     code = main()

@@ -5,8 +5,8 @@ Caught in ``keyupdate`` by: each side sends a 1-RTT packet with key phase 1.
 
 import sys
 
-from endpoint.entry import main
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Mutant(Connection):

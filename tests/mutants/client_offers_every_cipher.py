@@ -10,8 +10,8 @@ from typing import Any
 
 from aioquic.quic.configuration import QuicConfiguration
 
-from endpoint.entry import main
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Mutant(Connection):

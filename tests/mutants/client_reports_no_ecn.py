@@ -9,8 +9,8 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 
-from endpoint.entry import main
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Mutant(Connection):

@@ -6,8 +6,8 @@ Caught by the runner: it is killed once its log is as long as it may be.
 import os
 import sys
 
-from endpoint.contract import UnsupportedTestCase, read_contract
-from endpoint.entry import UNSUPPORTED
+from quicmatrix.endpoint.contract import UnsupportedTestCase, read_contract
+from quicmatrix.endpoint.entry import UNSUPPORTED
 
 if __name__ == "__main__":
     try:

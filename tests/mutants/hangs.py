@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 
-from endpoint.contract import UnsupportedTestCase, read_contract
-from endpoint.entry import UNSUPPORTED
+from quicmatrix.endpoint.contract import UnsupportedTestCase, read_contract
+from quicmatrix.endpoint.entry import UNSUPPORTED
 
 if __name__ == "__main__":
     try:

@@ -7,8 +7,8 @@ MAX_STREAMS raises the limit.
 import sys
 from typing import Any
 
-from endpoint.entry import main
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Mutant(Connection):

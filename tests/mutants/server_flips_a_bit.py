@@ -5,8 +5,8 @@ Caught in every test case by: the files in /downloads are those in /www.
 
 import sys
 
-from endpoint.entry import main
-from endpoint.transport.connection import Connection
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.connection import Connection
 
 
 class Mutant(Connection):

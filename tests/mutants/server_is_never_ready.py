@@ -7,8 +7,8 @@ comes at once, not after the test case's time.
 import os
 import sys
 
-from endpoint.contract import UnsupportedTestCase, read_contract
-from endpoint.entry import UNSUPPORTED
+from quicmatrix.endpoint.contract import UnsupportedTestCase, read_contract
+from quicmatrix.endpoint.entry import UNSUPPORTED
 
 if __name__ == "__main__":
     try:

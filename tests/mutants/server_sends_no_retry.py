@@ -6,7 +6,7 @@ Caught in ``retry`` by: the server sends a Retry with a token.
 import os
 import sys
 
-from endpoint.entry import main
+from quicmatrix.endpoint.entry import main
 
 if __name__ == "__main__":
     testcase = os.environ["TESTCASE"]

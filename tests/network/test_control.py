@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.network import control
-from runner.network.control import Channel, Forwarded, MiddleboxError, Summary
-from runner.network.lateness import LatenessSummary
+from quicmatrix.runner.network import control
+from quicmatrix.runner.network.control import Channel, Forwarded, MiddleboxError, Summary
+from quicmatrix.runner.network.middlebox.lateness import LatenessSummary
 
 CAPTURING = b'{"event": "capturing"}\n'
 READY = b'{"event": "server-ready", "after_s": 0.612}\n'
@@ -149,7 +149,7 @@ def test_the_command_says_everything_that_is_not_a_default() -> None:
         probe_timeout_s=None,
         python=("python3",),
     )
-    assert words[:3] == ("python3", "-m", "runner.network")
+    assert words[:3] == ("python3", "-m", "quicmatrix.runner.network")
     assert "--scenario=simple-p2p --delay=1ms" in words
     assert "--client-mac=02:00:00:00:00:01" in words
     assert not any(word.startswith("--probe") for word in words)

@@ -11,21 +11,26 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from three_hosts import RunningMiddlebox, ThreeHosts, middlebox, three_hosts
 
-from runner.network.capture import finish
-from runner.network.control import Summary
-from runner.network.fate import Direction, Dropped
-from runner.network.frame import TCP, UDP
-from runner.network.journal import LEFT_CAPTURE, LINK_LOG, RIGHT_CAPTURE
-from runner.network.link_log import Delivered, LinkEntry, LinkLog, read_link_log
-from runner.network.topology import (
+from quicmatrix.runner.bundle.capture import finish
+from quicmatrix.runner.network.control import Summary
+from quicmatrix.runner.network.impairments.fate import Direction, Dropped
+from quicmatrix.runner.network.middlebox.frame import TCP, UDP
+from quicmatrix.runner.network.middlebox.link_log import (
+    Delivered,
+    LinkEntry,
+    LinkLog,
+    read_link_log,
+)
+from quicmatrix.runner.network.middlebox.recorder import LEFT_CAPTURE, LINK_LOG, RIGHT_CAPTURE
+from quicmatrix.runner.network.topology import (
     CLIENT,
     SERVER,
     TCP_RECEIVER,
     TCP_RECEIVER_PORT,
     TCP_SENDER,
 )
+from tests.support.three_hosts import RunningMiddlebox, ThreeHosts, middlebox, three_hosts
 
 pytestmark = pytest.mark.netns
 

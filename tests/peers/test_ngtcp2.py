@@ -12,16 +12,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conversation import run_well
-from peer_build import NGTCP2
-from place import Place, make_certificates, make_place
-from wire import (
-    CLIENT_HELLO,
-    EARLY_DATA,
-    PRE_SHARED_KEY,
-    SERVER_HELLO,
-    ZERO_RTT,
-)
+
+from tests.support.conversation import run_well
+from tests.support.peer_build import NGTCP2
+from tests.support.peer_place import Place, make_certificates, make_place
+from tests.support.peer_wire import CLIENT_HELLO, EARLY_DATA, PRE_SHARED_KEY, SERVER_HELLO, ZERO_RTT
 
 pytestmark = pytest.mark.ngtcp2
 

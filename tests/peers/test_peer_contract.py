@@ -12,11 +12,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conversation import look, run, run_well
-from peer_build import NGTCP2, PICOQUIC, Peer
-from place import Place, free_port, make_certificates, make_place, ready_probe
-from relay import relaying, udp_socket
-from wire import (
+
+from tests.support.conversation import look, run, run_well
+from tests.support.peer_build import NGTCP2, PICOQUIC, Peer
+from tests.support.peer_place import Place, free_port, make_certificates, make_place, ready_probe
+from tests.support.peer_relay import relaying, udp_socket
+from tests.support.peer_wire import (
     ACK_ECN,
     CERTIFICATE,
     CLIENT_HELLO,

@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conversation import look
-from peer_build import PICOQUIC
-from place import Place, make_certificates, make_place
-from relay import relaying
+
+from tests.support.conversation import look
+from tests.support.peer_build import PICOQUIC
+from tests.support.peer_place import Place, make_certificates, make_place
+from tests.support.peer_relay import relaying
 
 pytestmark = pytest.mark.picoquic
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from reports.html.chart import BOTTOM, MIDDLE, MOST_POINTS, TOP, WIDTH, charts, thinned
-from runner.model import Series
+from quicmatrix.reports.html.chart import BOTTOM, MIDDLE, MOST_POINTS, TOP, WIDTH, charts, thinned
+from quicmatrix.runner.model.measurement import Series
 
 SERIES = Series(
     100,

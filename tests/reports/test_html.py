@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from golden_run import HANDSHAKE, HOSTILE, PASSED, TOKEN_LOST, job, one_job_run
-from html_page import Page
 
-from reports import html
-from runner.model import Outcome, Verdict
-from runner.printable import printable
-from runner.store import RunResult
+from quicmatrix.reports import html
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results.store import RunResult
+from tests.support.golden_run import HANDSHAKE, HOSTILE, PASSED, TOKEN_LOST, job, one_job_run
+from tests.support.html_page import Page
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from reports import html
-from runner.store import RunResult
+from quicmatrix.reports import html
+from quicmatrix.runner.results.store import RunResult
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from golden_run import TOKEN_LOST, one_job_run
-
-from reports import junit
-from runner.model import Outcome, Verdict
-from runner.store import RunResult
+from quicmatrix.reports import junit
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.results.store import RunResult
+from tests.support.golden_run import TOKEN_LOST, one_job_run
 
 
 def parsed(result: RunResult) -> ET.Element:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports import links
-from runner.trace.model import Side
+from quicmatrix.reports import links
+from quicmatrix.runner.trace.model import Side
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from golden_run import HOSTILE, TOKEN_LOST, one_job_run
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from reports import markdown
-from runner.model import Outcome, Verdict
-from runner.printable import printable
-from runner.store import RunResult
+from quicmatrix.reports import markdown
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results.store import RunResult
+from tests.support.golden_run import HOSTILE, TOKEN_LOST, one_job_run
 
 
 def tokens(text: str) -> Iterator[Token]:

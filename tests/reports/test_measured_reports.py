@@ -7,13 +7,14 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from golden_run import HANDSHAKE, PASSED, job
-from html_page import Page
 
-from reports import html, junit, markdown
-from runner import store
-from runner.model import Outcome, Sample, Series, Verdict
-from runner.store import JobResult, RunResult, TestInfo
+from quicmatrix.reports import html, junit, markdown
+from quicmatrix.runner.model.measurement import Sample, Series
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.results import store
+from quicmatrix.runner.results.store import JobResult, RunResult, TestInfo
+from tests.support.golden_run import HANDSHAKE, PASSED, job
+from tests.support.html_page import Page
 
 GOODPUT = TestInfo("G", "goodput", "It is fast.", "simple-p2p", is_measurement=True)
 BUSY = "machine too busy: p99 lateness 4.0 ms"

@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from golden_run import HANDSHAKE, PASSED, job, one_job_run
 
-from reports.html.page import anchor, page, wireshark_filter
-from runner.model import Outcome, Verdict
-from runner.store import RunResult
+from quicmatrix.reports.html.page import anchor, page, wireshark_filter
+from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.results.store import RunResult
+from tests.support.golden_run import HANDSHAKE, PASSED, job, one_job_run
 
 
 def test_shares_fill_the_bar(golden: RunResult) -> None:

@@ -5,12 +5,18 @@ import signal
 from pathlib import Path
 
 import pytest
-from one_sandbox import folders
 
-from runner.errors import UserError
-from runner.sandbox.fake import FakeBackend, FakeSandbox, Running, succeed, until_terminated
-from runner.sandbox.model import Backend, Exit, Launch, LaunchError, Limits, SandboxError
-from runner.sandbox.netns import NetnsBackend
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.sandbox.fake import (
+    FakeBackend,
+    FakeSandbox,
+    Running,
+    succeed,
+    until_terminated,
+)
+from quicmatrix.runner.sandbox.model import Backend, Exit, Launch, LaunchError, Limits, SandboxError
+from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
+from tests.support.one_sandbox import folders
 
 LAUNCH = Launch(("program",), Path("/"))
 

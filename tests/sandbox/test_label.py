@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.sandbox import label
-from runner.sandbox.label import LABEL_FILE, Label, Runner
+from quicmatrix.runner.sandbox import label
+from quicmatrix.runner.sandbox.label import LABEL_FILE, Label, Runner
 
 THIS = Runner.this()
 DEAD = replace(THIS, start=THIS.start - 1)

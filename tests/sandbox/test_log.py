@@ -6,9 +6,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from one_sandbox import until
 
-from runner.sandbox.log import PIPE_BYTES, BoundedLog
+from quicmatrix.runner.sandbox.log import PIPE_BYTES, BoundedLog
+from tests.support.one_sandbox import until
 
 
 @pytest.mark.parametrize(

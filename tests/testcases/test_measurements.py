@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from story import client, crypto, server, trace
 
-from runner.network.scenario import parse_scenario
-from testcases.interop import TESTCASES as TESTS
-from testcases.measurements import TESTCASES
-from testcases.measurements.rate import goodput_of
-from testcases.model import MIB, Inconclusive, TestCase
+from quicmatrix.runner.network.scenarios.scenario import parse_scenario
+from quicmatrix.testcases.interop import TESTCASES as TESTS
+from quicmatrix.testcases.measurements import TESTCASES
+from quicmatrix.testcases.measurements.rate import goodput_of
+from quicmatrix.testcases.model import MIB, Inconclusive, TestCase
+from tests.support.story import client, crypto, server, trace
 
 HELLO = (client.initial(crypto()), server.initial(crypto()))
 

@@ -6,9 +6,8 @@ from contextlib import suppress
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from story import Leg, client, client_2, crypto, server, server_2, together, trace
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     CERTIFICATE,
     Ack,
     Address,
@@ -35,8 +34,9 @@ from runner.trace.model import (
     Trace,
     UnknownFrame,
 )
-from testcases.interop import TESTCASES
-from testcases.model import Inconclusive
+from quicmatrix.testcases.interop import TESTCASES
+from quicmatrix.testcases.model import Inconclusive
+from tests.support.story import Leg, client, client_2, crypto, server, server_2, together, trace
 
 CONTENTS: tuple[Frame | TlsMessage, ...] = (
     Ack(0, 0, ((0, 0),)),

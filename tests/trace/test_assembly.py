@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.trace.assembly import Assembly, TooManyPacketsError
-from runner.trace.lines import UnexpectedLineError, parse_line
-from runner.trace.model import (
+from quicmatrix.runner.trace.assembly import Assembly, TooManyPacketsError
+from quicmatrix.runner.trace.model import (
     VERSION_1,
     Address,
     Capture,
@@ -19,6 +18,7 @@ from runner.trace.model import (
     Side,
     UnknownFrame,
 )
+from quicmatrix.runner.trace.tap_records import UnexpectedLineError, parse_line
 
 CLIENT, SERVER = "193.167.0.100", "193.167.100.100"
 ODCID = "8394c8f03e515708"

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 from aioquic.tls import CipherSuite
-from quic_traffic import Link
 
-from runner.trace.connections import Connections, Opened
-from runner.trace.frames import parse_payload
-from runner.trace.headers import parse_header
-from runner.trace.key_log import Secrets, parse_key_log
-from runner.trace.model import (
+from quicmatrix.runner.trace.connections import Connections, Opened
+from quicmatrix.runner.trace.frames import parse_payload
+from quicmatrix.runner.trace.headers import parse_header
+from quicmatrix.runner.trace.key_log import Secrets, parse_key_log
+from quicmatrix.runner.trace.model import (
     VERSION_1,
     VERSION_2,
     Address,
@@ -23,6 +22,7 @@ from runner.trace.model import (
     Stream,
     TlsMessage,
 )
+from tests.support.quic_traffic import Link
 
 T = PacketType
 

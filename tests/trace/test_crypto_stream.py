@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.trace.crypto_stream import MAX_BUFFERED, CryptoStream
-from runner.trace.model import Crypto, OtherTlsMessage
+from quicmatrix.runner.trace.crypto_stream import MAX_BUFFERED, CryptoStream
+from quicmatrix.runner.trace.model import Crypto, OtherTlsMessage
 
 
 def message(handshake_type: int, size: int) -> bytes:

@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from quic_traffic import Link
 
-from runner.errors import UserError
-from runner.trace.dissect import MAX_FRAMES, dissect, dissect_now
-from runner.trace.model import Side
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.trace.dissect import MAX_FRAMES, dissect, dissect_now
+from quicmatrix.runner.trace.model import Side
+from tests.support.quic_traffic import Link
 
 pytestmark = pytest.mark.tshark
 

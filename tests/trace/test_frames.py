@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.trace.frames import parse_payload
-from runner.trace.model import (
+from quicmatrix.runner.trace.frames import parse_payload
+from quicmatrix.runner.trace.model import (
     Ack,
     ConnectionClose,
     Crypto,

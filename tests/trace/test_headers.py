@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.trace.headers import Header, parse_header
-from runner.trace.model import VERSION_1, VERSION_2, PacketType
-from runner.trace.wire import MalformedError
+from quicmatrix.runner.trace.headers import Header, parse_header
+from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, PacketType
+from quicmatrix.runner.trace.reader import MalformedError
 
 CIDS = b"\x02dd\x03sss"
 

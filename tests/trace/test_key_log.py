@@ -6,9 +6,9 @@ from tempfile import TemporaryFile
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pcapng_writer import pcapng
 
-from runner.trace.key_log import embedded_secrets, parse_key_log
+from quicmatrix.runner.trace.key_log import embedded_secrets, parse_key_log
+from tests.support.pcapng_writer import pcapng
 
 RANDOM, SECRET = "0a" * 32, "0b" * 32
 LINE = f"CLIENT_TRAFFIC_SECRET_0 {RANDOM} {SECRET}\n"

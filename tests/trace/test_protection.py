@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from runner.trace.headers import parse_header
-from runner.trace.model import VERSION_1, VERSION_2, Side
-from runner.trace.protection import SUITES, Keys, full_number, initial_keys
+from quicmatrix.runner.trace.headers import parse_header
+from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, Side
+from quicmatrix.runner.trace.protection import SUITES, Keys, full_number, initial_keys
 
 ODCID = bytes.fromhex("8394c8f03e515708")
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.trace.model import VERSION_1, VERSION_2
-from runner.trace.retry_tag import integrity_tag, is_valid
+from quicmatrix.runner.trace.model import VERSION_1, VERSION_2
+from quicmatrix.runner.trace.retry_tag import integrity_tag, is_valid
 
 ODCID = bytes.fromhex("8394c8f03e515708")
 RETRIES = {

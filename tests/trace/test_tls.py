@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.trace.model import (
+from quicmatrix.runner.trace.model import (
     VERSION_1,
     VERSION_2,
     ClientHello,
@@ -13,7 +13,7 @@ from runner.trace.model import (
     TransportParameters,
     VersionInformation,
 )
-from runner.trace.tls import client_random, parse_message, parse_transport_parameters
+from quicmatrix.runner.trace.tls import client_random, parse_message, parse_transport_parameters
 
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 RANDOM = bytes(range(32))

@@ -17,13 +17,11 @@ from typing import TypeVar
 
 import msgspec
 import pytest
-from pcapng_writer import Sent, ethernet, packet_block, pcapng
-from quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link
 
-from runner.errors import UserError
-from runner.trace import tshark
-from runner.trace.confined import Limits
-from runner.trace.model import (
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.trace import tshark
+from quicmatrix.runner.trace.limited_process import Limits
+from quicmatrix.runner.trace.model import (
     CERTIFICATE,
     VERSION_1,
     VERSION_2,
@@ -43,6 +41,8 @@ from runner.trace.model import (
     Stream,
     TlsMessage,
 )
+from tests.support.pcapng_writer import Sent, ethernet, packet_block, pcapng
+from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link
 
 pytestmark = pytest.mark.tshark
 
@@ -640,7 +640,7 @@ def test_preferences_of_a_user_do_not_matter(
 
 
 def test_the_golden_files_are_small_and_can_be_shipped() -> None:
-    package = resources.files("runner.trace")
+    package = resources.files("quicmatrix.runner.trace")
     sizes = {name: len((package / name).read_bytes()) for name in ("golden.pcapng", "golden.json")}
     assert max(sizes.values()) <= 50_000
     lines = json.loads((package / "golden.json").read_text())

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from endpoint.entry import DONE, main
+from quicmatrix.endpoint.entry import DONE, main
 
 if __name__ == "__main__":
     code = main()

@@ -6,7 +6,7 @@ is open.
 
 import sys
 
-from endpoint.entry import main
+from quicmatrix.endpoint.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

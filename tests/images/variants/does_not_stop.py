@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from endpoint.entry import main
+from quicmatrix.endpoint.entry import main
 
 
 def deaf(_loop: asyncio.AbstractEventLoop, _number: int, _handler: Callable[[], object]) -> None:

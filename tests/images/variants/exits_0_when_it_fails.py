@@ -5,7 +5,7 @@ Caught by: the client exits with 1 when the server refuses the handshake.
 
 import sys
 
-from endpoint.entry import DONE, UNSUPPORTED, main
+from quicmatrix.endpoint.entry import DONE, UNSUPPORTED, main
 
 if __name__ == "__main__":
     sys.exit(UNSUPPORTED if main() == UNSUPPORTED else DONE)

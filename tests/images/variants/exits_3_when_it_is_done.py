@@ -5,7 +5,7 @@ Caught by: the client exits with 0 when all files are there.
 
 import sys
 
-from endpoint.entry import DONE, main
+from quicmatrix.endpoint.entry import DONE, main
 
 if __name__ == "__main__":
     code = main()

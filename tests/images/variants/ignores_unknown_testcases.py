@@ -6,8 +6,8 @@ Caught by: exits with 127 for a TESTCASE that it does not know.
 import os
 import sys
 
-from endpoint.contract import UnsupportedTestCase, read_contract
-from endpoint.entry import main
+from quicmatrix.endpoint.contract import UnsupportedTestCase, read_contract
+from quicmatrix.endpoint.entry import main
 
 if __name__ == "__main__":
     try:

@@ -6,7 +6,7 @@ Caught by: the key log in SSLKEYLOGFILE decrypts every packet.
 import os
 import sys
 
-from endpoint.entry import main
+from quicmatrix.endpoint.entry import main
 
 if __name__ == "__main__":
     sys.exit(main({**os.environ, "SSLKEYLOGFILE": ""}))

@@ -6,8 +6,8 @@ Caught by: obeys TESTCASE=retry, as a server; obeys TESTCASE=chacha20, as a clie
 import os
 import sys
 
-from endpoint.contract import UnsupportedTestCase, read_contract
-from endpoint.entry import UNSUPPORTED, main
+from quicmatrix.endpoint.contract import UnsupportedTestCase, read_contract
+from quicmatrix.endpoint.entry import UNSUPPORTED, main
 
 if __name__ == "__main__":
     try:

@@ -5,9 +5,9 @@ Caught by: answers an unknown version with Version Negotiation.
 
 import sys
 
-from endpoint.entry import main
-from endpoint.transport.listener import Listener
-from endpoint.transport.udp import Address
+from quicmatrix.endpoint.entry import main
+from quicmatrix.endpoint.transport.sockets.listener import Listener
+from quicmatrix.endpoint.transport.sockets.udp import Address
 
 
 def silent(self: Listener, data: bytes, address: Address) -> None:

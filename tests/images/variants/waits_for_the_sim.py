@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 
-from endpoint.entry import main
+from quicmatrix.endpoint.entry import main
 
 
 def wait_for_the_sim() -> None:

@@ -1,0 +1,20 @@
+"""A faster hash for aioquic's encryption levels.
+
+aioquic looks up keys, packet number spaces and permitted frames by ``tls.Epoch``, some eleven
+times for each packet. An Enum hashes its name, in Python; members are singletons and compare by
+identity, so the hash that every object has does as well, and takes an eighth off a receiver's CPU.
+
+A table with epochs as keys that is older than the change finds nothing any more. Only connections
+have such tables, here and in aioquic, which the tests check. So it is for whoever owns the process
+to call this, before the first connection: ``python -m quicmatrix.endpoint`` does; importing it does
+not.
+"""
+
+from __future__ import annotations
+
+from aioquic import tls
+
+
+def use_identity_hash() -> None:
+    """Hash epochs by identity from now on; to be called before there is a connection."""
+    tls.Epoch.__hash__ = object.__hash__  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""Sending and receiving packets: acknowledgment, loss detection, ECN, path MTU (RFC 9002)."""

@@ -1,0 +1,244 @@
+"""Network paths (RFC 9000, 9): a server's preferred address, migration, and what a new path resets.
+
+The addresses of paths are :class:`~quicmatrix.endpoint.transport.sockets.udp.PathAddress`: aioquic
+takes any tuple for an address, compares it, and hands it back, so a path knows its local address
+too.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from aioquic import tls
+from aioquic._buffer import Buffer
+from aioquic.buffer import encode_uint_var
+from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE
+from aioquic.quic.congestion.base import create_congestion_control
+from aioquic.quic.connection import (
+    END_STATES,
+    NetworkAddress,
+    QuicConnectionId,
+    QuicNetworkPath,
+)
+from aioquic.quic.events import ConnectionIdIssued
+from aioquic.quic.packet import (
+    QuicPacketType,
+    QuicPreferredAddress,
+    push_quic_preferred_address,
+)
+from aioquic.quic.packet_builder import QuicPacketBuilder, QuicPacketBuilderStop
+
+from quicmatrix.endpoint.transport.crypto.transport_parameters import (
+    DISABLE_ACTIVE_MIGRATION,
+    PREFERRED_ADDRESS,
+    TransportParameters,
+)
+
+PREFERRED_ADDRESS_CAPACITY = 128
+UNLIMITED = 1 << 62
+
+
+class Paths(TransportParameters):
+    """A connection that may change its path, at either side."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
+        super().__init__(**arguments)
+        self._preferred: QuicPreferredAddress | None = None
+        self._address_in_use: NetworkAddress | None = None
+        self._handshake_address: tuple[str, int] | None = None
+
+    def connect(self, addr: NetworkAddress, now: float) -> None:
+        """Client: begin the handshake with a server."""
+        self._handshake_address = tuple(addr[:2])
+        super().connect(addr, now)
+
+    @property
+    def allows_migration(self) -> bool:
+        """Whether the peer lets us migrate (RFC 9000, 18.2: disable_active_migration)."""
+        return DISABLE_ACTIVE_MIGRATION not in self.peer_parameters
+
+    @property
+    def peer_address(self) -> NetworkAddress | None:
+        """Where the peer is, as far as is known."""
+        return self.get_peer_address()
+
+    def prefer(
+        self, ipv4_address: tuple[str, int] | None, ipv6_address: tuple[str, int] | None
+    ) -> None:
+        """Server: ask the client to move to these addresses (RFC 9000, 9.6); before any datagram.
+
+        aioquic can encode the transport parameter and has nothing else for servers.
+        """
+        connection_id = QuicConnectionId(
+            cid=os.urandom(self._configuration.connection_id_length),
+            sequence_number=1,  # RFC 9000, 5.1.1
+            stateless_reset_token=os.urandom(16),
+            was_sent=True,
+        )
+        self._host_cids.append(connection_id)
+        self._host_cid_seq = 2
+        self._preferred = QuicPreferredAddress(
+            ipv4_address=ipv4_address,
+            ipv6_address=ipv6_address,
+            connection_id=connection_id.cid,
+            stateless_reset_token=connection_id.stateless_reset_token,
+        )
+        self._events.append(ConnectionIdIssued(connection_id=connection_id.cid))
+
+    def migrate(self, address: NetworkAddress) -> bool:
+        """Client: go on from another local address (RFC 9000, 9.2).
+
+        The path is validated while it is used; if that fails the connection returns to the old
+        one. Its first packet has a new connection ID and a PATH_CHALLENGE.
+
+        Args:
+            address: The peer's address, with the new local one.
+
+        Returns:
+            Whether it may: the handshake must be confirmed, a connection ID be left, and the
+            server must not have asked it to stay, unless it is at the server's preferred address
+            (RFC 9000, 18.2).
+        """
+        if not (self._is_client and self._handshake_confirmed and self._peer_cid_available):
+            return False
+        is_first_address = tuple(address[:2]) == self._handshake_address
+        if is_first_address and DISABLE_ACTIVE_MIGRATION in self.peer_parameters:
+            return False
+        path = QuicNetworkPath(address)
+        path.bytes_received = UNLIMITED  # the limit of 3 times is a server's (RFC 9000, 8.1)
+        self._network_paths.insert(0, path)
+        self.change_connection_id()
+        self.send_ping(uid=0)
+        return True
+
+    def probe(self, address: NetworkAddress) -> bool:
+        """Client: validate a path from another local address, and move to it once it works.
+
+        Until then all else stays on the old path (RFC 9000, 9.1). Called again for the same
+        address, it sends another PATH_CHALLENGE, as the first may have been lost.
+
+        Args:
+            address: The peer's address, with the new local one.
+
+        Returns:
+            Whether it may: the handshake must be confirmed, and a connection ID be left.
+        """
+        path = self._probed(address)
+        if path is not None:
+            path.local_challenge_sent = False
+            return True
+        if not (self._is_client and self._handshake_confirmed and self._peer_cid_available):
+            return False
+        path = QuicNetworkPath(address)
+        path.bytes_received = UNLIMITED  # the limit of 3 times is a server's (RFC 9000, 8.1)
+        path.peer_cid = self._peer_cid_available.pop(0)
+        self._add_network_path(path)
+        return True
+
+    def give_up_probe(self, address: NetworkAddress) -> None:
+        """Client: forget a path that does not work, and retire its connection ID."""
+        path = self._probed(address)
+        if path is not None:
+            self._network_paths.remove(path)
+            if path.peer_cid is not None:
+                self._retire_peer_cid(path.peer_cid)
+
+    def _probed(self, address: NetworkAddress) -> QuicNetworkPath | None:
+        return next((path for path in self._network_paths[1:] if path.addr == address), None)
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
+        """Datagrams, each with where to."""
+        address = self._network_paths[0].addr
+        if address != self._address_in_use:
+            before, self._address_in_use = self._address_in_use, address
+            if before is not None:
+                self._path_changed(before[0] != address[0] or _is_elsewhere(before, address))
+        return self._challenge(now) + super().datagrams_to_send(now)
+
+    def _challenge(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
+        """The PATH_CHALLENGE that a new path begins with (RFC 9000, 9.3).
+
+        In aioquic it comes after an ACK, which may leave it no room, and congestion control may
+        hold it back.
+        """
+        path = self._network_paths[0]
+        if (
+            path.is_validated
+            or path.local_challenge_sent
+            or not self._handshake_complete
+            or self._close_pending
+            or self._state in END_STATES
+        ):
+            return []
+        assert self._version is not None
+        builder = QuicPacketBuilder(
+            host_cid=self.host_cid,
+            is_client=self._is_client,
+            max_datagram_size=SMALLEST_MAX_DATAGRAM_SIZE,
+            packet_number=self._packet_number,
+            peer_cid=self._peer_cid.cid,
+            quic_logger=self._quic_logger,
+            spin_bit=self._spin_bit,
+            version=self._version,
+        )
+        builder.max_total_bytes = 3 * path.bytes_received - path.bytes_sent
+        with suppress(QuicPacketBuilderStop):
+            builder.start_packet(QuicPacketType.ONE_RTT, self._cryptos[tls.Epoch.ONE_RTT])
+            self._write_path_challenge_frame(builder=builder, network_path=path)
+            if path.validation_deadline is None:
+                # RFC 9000, 8.2.4
+                probe_timeout = max(
+                    self._loss.get_probe_timeout(), 2 * self._configuration.initial_rtt
+                )
+                path.validation_deadline = now + 3 * probe_timeout
+        return self._flush_builder(
+            builder=builder, network_path=path, peer_cid=self._peer_cid.cid, now=now
+        )
+
+    def _send_probing_frames(
+        self, network_path: QuicNetworkPath, now: float
+    ) -> list[tuple[bytes, NetworkAddress]]:
+        # Probes are padded to the whole size of a datagram, which is not known of a new path.
+        size, self._max_datagram_size = self._max_datagram_size, SMALLEST_MAX_DATAGRAM_SIZE
+        try:
+            return super()._send_probing_frames(network_path, now)
+        finally:
+            self._max_datagram_size = size
+
+    def _path_changed(self, is_other_host: bool) -> None:
+        """Forget what was learned of the old path (RFC 9000, 9.4), which aioquic keeps.
+
+        A change of the port alone is most often a NAT's, and the path is the same otherwise.
+        Packets that are in flight on the old path count for nothing on the new one.
+        """
+        if not is_other_host:
+            return
+        loss = self._loss
+        for space in loss.spaces:
+            for packet in space.sent_packets.values():
+                packet.in_flight = False
+        loss._cc = create_congestion_control(  # noqa: SLF001
+            self._configuration.congestion_control_algorithm,
+            max_datagram_size=self._max_datagram_size,
+        )
+        loss._rtt_initialized = False  # noqa: SLF001
+        loss._pto_count = 0  # noqa: SLF001
+        loss._rtt_min = float("inf")  # noqa: SLF001
+
+    def _serialize_transport_parameters(self) -> bytes:
+        encoded = super()._serialize_transport_parameters()
+        if self._preferred is None:
+            return encoded
+        buf = Buffer(capacity=PREFERRED_ADDRESS_CAPACITY)
+        push_quic_preferred_address(buf, self._preferred)
+        return encoded + encode_uint_var(PREFERRED_ADDRESS) + encode_uint_var(buf.tell()) + buf.data
+
+
+def _is_elsewhere(before: NetworkAddress, after: NetworkAddress) -> bool:
+    """Whether a client's own host is another one, as far as is known."""
+    own_before, own_after = getattr(before, "local", None), getattr(after, "local", None)
+    if own_before is None or own_after is None:
+        return False
+    return bool(own_before.host != own_after.host)

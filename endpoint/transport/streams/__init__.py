@@ -1,0 +1,1 @@
+"""Flow control (RFC 9000, 4)."""

@@ -1,0 +1,1 @@
+"""What an attempt stores: captures, key logs and the files that endpoints wrote."""

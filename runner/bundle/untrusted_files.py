@@ -1,0 +1,228 @@
+"""Reading what an untrusted program left in its folders: /downloads and /logs.
+
+Nothing in there is believed. Links are never followed, nor is anything opened that is not a regular
+file by then, so a fifo cannot block us and a link cannot lead us away. The number of entries, the
+depth and the bytes read are all bounded, and no name from there is used before it was looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from quicmatrix.runner.model.attempt import EntryKind, FileRecord
+from quicmatrix.runner.printable import printable
+
+CHUNK = 1024 * 1024
+MAX_DEPTH = 8
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def manifest(folder: Path, max_entries: int, max_bytes: int) -> tuple[tuple[FileRecord, ...], bool]:
+    r"""What a folder holds, in order of names, and whether that is all of it.
+
+    It is not if there are more entries, folders deeper than :data:`MAX_DEPTH`, more bytes, or a
+    file that could not be read; a file that was not hashed has an empty ``sha256``. Entries of
+    subfolders are named by their path. Bytes that are no UTF-8 appear as ``\xNN``.
+    """
+    walk = _Walk(max_entries, MAX_DEPTH)
+    records: list[FileRecord] = []
+    complete, left = True, max_bytes
+    for entry in walk.entries(folder):
+        digest, size = "", entry.status.st_size
+        if entry.kind is EntryKind.FILE:
+            try:
+                digest, size = _hash(entry, left)
+                left -= size
+            except OSError:
+                complete = False
+        elif entry.kind is not EntryKind.LINK:
+            size = 0
+        records.append(FileRecord(entry.path, entry.kind, size, digest))
+    return tuple(records), complete and not walk.cut
+
+
+def copy_out(
+    source: Path, destination: Path, max_bytes: int, max_files: int, max_depth: int = MAX_DEPTH
+) -> tuple[str, ...]:
+    """Copy the regular files of an untrusted folder into one of ours, which may exist already.
+
+    Returns:
+        One note for everything that was left out, ``NAME: REASON``, safe to print: links, devices,
+        fifos, files beyond the limits, names that are not printable UTF-8, and what exists already.
+    """
+    walk = _Walk(max_files, max_depth)
+    destination.mkdir(parents=True, exist_ok=True)
+    left = max_bytes
+    notes: list[str] = []
+    for entry in walk.entries(source, notes):
+        if entry.kind not in (EntryKind.FILE, EntryKind.FOLDER):
+            notes.append(f"{entry.shown}: not a file")
+            continue
+        target = destination / entry.path
+        try:
+            if entry.kind is EntryKind.FOLDER:
+                target.mkdir(exist_ok=True)
+            else:
+                left -= _copy(entry, target, left)
+        except OSError as error:
+            notes.append(f"{entry.shown}: {error.strerror or error}")
+    return tuple(notes + walk.cut)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Something in a folder that is open."""
+
+    folder: int
+    """The folder's file descriptor."""
+    name: str
+    path: str
+    r"""Relative to where the walk began, bytes that are no UTF-8 as ``\xNN``."""
+    status: os.stat_result
+
+    @property
+    def kind(self) -> EntryKind:
+        mode = self.status.st_mode
+        if stat.S_ISREG(mode):
+            return EntryKind.FILE
+        if stat.S_ISDIR(mode):
+            return EntryKind.FOLDER
+        return EntryKind.LINK if stat.S_ISLNK(mode) else EntryKind.OTHER
+
+    @property
+    def shown(self) -> str:
+        """Its path without anything that a terminal or a log could take for something else."""
+        return printable(self.path)
+
+    @contextmanager
+    def open(self) -> Iterator[int]:
+        """A descriptor of the file, if it still is one.
+
+        Raises:
+            OSError: It is not, or cannot be read.
+        """
+        fd = os.open(self.name, FILE_FLAGS, dir_fd=self.folder)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(0, "not a file")
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk through a tree, within limits."""
+
+    entries_left: int
+    max_depth: int
+    cut: list[str] = field(default_factory=list)
+    """Notes of where it had to end."""
+
+    def entries(self, folder: Path, odd: list[str] | None = None) -> Iterator[_Entry]:
+        """All entries, folders before what is in them, in order of names.
+
+        Args:
+            folder: Where to begin; nothing is found if it is not there.
+            odd: If given, entries with names that we would not use ourselves are left out, and
+                noted here.
+        """
+        try:
+            fd = os.open(folder, FOLDER_FLAGS)
+        except OSError as error:
+            self.cut.append(f"{folder.name}: {error.strerror}")
+            return
+        yield from self._below(fd, "", 1, odd)
+
+    def _below(self, fd: int, prefix: str, depth: int, odd: list[str] | None) -> Iterator[_Entry]:
+        try:
+            with os.scandir(fd) as found:
+                names = sorted(entry.name for entry in islice(found, self.entries_left + 1))
+            if len(names) > self.entries_left:
+                self.cut.append(f"{printable(prefix) or '.'}: too many entries")
+                names = names[: self.entries_left]
+            self.entries_left -= len(names)
+            for name in names:
+                if odd is not None and not usable(name):
+                    odd.append(f"{printable(prefix + shown(name))}: odd name")
+                    continue
+                with suppress(FileNotFoundError):
+                    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    entry = _Entry(fd, name, prefix + shown(name), status)
+                    yield entry
+                    if entry.kind is EntryKind.FOLDER:
+                        yield from self._into(entry, depth, odd)
+        finally:
+            os.close(fd)
+
+    def _into(self, entry: _Entry, depth: int, odd: list[str] | None) -> Iterator[_Entry]:
+        if depth >= self.max_depth:
+            self.cut.append(f"{entry.shown}: too deep")
+            return
+        try:
+            fd = os.open(entry.name, FOLDER_FLAGS, dir_fd=entry.folder)
+        except OSError as error:
+            self.cut.append(f"{entry.shown}: {error.strerror}")
+            return
+        yield from self._below(fd, f"{entry.path}/", depth + 1, odd)
+
+
+def usable(name: str) -> bool:
+    """Whether a name from outside may become one of ours."""
+    return name not in ("", ".", "..") and "/" not in name and name.isprintable()
+
+
+def shown(name: str) -> str:
+    r"""A name as the system gives it, with bytes that are no UTF-8 as ``\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _hash(entry: _Entry, limit: int) -> tuple[str, int]:
+    """The hash and the size of a file.
+
+    Raises:
+        OSError: It cannot be read, or is larger than the limit.
+    """
+    digest, size = hashlib.sha256(), 0
+    with entry.open() as fd:
+        for chunk in _chunks(fd, limit):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def _copy(entry: _Entry, target: Path, limit: int) -> int:
+    """Copy one file to where nothing is yet; returns its size.
+
+    Raises:
+        OSError: It cannot be read, is larger than the limit, or the target is there.
+    """
+    size = 0
+    with entry.open() as fd, target.open("xb") as copy:
+        try:
+            for chunk in _chunks(fd, limit):
+                copy.write(chunk)
+                size += len(chunk)
+        except OSError:
+            target.unlink()
+            raise
+    return size
+
+
+def _chunks(fd: int, limit: int) -> Iterator[bytes]:
+    """The bytes of a file, which may grow or have holes of any size meanwhile."""
+    if os.fstat(fd).st_size > limit:
+        raise OSError(0, "too large")
+    while chunk := os.read(fd, CHUNK):
+        limit -= len(chunk)
+        if limit < 0:
+            raise OSError(0, "too large")
+        yield chunk

@@ -1,0 +1,1 @@
+"""The runner's own values: implementations, jobs, attempts, verdicts. All of them are frozen."""

@@ -1,0 +1,116 @@
+"""What an attempt stored: attempt.json.
+
+It is written and read by msgspec, so reading a file back validates it. A field added later needs a
+default; a change of meaning needs a new :data:`FORMAT`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from quicmatrix.runner.network.middlebox.cross_traffic import CrossTraffic
+from quicmatrix.runner.network.middlebox.lateness import LatenessSummary
+
+FORMAT = 1
+"""Version of attempt.json and of the ``jobs`` list in result.json."""
+
+
+class EntryKind(StrEnum):
+    """What a directory entry is."""
+
+    FILE = "file"
+    LINK = "link"
+    FOLDER = "folder"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One entry of /www or /downloads: enough to compare them without keeping the bytes."""
+
+    name: str
+    kind: EntryKind
+    size: int = 0
+    sha256: str = ""
+    """Of a file's bytes; empty for anything else."""
+
+
+class Ending(StrEnum):
+    """Why a side's process is not running any more."""
+
+    EXITED = "exited"
+    """By itself."""
+    STOPPED = "stopped"
+    """By us, with SIGTERM, as the contract wants of servers."""
+    KILLED = "killed"
+    """By us: it did not react to SIGTERM."""
+    OUT_OF_TIME = "out of time"
+    """By us: the test case's time was over."""
+    LOG_OVERFLOW = "log overflow"
+    """By us: it wrote more than its log may hold."""
+    NOT_STARTED = "not started"
+
+
+@dataclass(frozen=True, slots=True)
+class SideRecord:
+    """How one side's process went."""
+
+    command: tuple[str, ...] = ()
+    ending: Ending = Ending.NOT_STARTED
+    exit_code: int | None = None
+    """None if a signal ended it, or it did not start."""
+    signal: int | None = None
+    out_of_memory: bool = False
+    """Whether the machine ended a process of it because it used more than it may."""
+    duration_s: float = 0.0
+    notes: tuple[str, ...] = ()
+    """What the runner had to leave out of its logs, e.g. ``"keys.log: not a file"``."""
+    image: str = ""
+    """The image that was started instead of a command; empty if none was."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """What the middlebox did, in numbers of packets."""
+
+    forwarded_to_client: int = 0
+    forwarded_to_server: int = 0
+    dropped: int = 0
+    lateness_ms: LatenessSummary = field(default_factory=LatenessSummary)
+    """By how much deliveries missed the times that the link's model gave them."""
+    incomplete: str = ""
+    """Why the captures miss something, e.g. because they reached their limit; else empty."""
+    cross_traffic: CrossTraffic | None = None
+    """What the TCP flow beside QUIC got through; None if there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """All facts of one attempt that are not in its captures and logs; attempt.json."""
+
+    client_name: str
+    server_name: str
+    test: str
+    scenario: str
+    seed: int
+    repetition: int
+    started_at: float
+    """Seconds since the epoch."""
+    duration_s: float
+    """From the sandbox's creation to its removal."""
+    server_ready: bool
+    """Whether the server answered the Version Negotiation probe."""
+    client: SideRecord
+    server: SideRecord
+    link: LinkRecord
+    www: tuple[FileRecord, ...] = ()
+    downloads: tuple[FileRecord, ...] = ()
+    downloads_complete: bool = True
+    """False if /downloads held more entries than were listed, or more bytes than it may."""
+    fault: str = ""
+    """Why the runner or the machine failed; empty if they did not."""
+    attempt: int = 1
+    idle_share: float | None = None
+    """How much of the machine's CPU time was idle while the client ran, from 0 to 1."""
+    format: int = FORMAT

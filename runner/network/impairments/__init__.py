@@ -1,0 +1,1 @@
+"""What scenarios do to packets beyond the link: loss, corruption, reordering, rebinding."""

@@ -1,0 +1,1 @@
+"""The middlebox: forwards packets between the two sides, and records them."""

@@ -1,0 +1,228 @@
+"""The link log: what became of each packet, for programs.
+
+JSON Lines in UTF-8. The first line is an object and says what the log is of::
+
+    {"link_log": 1, "scenario": "simple-p2p ...", "seed": 42, "began_ns": 1767225600000000000}
+
+``link_log`` is the version of the format; ``began_ns`` counts from the epoch, and all times below
+count from ``began_ns``, in nanoseconds. Then comes an array for each packet that was delivered
+(two, if it was delivered twice) or dropped, in the order in which that happened::
+
+    [direction, number, protocol, offered, waiting, length, due, delivered, change, again]
+    [direction, number, protocol, offered, waiting, length, reason]
+
+    ["to_client", 12, 17, 31250000, 3, 1280, 50875600, 50901234, "byte 17 changed ...", 0]
+    ["to_server", null, 6, 31300000, 25, 1500, "queue full"]
+
+``direction`` is ``to_client`` or ``to_server``; ``number`` is the n of the n-th UDP datagram of its
+direction, or null; ``protocol`` is IP's number of what the packet carries; ``offered`` is when it
+was offered to the link; ``waiting`` is how many packets it found in the queue; ``length`` is the IP
+packet's in bytes; ``due`` is when it should have been delivered, ``delivered`` when it was;
+``change`` is what was done to it, or empty; ``again`` is 1 if it had been delivered before.
+
+The last line says how many arrays there are, and why some are missing at the end, if any are::
+
+    {"end": 907, "truncated": ""}
+
+A datagram takes about 80 bytes. The times are those of the captures, to the nanosecond.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quicmatrix.runner.bundle.bounded_file import BoundedFile
+from quicmatrix.runner.network.impairments.fate import Direction, Dropped
+
+VERSION = 1
+_DIRECTIONS = {str(direction): direction for direction in Direction}
+_RESERVE = 200
+"""Bytes that the last line may need."""
+
+
+class DamagedLinkLog(Exception):  # noqa: N818 - it says what the file is
+    """A link log that cannot be read, or not to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """It came out on the far side. Times in nanoseconds since the log began."""
+
+    due_ns: int
+    """When it should have come out: its lateness is the middlebox's own."""
+    time_ns: int
+    """When it did."""
+    change: str = ""
+    """What was done to it; empty: nothing."""
+    again: bool = False
+    """Whether it had come out before."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEntry:
+    """What became of a packet."""
+
+    direction: Direction
+    number: int | None
+    """It is the n-th UDP datagram of its direction, from 1; None if it is no UDP datagram."""
+    protocol: int
+    """What the IP packet carried, e.g. 17 for UDP."""
+    offered_ns: int
+    """When it was offered to the link, since the log began."""
+    waiting: int
+    """How many packets it found in the queue."""
+    ip_length: int
+    """Bytes of the IP packet."""
+    fate: Delivered | Dropped
+
+
+Facts = tuple[Direction, int | None, int, int, int, int]
+"""The fields of an entry before its fate, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLog:
+    """All that is in a log."""
+
+    scenario: str
+    seed: int
+    began_ns: int
+    """Since the epoch."""
+    entries: tuple[LinkEntry, ...]
+    truncated: str
+    """Why entries are missing at the end; empty if none are."""
+
+
+class LinkLogWriter(BoundedFile):
+    """Streams a log to a file."""
+
+    def __init__(
+        self, path: Path, scenario: str, seed: int, began_ns: int, limit_bytes: int
+    ) -> None:
+        super().__init__(path, limit_bytes, reserved_bytes=_RESERVE)
+        self._entries = 0
+        head = {"link_log": VERSION, "scenario": scenario, "seed": seed, "began_ns": began_ns}
+        self.append(_line(json.dumps(head)))
+
+    def write(self, entry: LinkEntry) -> None:
+        """Append an entry."""
+        facts = (
+            entry.direction,
+            entry.number,
+            entry.protocol,
+            entry.offered_ns,
+            entry.waiting,
+            entry.ip_length,
+        )
+        match entry.fate:
+            case Delivered(due_ns, time_ns, change, again):
+                self.delivered(facts, due_ns, time_ns, change, again=again)
+            case Dropped(reason):
+                self.dropped(facts, reason)
+
+    # The middlebox is in too much of a hurry to make an entry of each packet.
+
+    def delivered(
+        self, facts: Facts, due_ns: int, time_ns: int, change: str, *, again: bool
+    ) -> None:
+        """Append an entry, told by its parts."""
+        quoted = json.dumps(change) if change else '""'
+        self._append(facts, f"{due_ns},{time_ns},{quoted},{again:d}")
+
+    def dropped(self, facts: Facts, reason: str) -> None:
+        """Append an entry, told by its parts."""
+        self._append(facts, json.dumps(reason))
+
+    def closing(self) -> bytes:
+        """The last line: how many entries there should be, and why there are no more."""
+        return _line(json.dumps({"end": self._entries, "truncated": self.truncated}))
+
+    def _append(self, facts: Facts, fate: str) -> None:
+        if self.truncated:
+            return
+        direction, number, protocol, offered_ns, waiting, ip_length = facts
+        self.append(
+            _line(
+                f'["{direction}",{"null" if number is None else number},{protocol},{offered_ns},'
+                f"{waiting},{ip_length},{fate}]"
+            )
+        )
+        self._entries += not self.truncated
+
+
+def read_link_log(path: Path) -> LinkLog:
+    """The log in a file.
+
+    Raises:
+        DamagedLinkLog: It is none, or cut off or damaged.
+        OSError: The file cannot be read.
+    """
+    return parse_link_log(path.read_bytes())
+
+
+def parse_link_log(data: bytes) -> LinkLog:
+    """A log, from the bytes of its file.
+
+    Raises:
+        DamagedLinkLog: It is none, or cut off or damaged; names the line.
+    """
+    lines = data.split(b"\n")
+    if len(lines) < 3 or lines.pop():
+        raise DamagedLinkLog(f"cut off in line {data.count(bytes((10,))) + 1}")
+    match _json(lines[0], 1):
+        case {
+            "link_log": version,
+            "scenario": str(scenario),
+            "seed": int(seed),
+            "began_ns": int(began_ns),
+        }:
+            if version != VERSION:
+                raise DamagedLinkLog(f"line 1: version {version!r} of the format, not {VERSION}")
+        case _:
+            raise DamagedLinkLog("line 1: not the head of a link log")
+    entries = tuple(_entry(line, at) for at, line in enumerate(lines[1:-1], 2))
+    match _json(lines[-1], len(lines)):
+        case {"end": int(count), "truncated": str(truncated)} if count == len(entries):
+            return LinkLog(scenario, seed, began_ns, entries, truncated)
+    raise DamagedLinkLog(f"line {len(lines)}: not the end of {len(entries)} entries")
+
+
+def _line(text: str) -> bytes:
+    return text.encode() + b"\n"
+
+
+def _entry(line: bytes, at: int) -> LinkEntry:
+    match _json(line, at):
+        case [str(way), number, *facts, str(reason)] if len(facts) == 4:
+            fate: Delivered | Dropped = Dropped(reason)
+        case [str(way), number, *facts, due, time, str(change), 0 | 1 as again] if len(facts) == 4:
+            due_ns, time_ns = _whole((due, time), at)
+            fate = Delivered(due_ns, time_ns, change, again == 1)
+        case _:
+            raise DamagedLinkLog(f"line {at}: not an entry")
+    if way not in _DIRECTIONS:
+        raise DamagedLinkLog(f"line {at}: {way!r} is no direction")
+    if number is not None:
+        (number,) = _whole((number,), at)
+    protocol, offered_ns, waiting, ip_length = _whole(facts, at)
+    return LinkEntry(_DIRECTIONS[way], number, protocol, offered_ns, waiting, ip_length, fate)
+
+
+def _whole(values: Sequence[object], at: int) -> list[int]:
+    """These values, which must be whole numbers."""
+    # Not isinstance(): true and false are no numbers here.
+    numbers = [value for value in values if isinstance(value, int) and type(value) is int]
+    if len(numbers) != len(values):
+        raise DamagedLinkLog(f"line {at}: not an entry")
+    return numbers
+
+
+def _json(line: bytes, at: int) -> object:
+    try:
+        value: object = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DamagedLinkLog(f"line {at}: not JSON") from error
+    return value

@@ -1,0 +1,164 @@
+"""Every fate, told once: here captures and the link log are written and packets counted.
+
+Both captures of a datagram carry the same comment. The near one, of the sender's side, has all that
+was sent; the far one has what came out. Of TCP segments, which are there to load the link, the
+captures have just the headers.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from quicmatrix.runner.bundle.capture import CaptureWriter
+from quicmatrix.runner.network.impairments.fate import Direction, Dropped
+from quicmatrix.runner.network.middlebox.frame import TCP, Headers
+from quicmatrix.runner.network.middlebox.lateness import Lateness
+from quicmatrix.runner.network.middlebox.link_log import Facts, LinkLogWriter
+
+LEFT_CAPTURE = "left.raw.pcapng"
+"""The client's side."""
+RIGHT_CAPTURE = "right.raw.pcapng"
+"""The server's side."""
+LINK_LOG = "link.jsonl"
+
+_TCP_BYTES = 134
+"""Of a frame with TCP: Ethernet's header and the longest that IPv4 and TCP can have (60 each)."""
+
+
+class Sent(NamedTuple):
+    """A packet as it entered the middlebox."""
+
+    direction: Direction
+    number: int | None
+    """It is the n-th UDP datagram of its direction, from 1."""
+    time_ns: int
+    """When it arrived, on the monotonic clock."""
+    frame: bytes
+    original_length: int
+    headers: Headers
+    waiting: int
+    """How many packets it found in the link's queue."""
+
+
+class Journal:
+    """Owns both captures, the link log and the counts."""
+
+    def __init__(
+        self,
+        folder: Path,
+        scenario: str,
+        seed: int,
+        *,
+        limit_bytes: int,
+        epoch_ns: int,
+        began_ns: int,
+    ) -> None:
+        """Open all files.
+
+        Args:
+            folder: Where to put them.
+            scenario: What they say about themselves.
+            seed: The same.
+            limit_bytes: How large each may become.
+            epoch_ns: What the wall clock shows when the monotonic clock is 0.
+            began_ns: Now, on the monotonic clock; the link log counts from here.
+        """
+        self._epoch_ns = epoch_ns
+        self._began_ns = began_ns
+        comment = f"scenario: {scenario}\nseed: {seed}"
+        with ExitStack() as stack:
+            self._left, self._right = (
+                stack.enter_context(CaptureWriter(folder / file, side, comment, limit_bytes))
+                for file, side in ((LEFT_CAPTURE, "left"), (RIGHT_CAPTURE, "right"))
+            )
+            self._log = stack.enter_context(
+                LinkLogWriter(folder / LINK_LOG, scenario, seed, epoch_ns + began_ns, limit_bytes)
+            )
+            self._files = stack.pop_all()
+        self.forwarded = dict.fromkeys(Direction, 0)
+        self.dropped = 0
+        self.lateness = Lateness()
+
+    @property
+    def truncated(self) -> str:
+        """Why a file ends before the traffic did; empty if none does."""
+        for name, file in (
+            ("left capture", self._left),
+            ("right capture", self._right),
+            ("link log", self._log),
+        ):
+            if file.truncated:
+                return f"{name}: {file.truncated}"
+        return ""
+
+    def delivered(
+        self, sent: Sent, due_ns: int, now_ns: int, frame: bytes, change: str, *, again: bool
+    ) -> None:
+        """A frame went out on the far side; ``again`` if not the packet's first."""
+        self.forwarded[sent.direction] += 1
+        self.lateness.add(now_ns - due_ns)
+        comment = f"delivered after {(now_ns - sent.time_ns) / 1e6:.1f} ms"
+        if change:
+            comment += f", {change}"
+        comment = _numbered(sent, f"again {comment}" if again else comment)
+        near, far = self._captures(sent.direction)
+        if not again:
+            self._capture_sent(near, sent, comment)
+        far.write(self._epoch_ns + now_ns, _kept(sent, frame), comment, len(frame))
+        began_ns = self._began_ns
+        self._log.delivered(
+            self._facts(sent), due_ns - began_ns, now_ns - began_ns, change, again=again
+        )
+
+    def not_delivered(self, sent: Sent, fate: Dropped) -> None:
+        """A packet will not come out on the far side."""
+        self.dropped += 1
+        near, _ = self._captures(sent.direction)
+        self._capture_sent(near, sent, _numbered(sent, f"dropped: {fate.reason}"))
+        self._log.dropped(self._facts(sent), fate.reason)
+
+    def close(self) -> None:
+        """Close all files."""
+        self._files.close()
+
+    def _captures(self, direction: Direction) -> tuple[CaptureWriter, CaptureWriter]:
+        """The near and the far one."""
+        if direction is Direction.TO_SERVER:
+            return self._left, self._right
+        return self._right, self._left
+
+    def _capture_sent(self, near: CaptureWriter, sent: Sent, comment: str) -> None:
+        time_ns = self._epoch_ns + sent.time_ns
+        near.write(time_ns, _kept(sent, sent.frame), comment, sent.original_length)
+
+    def _facts(self, sent: Sent) -> Facts:
+        return (
+            sent.direction,
+            sent.number,
+            sent.headers.protocol,
+            sent.time_ns - self._began_ns,
+            sent.waiting,
+            sent.headers.ip_length,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _numbered(sent: Sent, text: str) -> str:
+    return text if sent.number is None else f"#{sent.number} {text}"
+
+
+def _kept(sent: Sent, frame: bytes) -> bytes:
+    return frame[:_TCP_BYTES] if sent.headers.protocol == TCP else frame

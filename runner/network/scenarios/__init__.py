@@ -1,0 +1,1 @@
+"""Scenario strings of quic-network-simulator, and what each of them means."""

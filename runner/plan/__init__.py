@@ -1,0 +1,1 @@
+"""What is to be run: implementations and test cases, selected into jobs."""

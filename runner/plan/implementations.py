@@ -1,0 +1,174 @@
+"""Which implementations there are: implementations.json, read into values.
+
+The schema is quic-interop-runner's, so its own files load unchanged, with one optional key more::
+
+    {"name": {"image": "owner/name:tag", "url": "https://...", "role": "both|client|server",
+              "command": "./program --flag" or {"client": "./a", "server": "./b"}}}
+
+A command is split like a shell line but never given to a shell. A program with a slash in it is
+relative to the folder of the file. ``{python}`` stands for this interpreter, ``{peers}`` for the
+folder of the peers that ``scripts/setup`` built.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.trace.model import Side
+
+DEFAULT_FILE = Path(__file__).with_name("implementations.json")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
+"""What a name may look like: it becomes part of folder names, so nothing else ever does."""
+IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
+
+
+def load(path: Path | None = None) -> tuple[Implementation, ...]:
+    """Read an implementations file, ours by default, in its order.
+
+    Raises:
+        UserError: It cannot be read, or says something that the schema does not know.
+    """
+    path = path or DEFAULT_FILE
+    try:
+        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
+    except OSError as error:
+        raise UserError(
+            f"{path}: {error.strerror}", "--implementations names a JSON file"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: {error}",
+            'each entry looks like {"name": {"image": "...", "url": "...", "role": "both"}}',
+        ) from error
+    return tuple(_implementation(path, name, entry) for name, entry in entries.items())
+
+
+def replaced(
+    implementations: Sequence[Implementation], replacements: Iterable[str]
+) -> tuple[Implementation, ...]:
+    """Apply ``-r name=image``: run that image in place of the one that the file names.
+
+    Raises:
+        UserError: A replacement is not of that form, or its name is unknown.
+    """
+    by_name = {implementation.name: implementation for implementation in implementations}
+    for replacement in replacements:
+        name, equals, image = replacement.partition("=")
+        if not equals or not image:
+            raise UserError(f"--replace {replacement!r} is not of the form name=image")
+        if name not in by_name:
+            raise UserError(
+                f"--replace: no implementation is called {name!r}",
+                f"there are: {', '.join(by_name)}",
+            )
+        by_name[name] = replace(by_name[name], image=parse_image(image))
+    return tuple(by_name.values())
+
+
+def parse_image(reference: str) -> str:
+    """An image's name, if it can be one: ``owner/name:tag``, ``name@sha256:...``, or an id.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if not IMAGE.fullmatch(reference):
+        raise UserError(
+            f"{reference!r} cannot be the name of an image",
+            "owner/name:tag; --backend netns runs local commands, ./program",
+        )
+    return reference
+
+
+def parse_command(line: str, folder: Path) -> tuple[str, ...]:
+    """Split a command line; its program becomes absolute if it has a slash in it.
+
+    Raises:
+        UserError: The quotes do not match, or there is nothing in it.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UserError(f"the command {line!r} cannot be split: {error}") from error
+    if not words:
+        raise UserError("a command is empty")
+    places = {"{python}": sys.executable, "{peers}": str(peers_folder())}
+    for place, value in places.items():
+        words = [word.replace(place, value) for word in words]
+    program = words[0]
+    if "/" in program:
+        program = os.path.normpath(folder / program)
+    return (program, *words[1:])
+
+
+def peers_folder() -> Path:
+    """Where ``scripts/setup`` puts the peers that it builds; QUICMATRIX_PEERS overrides it."""
+    named = os.environ.get("QUICMATRIX_PEERS")
+    return Path(named).absolute() if named else DEFAULT_FILE.resolve().parents[2] / ".peers"
+
+
+def missing_program(implementation: Implementation, role: Side) -> str:
+    """Why its local command for a role cannot be started; empty if it can."""
+    command = implementation.commands.get(role)
+    if command is None:
+        return f"{implementation.name} has no local command as {role}"
+    if shutil.which(command[0]) is None:
+        return f"{implementation.name}: there is no program {command[0]}"
+    return ""
+
+
+def require_program(implementation: Implementation, role: Side) -> None:
+    """Make sure that its local command for a role can be started.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if problem := missing_program(implementation, role):
+        raise UserError(problem, "scripts/setup builds the peers; name=./program names your own")
+
+
+def valid_name(name: str) -> bool:
+    """Whether an implementation may be called that."""
+    return NAME.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry of the file, as it stands there."""
+
+    image: str | None = None
+    url: str = ""
+    role: Literal["both", "client", "server"] = "both"
+    command: str | dict[Literal["client", "server"], str] | None = None
+
+
+def _implementation(path: Path, name: str, entry: _Entry) -> Implementation:
+    if not valid_name(name):
+        raise UserError(
+            f"{path}: {name!r} cannot be an implementation's name",
+            "letters, digits, '.', '+' and '-', 64 at most",
+        )
+    roles = frozenset(Side) if entry.role == "both" else frozenset({Side(entry.role)})
+    lines: Mapping[str, str]
+    if entry.command is None:
+        lines = {}
+    elif isinstance(entry.command, str):
+        lines = dict.fromkeys(roles, entry.command)
+    else:
+        lines = {str(role): line for role, line in entry.command.items()}
+    try:
+        commands = {Side(role): parse_command(line, path.parent) for role, line in lines.items()}
+    except UserError as error:
+        raise UserError(f"{path}: {name}: command: {error.message}", error.hint) from error
+    return Implementation(name, entry.image, entry.url, roles, commands)

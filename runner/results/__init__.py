@@ -1,0 +1,1 @@
+"""All verdicts of a run together: the matrix, counts, and result.json."""

@@ -1,0 +1,48 @@
+"""Which kinds of sandbox there are, by the name that ``--backend`` uses."""
+
+from __future__ import annotations
+
+import contextlib
+
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.sandbox.model import Backend, SandboxError
+
+NETNS, DOCKER = BACKENDS = ("netns", "docker")
+
+
+def backend(name: str) -> Backend:
+    """Make a backend. Nothing is asked of the machine yet."""
+    if name == DOCKER:
+        from quicmatrix.runner.console.pulling import Pulling  # noqa: PLC0415 - only docker needs it
+        from quicmatrix.runner.sandbox.docker.backend import DockerBackend  # noqa: PLC0415 - imports the SDK
+
+        return DockerBackend(progress=Pulling())
+    from quicmatrix.runner.sandbox.netns.netns import NetnsBackend  # noqa: PLC0415 - only running needs it
+
+    return NetnsBackend()
+
+
+def widest() -> Backend:
+    """The backend that knows most of what runs can leave behind: docker, if there is an engine."""
+    place = backend(DOCKER)
+    try:
+        place.leftovers()
+    except (UserError, SandboxError):
+        return backend(NETNS)
+    return place
+
+
+def engine_version() -> str:
+    """The container engine of this machine.
+
+    Raises:
+        UserError: There is none, or it does not answer.
+    """
+    from quicmatrix.runner.sandbox.docker.engine import EngineError, connect  # noqa: PLC0415 - imports the SDK
+
+    with contextlib.closing(connect()) as engine:
+        try:
+            found = engine.version()
+        except EngineError as error:
+            raise UserError(str(error)) from error
+    return f"{found.version}, API {found.api}, {found.architecture}"

@@ -1,0 +1,1 @@
+"""The docker backend: the two sides are containers."""

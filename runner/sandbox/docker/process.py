@@ -1,0 +1,71 @@
+"""An endpoint in a container: how it ends, and how what it prints is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from quicmatrix.runner.sandbox.docker.container import exit_of
+from quicmatrix.runner.sandbox.docker.engine import Engine
+from quicmatrix.runner.sandbox.log import BoundedLog
+from quicmatrix.runner.sandbox.model import Exit, SandboxError
+from quicmatrix.runner.sandbox.netns.holder import finish
+
+END_S = 20.0
+"""How long the engine may take to end what it was told to kill."""
+
+
+class DockerProcess:
+    """A container that runs; see :class:`quicmatrix.runner.sandbox.model.Process`.
+
+    The engine closes the stream of what a container prints when it has ended, and not before, even
+    if its programs have closed theirs. So that is what tells the end, and no thread waits for it.
+    Whatever the endpoint leaves behind in its container is killed by the engine.
+    """
+
+    def __init__(self, engine: Engine, container: str, log: BoundedLog, grace_s: float) -> None:
+        self._engine = engine
+        self._container = container
+        self._log = log
+        self._grace_s = grace_s
+        self._end = asyncio.ensure_future(self._supervise())  # awaited when the host ends
+
+    async def wait(self) -> Exit:
+        """Wait until it has ended."""
+        return await asyncio.shield(self._end)
+
+    async def stop(self) -> Exit:
+        """SIGTERM to the container's first process; after a grace, :meth:`kill`."""
+        await self._signal(signal.SIGTERM)
+        await asyncio.wait({self._end}, timeout=self._grace_s)
+        return await self.kill()
+
+    async def kill(self) -> Exit:
+        """SIGKILL; the engine kills all else in the container when its first process is dead.
+
+        Raises:
+            SandboxError: It survives.
+        """
+        await self._signal(signal.SIGKILL)
+        await asyncio.wait({self._end}, timeout=END_S)
+        if not self._end.done():
+            raise SandboxError(f"a container survives SIGKILL for {END_S} s")
+        return await self.wait()
+
+    async def _signal(self, number: signal.Signals) -> None:
+        if not self._end.done():
+            await finish(asyncio.to_thread(self._engine.signal, self._container, number))
+
+    async def _supervise(self) -> Exit:
+        try:
+            await self._log.over.wait()
+            if self._log.overflow or self._log.fault is not None:
+                # The engine waits for whoever is attached to read it all, even to end a container.
+                self._log.close()
+                await asyncio.to_thread(self._engine.signal, self._container, signal.SIGKILL)
+            end = await asyncio.to_thread(self._engine.wait, self._container)
+        finally:
+            self._log.close()
+        if self._log.fault is not None:
+            raise SandboxError(f"cannot write a log: {self._log.fault}")
+        return exit_of(end, log_overflow=self._log.overflow)

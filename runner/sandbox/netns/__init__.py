@@ -1,0 +1,1 @@
+"""The netns backend: hosts are made of namespaces, and run local commands."""

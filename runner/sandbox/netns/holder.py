@@ -1,0 +1,241 @@
+"""The process that is a host: its namespaces live as long as it does, and it as long as we do.
+
+``unshare`` makes the namespaces and waits outside of the PID namespace; ``host.sh``, PID 1 inside,
+builds the file system and then waits for the end of its standard input. The other end of that pipe
+is held here and nowhere else, so whatever ends the runner, even SIGKILL, ends the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from quicmatrix.runner.sandbox.model import SandboxError
+
+SCRIPT = Path(__file__).with_name("host.sh")
+SEARCH_PATH = os.pathsep.join(("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
+"""Where root's tools are, which the PATH of other users may lack."""
+BUILD_S = 20.0
+END_S = 10.0
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Holder:
+    """A host's namespaces."""
+
+    process: asyncio.subprocess.Process
+    """unshare: in the outer mount namespace, which still has the machine's root."""
+    lifeline: int
+    """Our end of the pipe; -1 once it is closed."""
+    pid: int = 0
+    """PID 1 of the host, as we count; 0 before it is ready."""
+    namespaces: dict[str, int] = field(default_factory=dict)
+    """Open files of those that matter. As long as we have them, no other namespace has their inode
+    numbers, by which alone it can be told who is in which."""
+
+    async def ready(self) -> None:
+        """Wait until the host is built.
+
+        Raises:
+            SandboxError: The script failed.
+        """
+        assert self.process.stdout is not None
+        said: list[str] = []
+        async with asyncio.timeout(BUILD_S):
+            async for line in self.process.stdout:
+                text = line.decode(errors="replace").strip()
+                word, _, pid = text.partition(" ")
+                if word == "ready":
+                    self.pid = int(pid)
+                    for name in ("net", "mnt", "pid"):
+                        flags = os.O_RDONLY | os.O_CLOEXEC
+                        self.namespaces[name] = os.open(f"/proc/{pid}/ns/{name}", flags)
+                    return
+                said.append(text)
+        raise SandboxError("cannot build a host: " + "; ".join(said or ["no reason given"]))
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """The start of a command that runs inside."""
+        return (
+            *("nsenter", "--target", str(self.pid)),
+            *("--net", "--mount", "--pid", "--ipc", "--uts", "--"),
+        )
+
+    @property
+    def root(self) -> Path:
+        """The host's root folder, from here."""
+        return Path(f"/proc/{self.pid}/root")
+
+    @property
+    def inodes(self) -> frozenset[int]:
+        """What identifies the namespaces, until :meth:`release`."""
+        return frozenset(os.fstat(fd).st_ino for fd in self.namespaces.values())
+
+    def crowded(self) -> bool:
+        """Whether anything but PID 1 runs inside.
+
+        Raises:
+            SandboxError: Not even PID 1 does.
+        """
+        try:
+            processes = [entry for entry in (self.root / "proc").iterdir() if entry.name.isdigit()]
+        except OSError as error:
+            raise SandboxError("a host died under its programs") from error
+        return any(alive(process) for process in processes if process.name != "1")
+
+    async def end(self) -> None:
+        """End the host and everything in it."""
+        if self.lifeline >= 0:
+            os.close(self.lifeline)
+            self.lifeline = -1
+        try:
+            async with asyncio.timeout(END_S):
+                await self.process.wait()
+        except TimeoutError:
+            kill_spawned(self.process)  # unshare's --kill-child takes PID 1 with it
+            await self.process.wait()
+            raise SandboxError(f"a host did not end within {END_S} s of being told to") from None
+
+    def release(self) -> None:
+        """Let go of the namespaces."""
+        while self.namespaces:
+            os.close(self.namespaces.popitem()[1])
+
+
+def alive(process: Path) -> bool:
+    """Whether any thread of a process runs, given its folder in a /proc."""
+    try:
+        text = (process / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    state, *fields = text.rpartition(") ")[2].split()  # the name before may contain anything
+    return state not in ("Z", "X") or int(fields[16]) > 1  # proc(5): num_threads
+
+
+async def hold(arguments: Sequence[str], environment: Mapping[str, str]) -> Holder:
+    """Start to build a host; the arguments are those of ``host.sh build``.
+
+    Not to be cancelled, since whoever calls it has to end the host.
+    """
+    theirs, lifeline = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts"),
+            *("--fork", "--kill-child=KILL"),
+            *("sh", str(SCRIPT), "build", *arguments),
+            stdin=theirs,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**tool_environment(), **environment},
+            cwd="/",
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(lifeline)
+        raise
+    finally:
+        os.close(theirs)
+    return Holder(process, lifeline)
+
+
+async def run_tool(*command: str, text: str = "") -> str:
+    """Run a short program of the machine's; returns what it printed.
+
+    Raises:
+        SandboxError: It failed.
+    """
+    process = await spawn(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        environment=tool_environment(),
+    )
+    try:
+        output, _ = await process.communicate(text.encode())
+    except asyncio.CancelledError:
+        await finish(end_spawned(process))
+        raise
+    said = output.decode(errors="replace").strip()
+    if process.returncode:
+        raise SandboxError(f"{' '.join(command)} failed with {process.returncode}: {said}")
+    return said
+
+
+async def spawn(
+    *command: str,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    environment: Mapping[str, str],
+    pass_fds: Sequence[int] = (),
+) -> asyncio.subprocess.Process:
+    """Start a process in a session of its own; if we are cancelled meanwhile, it is ended first."""
+    made: list[asyncio.subprocess.Process] = []
+
+    async def make() -> None:
+        made.append(
+            await asyncio.create_subprocess_exec(
+                *command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=environment,
+                cwd="/",
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        )
+
+    try:
+        await finish(make())
+    except asyncio.CancelledError:
+        await finish(end_spawned(made[0]))
+        raise
+    return made[0]
+
+
+def kill_spawned(process: asyncio.subprocess.Process) -> None:
+    """SIGKILL to what :func:`spawn` has started, with its children.
+
+    Not by its own kill(): that polls first, and may take its status from asyncio.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def end_spawned(process: asyncio.subprocess.Process) -> None:
+    """:func:`kill_spawned`, and wait; without its children, that would wait for their pipes."""
+    kill_spawned(process)
+    await process.wait()
+
+
+def tool_environment() -> dict[str, str]:
+    """The environment of the machine's tools: a fixed language, and root's programs in reach."""
+    return {"PATH": f"{os.environ.get('PATH', '')}:{SEARCH_PATH}".lstrip(":"), "LC_ALL": "C"}
+
+
+async def finish(work: Coroutine[object, object, T]) -> T:
+    """Do it to the end, even if we are cancelled meanwhile; then be cancelled."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = not task.cancelled()
+        except BaseException:  # noqa: BLE001, S110 - raised by result(), below
+            pass
+    result = task.result()
+    if cancelled:
+        raise asyncio.CancelledError
+    return result

@@ -1,0 +1,185 @@
+"""One host made of namespaces: what it is built of, the programs that run on it, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from quicmatrix.runner.network.topology import SIM_LEFT, SIM_RIGHT, hosts_file
+from quicmatrix.runner.sandbox.label import RUN_VARIABLE, Label, environment
+from quicmatrix.runner.sandbox.log import BoundedLog
+from quicmatrix.runner.sandbox.model import Folders, Launch, LaunchError, Limits, SandboxError
+from quicmatrix.runner.sandbox.netns import cgroup
+from quicmatrix.runner.sandbox.netns.cgroup import Group
+from quicmatrix.runner.sandbox.netns.holder import SCRIPT, Holder, finish, hold, run_tool
+from quicmatrix.runner.sandbox.netns.process import NetnsProcess, needed, start, sweep
+
+PRIVATE = tuple(
+    Path(name)
+    for name in ("/tmp", "/run", "/dev", "/www", "/certs", "/downloads", "/logs", "/proc", "/sys")  # noqa: S108 - not to write there
+)
+"""What a side has of its own instead of the machine's; host.sh says the same."""
+OTHER_ENTRIES = 65536
+"""Inodes in /logs, in /tmp and in /dev/shm."""
+
+
+@dataclass(slots=True)
+class NetnsHost:
+    """A host; see :class:`~quicmatrix.runner.sandbox.model.Host`, made by its sandbox."""
+
+    name: str
+    """``client``, ``server`` or ``sim``."""
+    scratch: Path
+    folders: Folders
+    limits: Limits
+    label: Label
+    group: Group
+    grace_s: float
+    visible: tuple[Path, ...]
+    _holder: Holder | None = None
+    _programs: list[NetnsProcess] = field(default_factory=list)
+    _exposed: set[Path] = field(default_factory=set)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a program starts, and while what another one left behind is killed."""
+
+    @property
+    def contained(self) -> bool:
+        """Whether it is one of the sides."""
+        return self.name != "sim"
+
+    @property
+    def holder(self) -> Holder:
+        """What its namespaces live by."""
+        if self._holder is None:
+            raise SandboxError(f"the {self.name}'s host is not there")
+        return self._holder
+
+    # --- What others may call ---------------------------------------------------------------------
+
+    async def start(self, launch: Launch, log: Path) -> NetnsProcess:
+        """Start a program; its standard output and error go to the file ``log``."""
+        if not launch.command:
+            raise LaunchError(f"{launch.image}: no image can be started here, only a command")
+        async with self._lock:
+            await self._expose((*self.visible, *needed(launch)))
+            drain = BoundedLog(log, self.limits.log_bytes)
+            try:
+                started = await start(self, launch, drain, {RUN_VARIABLE: self.label.run_id})
+            except BaseException:
+                drain.close()
+                raise
+            drain.close_end()
+            program = NetnsProcess(self, drain, started, self.grace_s)
+            self._programs.append(program)
+            return program
+
+    def folder(self, path: str) -> Path:
+        """Where a folder of the host is for us, while the sandbox lasts."""
+        if self.contained:
+            return self.holder.root / path.lstrip("/")
+        return self.folders.sim_logs if path.rstrip("/") == "/logs" else Path(path)
+
+    async def settle(self, ended: NetnsProcess) -> None:
+        """Kill what a program left behind, if no other program runs here."""
+        async with self._lock:
+            others = [one for one in self._programs if one is not ended and one.running]
+            if self.holder.crowded() and not others:
+                await sweep(self.holder)
+
+    # --- What the sandbox calls -------------------------------------------------------------------
+
+    async def build(self) -> None:
+        """Begin to make it; :attr:`holder` tells when it is ready."""
+        cgroup.create(self.group, self.limits)
+        root = self.scratch / self.name
+        root.mkdir()
+
+        async def start() -> None:
+            self._holder = await hold(self._arguments(root), environment(self.label))
+
+        await finish(start())
+
+    async def ready(self) -> None:
+        """Wait until it is made."""
+        await self.holder.ready()
+
+    @property
+    def pid(self) -> int:
+        """Its first process."""
+        return self.holder.pid
+
+    async def end(self) -> None:
+        """End it with everything that runs on it, and remove its control groups."""
+        async with AsyncExitStack() as stack:  # each step is tried, whatever the others do
+            for folder in self.group.folders:
+                stack.push_async_callback(asyncio.to_thread, cgroup.remove, folder)
+            stack.push_async_callback(self._end_programs)
+
+    async def _end_programs(self) -> None:
+        if self._holder is None:
+            return
+        ends = await asyncio.gather(
+            *(program.kill() for program in self._programs), return_exceptions=True
+        )
+        await self._holder.end()
+        for problem in ends:
+            if isinstance(problem, BaseException):
+                raise problem
+
+    def inodes(self) -> frozenset[int]:
+        """What identifies its namespaces, for those who look whether any is left."""
+        return self._holder.inodes if self._holder else frozenset()
+
+    def release(self) -> None:
+        """Let go of its namespaces."""
+        if self._holder is not None:
+            self._holder.release()
+
+    def _arguments(self, root: Path) -> tuple[str, ...]:
+        limits = self.limits
+        other = f"size={limits.temporary_bytes},nr_inodes={OTHER_ENTRIES}"
+        return (
+            "contained" if self.contained else "open",
+            str(root),
+            self.name,
+            hosts_file(SIM_LEFT if self.name == "client" else SIM_RIGHT),
+            str(self.folders.www.absolute()) if self.name == "server" else "",
+            str(self.folders.certs.absolute()),
+            str(self.folders.sim_logs.absolute()),
+            # The folder itself is an inode too.
+            f"size={limits.downloads_bytes},nr_inodes={limits.downloads_entries + 1}",
+            f"size={limits.logs_bytes},nr_inodes={OTHER_ENTRIES}",
+            other,
+        )
+
+    async def _expose(self, paths: Sequence[Path]) -> None:
+        """Show what is hidden by folders that the host has of its own."""
+        if not self.contained:
+            return
+        hidden = [path for path in to_expose(paths) if not self._exposed & {path, *path.parents}]
+        if hidden:
+            outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
+            root = str(self.scratch / self.name)
+            await run_tool(*outside, "sh", str(SCRIPT), "expose", root, *map(str, hidden))
+            self._exposed.update(hidden)
+
+
+def to_expose(paths: Sequence[Path]) -> list[Path]:
+    """Which paths have to be shown to a side that has :data:`PRIVATE` of its own.
+
+    A program's folder stands for the program, since it may need its neighbours, but for one that
+    lies in a private folder itself. A private folder, or one around it, cannot be shown.
+    """
+    wanted: set[Path] = set()
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        choice = path if folder in PRIVATE else folder
+        inside = any(choice.is_relative_to(private) for private in PRIVATE)
+        if inside and choice not in PRIVATE and choice.exists():
+            wanted.add(Path(os.path.realpath(choice)))
+            wanted.add(choice)
+    return [path for path in sorted(wanted) if wanted.isdisjoint(path.parents)]

@@ -1,0 +1,135 @@
+"""Whether namespaces can be made here: as root, or as root of a user namespace of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.sandbox.netns.holder import tool_environment
+
+MARKER = "QUICMATRIX_USER_NAMESPACE"
+"""In the environment of a runner that :func:`enter_user_namespace` has started over."""
+TOOLS = {
+    **dict.fromkeys(
+        ("unshare", "nsenter", "setpriv", "mount", "umount", "pivot_root"), "util-linux"
+    ),
+    **dict.fromkeys(("chroot", "cat", "cp", "realpath"), "coreutils"),
+    "ip": "iproute2",
+}
+"""Every program that is used, and the package that it comes with."""
+CAP_SYS_ADMIN = 21
+ALL_USERS = ["0", "0", "4294967295"]
+"""The uid_map of the machine's own user namespace (user_namespaces(7))."""
+CHECK_S = 20.0
+
+TRIAL = (
+    *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "sh", "-euc"),
+    """
+    mount -n -t proc proc /proc
+    mount -n -t tmpfs tmpfs /proc/tty
+    [ -d /proc/sys/net/ipv6 ] || { echo "this kernel has no IPv6"; exit 1; }
+    ip link add name left type veth peer name right
+    """,
+)
+"""In small what a sandbox needs, without a trace."""
+
+
+def find_tool(name: str) -> str | None:
+    """Where a tool of the machine's is, also where only root's PATH leads; None if nowhere."""
+    return shutil.which(name, path=tool_environment()["PATH"])
+
+
+def check() -> None:
+    """Find out whether sandboxes can be made.
+
+    Raises:
+        UserError: They cannot; the hint says what to do.
+    """
+    missing = {tool: package for tool, package in TOOLS.items() if find_tool(tool) is None}
+    if missing:
+        raise UserError(
+            f"network namespaces need {', '.join(missing)}, not found in PATH",
+            f"install {', '.join(sorted(set(missing.values())))}",
+        )
+    if not privileged() and not user_namespace_allowed():
+        raise UserError(
+            "network namespaces need root, or user namespaces, which this machine forbids",
+            "run it as root, or allow user namespaces: sysctl user.max_user_namespaces=10000"
+            " kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+    trial = TRIAL if privileged() else (*USER_NAMESPACE, *TRIAL)
+    problem = _problem(trial)
+    if problem:
+        raise UserError(
+            f"network namespaces cannot be made here: {problem}",
+            "in a container, give it --privileged; elsewhere run it as root",
+        )
+
+
+def check_real_root() -> None:
+    """Find out whether namespaces can be made and joined with those that others have made.
+
+    Raises:
+        UserError: They cannot.
+    """
+    mapping = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    if not privileged() or mapping != ALL_USERS:
+        raise UserError(
+            "--backend docker needs root: it wires the networks of containers",
+            "sudo quicmatrix run ..., or run quicmatrix/runner, its image (docs/images.md)",
+        )
+    check()
+
+
+USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--")
+
+
+def enter_user_namespace(argv: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Start the runner over as root of its own user namespace, if it needs that and can have it.
+
+    Comes back if it does not or cannot; :func:`check` then says why. Call it first of all, since
+    nothing of this process survives.
+
+    Args:
+        argv: The command that starts this very program; ``sys.orig_argv``.
+        environment: Its environment; ``os.environ``.
+    """
+    if privileged() or MARKER in environment or not user_namespace_allowed():
+        return
+    command = (*USER_NAMESPACE, *argv)
+    os.execvpe(command[0], command, {**environment, MARKER: "1"})  # noqa: S606 - no shell
+
+
+def privileged() -> bool:
+    """Whether we may make namespaces: root may not be, in a container."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective.split()[1], 16) >> CAP_SYS_ADMIN & 1)
+
+
+def user_namespace_allowed() -> bool:
+    """Whether we can become root of a user namespace."""
+    return find_tool("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
+
+
+def _problem(command: Sequence[str]) -> str:
+    """Why a command fails; empty if it does not."""
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=tool_environment(),
+            cwd="/",
+            timeout=CHECK_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = " ".join(done.stdout.decode(errors="replace").split())
+    return (said or f"exit code {done.returncode}") if done.returncode else ""

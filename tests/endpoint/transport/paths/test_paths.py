@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aioquic._buffer import Buffer
+from aioquic.quic.connection import QuicNetworkPath
+from aioquic.quic.packet import QuicFrameType, pull_quic_transport_parameters
+from aioquic.quic.packet_builder import QuicPacketBuilder
+
+from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
+from tests.support.certificates import write_certificates
+from tests.support.quic_pair import (
+    CLIENT_ADDRESS,
+    SERVER_ADDRESS,
+    Link,
+    Pair,
+    client_configuration,
+    server_configuration,
+)
+from tests.support.transfer import Sink, download
+
+PREFERRED = ("193.167.100.100", 4443)
+
+
+@pytest.fixture
+def certs(tmp_path: Path) -> Path:
+    return write_certificates(tmp_path / "certs")
+
+
+class Recording(Connection):
+    """Remembers the frames that it writes for paths, with the path they are for."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.first_frames: dict[object, list[int]] = {}
+
+    def _flush_builder(
+        self,
+        builder: QuicPacketBuilder,
+        network_path: QuicNetworkPath,
+        peer_cid: bytes,
+        now: float,
+    ) -> list[tuple[bytes, Any]]:
+        types = self.first_frames.setdefault(network_path.addr, [])
+        packet = builder._packet
+        if packet is not None and not builder.packet_is_empty and not types:
+            start = builder._packet_start + builder._header_size
+            types.append(builder._buffer.data_slice(start, start + 1)[0])
+        return super()._flush_builder(builder, network_path, peer_cid, now)
+
+
+def transfer(certs: Path, size: int = 2_000_000) -> tuple[Pair, Sink]:
+    pair = Pair(
+        client_configuration(certs),
+        server_configuration(certs),
+        server_type=Recording,
+    )
+    pair.client.keep_alive_after = 0.3
+    return pair, download(pair, size)
+
+
+@pytest.mark.parametrize("address", [("193.167.0.100", 50001), ("193.167.0.101", 50000)])
+def test_a_new_path_begins_with_a_challenge_and_works(
+    certs: Path, address: tuple[str, int]
+) -> None:
+    pair, sink = transfer(certs)
+    pair.run_until(lambda: sink.received > 500_000)
+    pair.client_address = address
+    pair.run_until(lambda: sink.is_finished, limit_s=10)
+    server = pair.server
+    assert isinstance(server, Recording)
+    assert server.first_frames[address] == [QuicFrameType.PATH_CHALLENGE]
+    assert server.peer_address == address
+
+
+def test_a_challenge_does_not_wait_for_a_full_congestion_window(certs: Path) -> None:
+    pair, sink = transfer(certs)
+    pair.run_until(lambda: sink.received > 500_000)
+    server = pair.server
+    server._loss._cc.congestion_window = server._loss.bytes_in_flight // 2
+    pair.client_address = ("193.167.0.100", 50001)
+    before = len(pair.to_client.sent)
+    pair.client.send_ping(uid=0)
+    pair.drive_client()
+    pair.run_until(lambda: server.peer_address == pair.client_address, limit_s=1)
+    assert len(pair.to_client.sent) > before
+    assert server._network_paths[0].local_challenge_sent
+
+
+def test_congestion_control_begins_anew_at_another_host(certs: Path) -> None:
+    pair, sink = transfer(certs)
+    pair.run_until(lambda: sink.received > 500_000)
+    before = pair.server._loss._cc
+    assert pair.server.congestion_window > 20_000
+    pair.client_address = ("193.167.0.101", 50000)
+    pair.run_until(lambda: pair.server._loss._cc is not before, limit_s=1)
+    assert pair.server.congestion_window < 20_000
+    assert pair.server._loss.bytes_in_flight < 20_000
+    assert pair.server.datagram_size == 1200
+    pair.run_until(lambda: sink.is_finished, limit_s=10)
+    pair.run_for(1.0)
+    assert pair.server._loss.bytes_in_flight == 0
+
+
+def test_congestion_control_goes_on_at_another_port(certs: Path) -> None:
+    pair, sink = transfer(certs)
+    pair.run_until(lambda: sink.received > 500_000)
+    before = pair.server._loss._cc
+    pair.client_address = ("193.167.0.100", 50001)
+    pair.run_until(lambda: sink.is_finished, limit_s=10)
+    assert pair.server._loss._cc is before
+    assert pair.server.datagram_size == 1472
+
+
+def test_a_preferred_address_is_offered(certs: Path) -> None:
+    server = Connection(
+        configuration=server_configuration(certs), original_destination_connection_id=b"original"
+    )
+    server.prefer(PREFERRED, ("fd00::1", 4443))
+    server._version = 1
+    parameters = pull_quic_transport_parameters(
+        Buffer(data=server._serialize_transport_parameters())
+    )
+    offered = parameters.preferred_address
+    assert offered is not None
+    assert (offered.ipv4_address, offered.ipv6_address) == (PREFERRED, ("fd00::1", 4443))
+    assert offered.connection_id == server._host_cids[1].cid
+    assert server._host_cids[1].sequence_number == 1
+
+
+def test_a_client_moves_to_the_preferred_address(certs: Path) -> None:
+    class Preferring(Connection):
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self.prefer(PREFERRED, None)
+
+    pair = Pair(client_configuration(certs), server_configuration(certs), server_type=Preferring)
+    sink = download(pair, 1_000_000)
+    pair.run_until(lambda: sink.is_finished, limit_s=10)
+    assert pair.client.peer_address == PREFERRED
+    assert pair.client._peer_cid.sequence_number == 1
+    server_address = pair.server.peer_address
+    assert isinstance(server_address, PathAddress)
+    assert server_address.local.port == 4443
+
+
+def test_a_client_migrates_and_uses_a_new_connection_id(certs: Path) -> None:
+    pair, sink = transfer(certs)
+    pair.run_until(lambda: sink.received > 500_000)
+    before = pair.client._peer_cid.cid
+    new_home = PathAddress(SERVER_ADDRESS, LocalAddress(50002))
+    assert pair.client.migrate(new_home)
+    pair.client_address = (CLIENT_ADDRESS[0], 50002)
+    pair.drive_client()
+    pair.run_until(lambda: sink.is_finished, limit_s=10)
+    assert pair.client._peer_cid.cid != before
+    assert pair.client._network_paths[0].is_validated
+    assert pair.client._network_paths[0].addr == new_home
+    assert pair.server.peer_address == pair.client_address
+
+
+def test_a_client_returns_from_where_it_cannot_be(certs: Path) -> None:
+    pair, sink = transfer(certs)
+    pair.run_until(lambda: sink.received > 500_000)
+    assert pair.client.migrate(PathAddress(SERVER_ADDRESS, LocalAddress(50002)))
+    pair.to_server = Link(drops=lambda *_: True)
+    pair.drive_client()
+    pair.run_for(2.0)
+    pair.to_server = Link()
+    pair.run_until(lambda: sink.is_finished, limit_s=20)
+    assert pair.client._network_paths[0].addr == SERVER_ADDRESS
+
+
+def test_nobody_migrates_before_the_handshake_is_confirmed(certs: Path) -> None:
+    client = Connection(configuration=client_configuration(certs))
+    assert not client.migrate(PathAddress(SERVER_ADDRESS, LocalAddress(50002)))

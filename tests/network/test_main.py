@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.three_hosts import three_hosts
+
+ARGUMENTS = ("--seed=1", "--capture-limit=100000")
+SCENARIO = "--scenario=simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
+
+
+def test_wrong_arguments_are_the_callers_fault(tmp_path: Path) -> None:
+    scenario = "--scenario=simple-p2p --delay=15ms --bandwidth=10Mbps --queue=many"
+    command = (
+        sys.executable,
+        "-m",
+        "quicmatrix.runner.network",
+        *ARGUMENTS,
+        f"--capture-dir={tmp_path}",
+    )
+    done = subprocess.run((*command, scenario), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--queue: 'many' is not a whole number from 1" in done.stderr
+    assert not done.stdout
+
+
+def test_what_it_imports_is_little() -> None:
+    program = "import sys, quicmatrix.runner.network.__main__; print(*sys.modules)"
+    loaded = subprocess.run(
+        (sys.executable, "-P", "-c", program), capture_output=True, text=True, check=True
+    ).stdout.split()
+    slow = {
+        "ctypes",
+        "quicmatrix.runner.network.middlebox.tcp_flow",
+        "asyncio",
+        "msgspec",
+        "click",
+        "rich",
+        "aioquic",
+        "cryptography",
+        "subprocess",
+    }
+    assert not slow & set(loaded)
+
+
+@pytest.mark.netns
+def test_it_speaks_on_standard_output_and_ends_with_standard_input(tmp_path: Path) -> None:
+    with three_hosts() as hosts:
+        command = (sys.executable, "-m", "quicmatrix.runner.network", *ARGUMENTS, SCENARIO)
+        with subprocess.Popen(
+            hosts.sim.command(*command, f"--capture-dir={tmp_path}"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b'{"event": "capturing"}\n'
+            out, _ = process.communicate()
+        assert out.startswith(b'{"event": "finished"')
+        assert process.returncode == 0
+
+
+@pytest.mark.netns
+def test_a_crash_can_be_seen(tmp_path: Path) -> None:
+    with three_hosts() as hosts:
+        command = (
+            sys.executable,
+            "-m",
+            "quicmatrix.runner.network",
+            *ARGUMENTS,
+            SCENARIO,
+            "--left=eth7",
+        )
+        done = subprocess.run(
+            hosts.sim.command(*command, f"--capture-dir={tmp_path}"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stdout == '{"event": "failed", "reason": "OSError: [Errno 19] No such device"}\n'
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("switch", ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
+def test_the_kernel_may_not_forward_around_it(tmp_path: Path, switch: str) -> None:
+    with three_hosts() as hosts:
+        command = (sys.executable, "-m", "quicmatrix.runner.network", *ARGUMENTS, SCENARIO)
+        shell = ("sh", "-c", f'echo 1 >/proc/sys/net/{switch}; "$@"', "sh")
+        done = subprocess.run(
+            hosts.sim.command(*shell, *command, f"--capture-dir={tmp_path}"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"the kernel forwards packets itself: /proc/sys/net/{switch} is not 0" in done.stdout
+
+
+def test_it_starts_quickly() -> None:
+    # In CPU time, since other processes share the machine, and the best of some for the same
+    # reason. It takes 0.065 s.
+    assert min(start_cpu_seconds() for _ in range(5)) < 0.12
+
+
+def start_cpu_seconds() -> float:
+    process = subprocess.Popen(
+        (sys.executable, "-P", "-c", "import quicmatrix.runner.network.__main__")
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.plan.implementations import load, replaced
+from quicmatrix.runner.plan.select import Selection, jobs, select
+from quicmatrix.runner.sandbox.model import Form
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import TestCase
+
+CASES = tuple(
+    TestCase(name, letter, "It works.", name, name, ())
+    for name, letter in (("handshake", "H"), ("transfer", "DC"), ("retry", "S"))
+)
+PYTHON = (sys.executable,)
+A = Implementation("a", commands={Side.CLIENT: PYTHON, Side.SERVER: PYTHON})
+B = Implementation("b", roles=frozenset({Side.SERVER}), commands={Side.SERVER: PYTHON})
+GONE = Implementation("gone", commands={Side.CLIENT: ("/nowhere/x",), Side.SERVER: ("/nowhere/x",)})
+
+
+def chosen(tmp_path: Path, **words: Any) -> Selection:
+    return select((A, B, GONE), cwd=tmp_path, cases=CASES, **words)
+
+
+def names(implementations: tuple[Implementation, ...]) -> list[str]:
+    return [implementation.name for implementation in implementations]
+
+
+def test_everything_that_can_run_here_by_default(tmp_path: Path) -> None:
+    selection = chosen(tmp_path)
+    assert (names(selection.clients), names(selection.servers)) == (["a"], ["a", "b"])
+    assert selection.tests == CASES
+    assert "gone: there is no program /nowhere/x" in selection.left_out
+
+
+def test_lists_of_names_and_letters_each_once(tmp_path: Path) -> None:
+    selection = chosen(tmp_path, clients="a,a", servers="b, a", tests="S,handshake,retry")
+    assert names(selection.servers) == ["b", "a"]
+    assert [test.name for test in selection.tests] == ["retry", "handshake"]
+
+
+def test_a_command_needs_no_file(tmp_path: Path) -> None:
+    program = tmp_path / "my-client"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    selection = chosen(tmp_path, clients="mine=./my-client --fast", servers="a")
+    (mine,) = selection.clients
+    assert mine.commands == {Side.CLIENT: (str(program), "--fast")}
+    assert mine.given == {Side.CLIENT: "./my-client --fast"}
+
+
+def test_one_name_may_get_a_command_for_each_role(tmp_path: Path) -> None:
+    selection = chosen(
+        tmp_path, clients=f"mine={sys.executable} c", servers=f"mine={sys.executable} s"
+    )
+    (mine,) = selection.clients
+    assert selection.servers == (mine,)
+    assert {role: command[1] for role, command in mine.commands.items()} == {
+        Side.CLIENT: "c",
+        Side.SERVER: "s",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ({"tests": "handshak"}, "'handshak'", "handshake"),
+        ({"tests": "s"}, "'s'", "S"),
+        ({"clients": "aa"}, "'aa'", "a"),
+        ({"must_include": "zz"}, "'zz'", "there are: a, b, gone"),
+        ({"clients": "b"}, "b cannot be a client", ""),
+        ({"clients": "gone"}, "/nowhere/x", "scripts/setup"),
+        ({"clients": "x/../y=./z"}, "cannot be an implementation's name", ""),
+        ({"clients": "x="}, "empty", ""),
+        ({"clients": "x='"}, "cannot be split", ""),
+    ],
+)
+def test_bad_words(tmp_path: Path, words: dict[str, str], message: str, hint: str) -> None:
+    with pytest.raises(UserError) as raised:
+        chosen(tmp_path, **words)
+    assert message in raised.value.message
+    assert hint in raised.value.hint
+
+
+def test_must_include_leaves_out_other_pairs(tmp_path: Path) -> None:
+    selection = chosen(tmp_path, must_include="b")
+    assert [(client.name, server.name) for client, server in selection.pairs] == [("a", "b")]
+
+
+def test_each_repetition_has_a_seed_and_a_folder_of_its_own(tmp_path: Path) -> None:
+    selection = chosen(tmp_path, servers="b", tests="S")
+    first, second = jobs(selection, 7, 2)
+    assert (first.seed, second.seed) == (7, 8)
+    assert (first.folder, second.folder) == ("b_a/retry/1", "b_a/retry/2")
+    assert jobs(selection, 7)[0].folder == "b_a/retry"
+
+
+# --- implementations.json ----------------------------------------------------------------------
+
+
+def written(tmp_path: Path, content: object) -> Path:
+    path = tmp_path / "implementations.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_our_own_file_is_read() -> None:
+    reference, ngtcp2, picoquic = load()
+    assert reference.commands[Side.CLIENT][0] == sys.executable
+    assert ngtcp2.commands[Side.SERVER][0].endswith("/ngtcp2/adapter")
+    assert picoquic.commands[Side.SERVER][0].endswith("/picoquic/adapter")
+
+
+def test_files_of_quic_interop_runner_load_unchanged(tmp_path: Path) -> None:
+    entry = {"image": "x/y:latest", "url": "https://example.org", "role": "client"}
+    (implementation,) = load(written(tmp_path, {"quic-go": entry}))
+    assert implementation.roles == {Side.CLIENT}
+    assert implementation.commands == {}
+
+
+def test_a_command_for_each_role_relative_to_the_file(tmp_path: Path) -> None:
+    entry = {"command": {"client": "./c -v", "server": "s"}}
+    (implementation,) = load(written(tmp_path, {"x": entry}))
+    assert implementation.commands[Side.CLIENT] == (str(tmp_path / "c"), "-v")
+    assert implementation.commands[Side.SERVER] == ("s",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "truncated"),
+        ({"x": {"role": "observer"}}, "observer"),
+        ({"x": {"image": 3}}, "$[...].image"),
+        ({"../x": {}}, "cannot be an implementation's name"),
+        ({"x": {"command": ""}}, "x: command: a command is empty"),
+    ],
+)
+def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, content: object, message: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(UserError) as raised:
+        load(path)
+    assert str(path) in raised.value.message
+    assert message in raised.value.message
+
+
+def test_a_missing_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        load(tmp_path / "none.json")
+
+
+def test_replacing_an_image() -> None:
+    assert replaced((A, B), ["b=me/b:1"])[1].image == "me/b:1"
+    with pytest.raises(UserError, match="'c'"):
+        replaced((A, B), ["c=me/c"])
+    with pytest.raises(UserError, match="name=image"):
+        replaced((A, B), ["b"])
+
+
+def test_quic_interop_runner_s_words_for_all_of_a_kind(tmp_path: Path) -> None:
+    measured = TestCase("goodput", "G", "It is fast.", "g", "g", (), figure=lambda _: 1.0)
+    cases = (*CASES, replace(measured, repetitions=5))
+
+    def tests(words: str | None) -> list[str]:
+        chosen = select((A,), cwd=tmp_path, cases=cases, tests=words)
+        return [case.letter for case in chosen.tests]
+
+    assert tests(None) == ["H", "DC", "S", "G"]
+    assert tests("onlyTests") == ["H", "DC", "S"]
+    assert tests("onlyMeasurements") == ["G"]
+    assert tests("S,onlyMeasurements,goodput") == ["S", "G"]
+    with pytest.raises(UserError, match="no test called 'onlytests'") as raised:
+        tests("onlytests")
+    assert "onlyTests" in raised.value.hint
+
+
+def test_a_measurement_is_repeated_unless_somebody_says_how_often() -> None:
+    measured = TestCase("goodput", "G", "It is fast.", "g", "g", (), repetitions=5)
+    selection = Selection((A,), (A,), (CASES[0], measured))
+    assert [(job.test.letter, job.seed) for job in jobs(selection, 7)] == [
+        *[("H", 7), ("G", 7), ("G", 8), ("G", 9), ("G", 10), ("G", 11)]
+    ]
+    assert [job.test.letter for job in jobs(selection, 7, 1)] == ["H", "G"]
+
+
+# --- Images ---------------------------------------------------------------------------------------
+
+
+def imaged(tmp_path: Path, *here: str, **words: Any) -> Selection:
+    """Chosen where only these images are to be had."""
+
+    def require(implementation: Implementation, role: Side) -> None:
+        if implementation.image not in here:
+            raise UserError(f"{implementation.name}: no image as {role}", "build it")
+
+    known = (replace(A, image="a:1"), replace(B, image="b:1"), GONE)
+    return select(known, cwd=tmp_path, form=Form.IMAGE, require=require, cases=CASES, **words)
+
+
+def test_with_images_whoever_has_one_runs_whatever_commands_there_are(tmp_path: Path) -> None:
+    selection = imaged(tmp_path, "b:1")
+    assert (names(selection.clients), names(selection.servers)) == ([], ["b"])
+    assert "gone: no image as client" in selection.left_out
+
+
+def test_with_images_a_word_with_equals_is_one(tmp_path: Path) -> None:
+    selection = imaged(tmp_path, "a:1", "me/x@sha256:12", clients="x=me/x@sha256:12", servers="a")
+    assert [one.image for one in selection.clients] == ["me/x@sha256:12"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"clients": "a"}, "a: no image as client"),
+        ({"clients": "x=y z"}, "'y z' cannot be the name of an image"),
+        ({"clients": "x="}, "cannot be the name of an image"),
+        ({"clients": "x=./program"}, "cannot be the name of an image"),
+        ({"clients": "x=one", "servers": "x=two"}, "x is two images: one, two"),
+    ],
+)
+def test_with_images_what_cannot_be_is_wrong_use(
+    tmp_path: Path, words: dict[str, str], said: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        imaged(tmp_path, "one", "two", **words)
+    assert said in caught.value.message
+
+
+def test_a_replacement_is_an_image_too() -> None:
+    with pytest.raises(UserError, match="cannot be the name"):
+        replaced((A,), ["a=./program"])

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.model.implementation import Image
+from quicmatrix.runner.model.measurement import Sample, Series
+from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
+from quicmatrix.runner.results import store
+from quicmatrix.runner.results.store import JobResult, RunResult, TestInfo
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import Evidence, Level
+
+VIOLATION = ReportedViolation(
+    "client_repeats_the_token",
+    Level.MUST,
+    "RFC 9000, 8.1.2",
+    "The client repeats the token.",
+    "it is another",
+    Side.CLIENT,
+    (Evidence(Side.SERVER, 4, 0.25, "Initial", 1),),
+)
+JOB = JobResult(
+    client="a",
+    server="b",
+    test="retry",
+    letter="S",
+    repetition=1,
+    seed=7,
+    verdict=Verdict(Outcome.FAILED, "the client: it is another", (VIOLATION,), 1),
+    started_at=10.0,
+    duration_s=1.5,
+    folder="b_a/retry",
+    command="quicmatrix run",
+)
+RESULT = RunResult(
+    run_id="r",
+    started_at=1.0,
+    ended_at=2.0,
+    folder="runs/x",
+    clients=("a",),
+    servers=("b", "c"),
+    urls={"a": "https://example.org"},
+    tests=(TestInfo("S", "retry", "It retries.", "simple-p2p"),),
+    seed=7,
+    planned=2,
+    jobs=(JOB,),
+    tools={"tshark": "4.0.17"},
+    images={"a": Image("me/a:1", "sha256:01", "amd64", ("me/a@sha256:23",))},
+)
+
+
+def attempts(*outcomes: Outcome) -> tuple[JobResult, ...]:
+    return tuple(
+        replace(JOB, repetition=number, verdict=Verdict(outcome))
+        for number, outcome in enumerate(outcomes, 1)
+    )
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    assert store.load(tmp_path) == RESULT
+    assert store.load(tmp_path / "result.json") == RESULT
+
+
+def test_quic_interop_runners_keys(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document["results"] == [
+        [{"abbr": "S", "name": "retry", "result": "failed"}],
+        [{"abbr": "S", "name": "retry", "result": None}],
+    ]
+    assert document["tests"]["S"]["name"] == "retry"
+    assert document["quic_version"] == "0x1"
+    assert len(document["measurements"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
+        ([Outcome.PASSED], "succeeded"),
+        ([Outcome.UNSUPPORTED], "unsupported"),
+        ([Outcome.TIMEOUT], "failed"),
+        ([Outcome.CRASHED], "failed"),
+        ([Outcome.INCONCLUSIVE], None),
+        ([Outcome.ERROR], None),
+        ([Outcome.PASSED, Outcome.FAILED], "failed"),
+        ([Outcome.PASSED, Outcome.ERROR], None),
+    ],
+)
+def test_the_worst_repetition_is_what_is_exported(
+    tmp_path: Path, outcomes: list[Outcome], word: str | None
+) -> None:
+    store.write(replace(RESULT, jobs=attempts(*outcomes)), tmp_path)
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document["results"][0][0]["result"] == word
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    path = tmp_path / "result.json"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"result\.json"):
+        store.load(path)
+
+
+def test_a_result_of_another_format_is_refused(tmp_path: Path) -> None:
+    store.write(RESULT, tmp_path)
+    path = tmp_path / "result.json"
+    path.write_text(path.read_text().replace('"jobs_format": 1', '"jobs_format": 99'))
+    with pytest.raises(UserError, match="99"):
+        store.load(path)
+
+
+def test_no_result_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        store.load(tmp_path)
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    store.write_file(path, b"before")
+    with pytest.raises(TypeError):
+        store.write_file(path, "not bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+GOODPUT = TestInfo("G", "goodput", "It is fast.", "simple-p2p", is_measurement=True)
+
+
+def measured(*samples: Sample | None) -> RunResult:
+    """A run with a measurement of these samples; where there is none, the repetition failed."""
+    jobs = tuple(
+        replace(
+            JOB,
+            test="goodput",
+            letter="G",
+            repetition=number,
+            verdict=Verdict(Outcome.PASSED if sample else Outcome.FAILED),
+            sample=sample,
+        )
+        for number, sample in enumerate(samples, 1)
+    )
+    return replace(RESULT, tests=(*RESULT.tests, GOODPUT), jobs=jobs)
+
+
+def measurement(tmp_path: Path, result: RunResult) -> dict[str, object]:
+    store.write(result, tmp_path)
+    assert store.load(tmp_path) == result
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert [entry["abbr"] for entry in document["results"][0]] == ["S"]
+    ((entry,), _) = document["measurements"]
+    assert isinstance(entry, dict)
+    return entry
+
+
+def test_a_measurement_in_quic_interop_runner_s_words_and_ours(tmp_path: Path) -> None:
+    samples = (Sample(9000.5, 0.5), Sample(9200.5, 0.6, "machine too busy"))
+    entry = measurement(tmp_path, measured(*samples))
+    quic_interop_runners = {key: entry[key] for key in ("abbr", "name", "result", "details")}
+    assert quic_interop_runners == {
+        "abbr": "G",
+        "name": "goodput",
+        "result": "succeeded",
+        "details": "9100 (± 141) kbps",
+    }
+    assert entry["samples_kbps"] == [9000.5, 9200.5]
+    assert entry["mean_kbps"] == 9100.5
+    assert entry["deviation_kbps"] == 141.421
+    assert entry["confidence_95_kbps"] == [9000.5, 9200.5]
+    assert entry["tcp_share"] == 0.55
+    assert entry["doubts"] == ["machine too busy"]
+
+
+def test_a_failed_repetition_makes_no_sample_and_fails_the_measurement(tmp_path: Path) -> None:
+    entry = measurement(tmp_path, measured(Sample(9000), None))
+    assert entry["result"] == "failed"
+    assert entry["samples_kbps"] == [9000]
+    assert measurement(tmp_path, measured(None))["details"] == ""
+
+
+def test_the_last_attempt_at_a_job_is_what_is_exported(tmp_path: Path) -> None:
+    failed, passed = attempts(Outcome.FAILED, Outcome.PASSED)
+    jobs = (failed, replace(passed, repetition=1, attempt=2))
+    assert store.settled(jobs) == jobs[1:]
+    store.write(replace(RESULT, jobs=jobs), tmp_path)
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert document["results"][0][0]["result"] == "succeeded"
+    assert [job["attempt"] for job in document["jobs"]] == [1, 2]
+
+
+def test_a_course_is_read_back_and_damage_named(tmp_path: Path) -> None:
+    assert store.read_series(tmp_path) is None
+    course = Series(100, (1, 2), (None, 30.5), (3, 4), (5, 6), (0, 1))
+    store.write_series(course, tmp_path)
+    assert store.read_series(tmp_path) == course
+    (tmp_path / store.SERIES_FILE).write_text('{"step_ms": "x"}')
+    with pytest.raises(UserError, match=r"series\.json"):
+        store.read_series(tmp_path)

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from quicmatrix.runner.sandbox.model import SandboxError
+from quicmatrix.runner.sandbox.netns.host import PRIVATE, to_expose
+from tests.support.one_sandbox import REPOSITORY, SMALL, Stage, one_sandbox, until
+
+netns = pytest.mark.netns
+
+
+@netns
+def test_each_side_has_folders_of_its_own(tmp_path: Path) -> None:
+    name, folders = tmp_path.name, ("/downloads", "/logs", "/tmp")
+
+    async def story() -> None:
+        async with one_sandbox(tmp_path) as stage:
+            write = f"for i in {' '.join(folders)}; do echo $0 >$i/{name}; done; ls /www"
+            for host, www in ((stage.client, ""), (stage.server, "index\n")):
+                process, log = await stage.start(host, "sh", "-c", write, host.name)
+                assert (await process.wait()).code == 0
+                assert log.read_text() == www
+            for host in (stage.client, stage.server):
+                for path in folders:
+                    assert (host.folder(path) / name).read_text() == f"{host.name}\n"
+                _, said = await stage.shell(host, "cat /certs/ca.pem; ls /logs")
+                assert said.startswith("trusted")
+                assert "qlog" in said
+
+    asyncio.run(story())
+    assert not any(Path(path, name).exists() for path in folders)
+
+
+@netns
+@pytest.mark.parametrize(
+    "path",
+    ["/new", "/etc/new", "/usr/new", "/www/new", "/certs/new", "/proc/sys/net/ipv4/ip_forward"],
+)
+def test_the_machine_is_read_only(tmp_path: Path, path: str) -> None:
+    async def story() -> tuple[int | None, str]:
+        async with one_sandbox(tmp_path) as stage:
+            how, said = await stage.shell(stage.server, f"echo 1 >{path}")
+            return how.code, said
+
+    code, said = asyncio.run(story())
+    assert code not in (0, None)
+    assert "Read-only file system" in said
+    assert not Path("/new").exists()
+
+
+@netns
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "mount -n -o remount,rw /",
+        "mount -n -o remount,bind,rw /usr",
+        "umount -n /etc/hosts",
+        "mount -n -t tmpfs tmpfs /tmp",
+        "mknod /tmp/disk b 254 0",
+        "unshare --mount true",
+        "nsenter --target 1 --mount true",
+        "chroot /proc/1/root true",
+        "kill -KILL 1 && sleep 0.1 && ! kill -0 1",
+        # A user namespace gives new capabilities, but none over the mounts that it inherits.
+        "unshare --user --map-root-user --mount mount -n -o remount,bind,rw /usr",
+    ],
+)
+def test_the_walls_cannot_be_taken_down(tmp_path: Path, attempt: str) -> None:
+    async def story() -> tuple[int | None, str]:
+        async with one_sandbox(tmp_path) as stage:
+            assert (await stage.shell(stage.server, "true"))[0].code == 0
+            how, said = await stage.shell(stage.server, attempt)
+            return how.code, said
+
+    code, said = asyncio.run(story())
+    assert code not in (0, None), said
+
+
+@netns
+def test_the_sockets_and_disks_of_the_machine_are_not_there(tmp_path: Path) -> None:
+    async def story() -> str:
+        async with one_sandbox(tmp_path) as stage:
+            find = "find /run /dev -xdev -type s -o -type b; ls /dev; echo >/dev/null; echo $?"
+            return (await stage.shell(stage.client, find))[1]
+
+    entries = [
+        "fd",
+        "full",
+        "null",
+        "random",
+        "shm",
+        "stderr",
+        "stdin",
+        "stdout",
+        "tty",
+        "urandom",
+        "zero",
+    ]
+    assert asyncio.run(story()).split() == [*entries, "0"]
+
+
+@netns
+def test_a_host_has_its_name_and_knows_the_others(tmp_path: Path) -> None:
+    async def story() -> list[str]:
+        async with one_sandbox(tmp_path) as stage:
+            ask = "uname -n; getent ahosts server46 | cut -d' ' -f1 | sort -u; getent hosts sim"
+            return [(await stage.shell(host, ask))[1] for host in (stage.client, stage.server)]
+
+    client, server = asyncio.run(story())
+    assert client.split()[:3] == ["client", "193.167.100.100", "fd00:cafe:cafe:100::100"]
+    assert client.split()[3] == "fd00:cafe:cafe::2"
+    assert server.split()[0] == "server"
+    assert server.split()[3] == "fd00:cafe:cafe:100::2"
+
+
+@netns
+def test_names_are_known_on_a_machine_that_has_none(tmp_path: Path) -> None:
+    (tmp_path / "layers/upper").mkdir(parents=True)
+    (tmp_path / "layers/work").mkdir()
+    (tmp_path / "sandbox").mkdir()
+    story = f"""
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from one_sandbox import one_sandbox
+
+async def story():
+    async with one_sandbox(Path({str(tmp_path / "sandbox")!r})) as stage:
+        print((await stage.shell(stage.client, "getent hosts server6; ls /etc/passwd"))[1])
+
+asyncio.run(story())
+"""
+    layers = f"lowerdir=/etc,upperdir={tmp_path}/layers/upper,workdir={tmp_path}/layers/work"
+    without_hosts = f'mount -t overlay -o {layers} overlay /etc && rm -f /etc/hosts && exec "$@"'
+    said = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", without_hosts, "sh", sys.executable, "-c", story],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, *_, last = said.stdout.split()
+    assert (first, last) == ("fd00:cafe:cafe:100::100", "/etc/passwd")
+
+
+@netns
+def test_downloads_hold_so_many_entries(tmp_path: Path) -> None:
+    async def story() -> int:
+        async with one_sandbox(tmp_path) as stage:
+            script = "import os\nfor i in range(10000): open(f'/downloads/{i}', 'x')"
+            how, said = await stage.python(stage.client, script)
+            assert how.code == 1
+            assert "No space left on device" in said
+            return len(list(stage.client.folder("/downloads").iterdir()))
+
+    assert asyncio.run(story()) == SMALL.downloads_entries
+
+
+@netns
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/downloads", SMALL.downloads_bytes),
+        ("/logs", SMALL.logs_bytes),
+        ("/tmp", SMALL.temporary_bytes),
+        ("/dev/shm", SMALL.temporary_bytes),
+    ],
+)
+def test_a_folder_holds_so_many_bytes(tmp_path: Path, path: str, limit: int) -> None:
+    async def story() -> int:
+        async with one_sandbox(tmp_path) as stage:
+            fill = f"dd if=/dev/zero of={path}/big bs=1M count=1024"
+            how, said = await stage.shell(stage.client, fill)
+            assert how.code == 1
+            assert "No space left on device" in said
+            return (stage.client.folder(path) / "big").stat().st_size
+
+    assert asyncio.run(story()) == limit
+
+
+@netns
+def test_the_sim_sees_the_machine_and_has_logs(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with one_sandbox(tmp_path) as stage:
+            script = (
+                f"echo there >'{tmp_path}/file'; echo log >/logs/file; ls /proc/1/exe; uname -n"
+            )
+            how, said = await stage.shell(stage.sim, script)
+            assert how.code == 0, said
+            assert said.endswith("sim\n")
+            assert (stage.sim.folder("/logs") / "file").read_text() == "log\n"
+            assert stage.sim.folder("/etc") == Path("/etc")
+
+    asyncio.run(story())
+    assert (tmp_path / "file").read_text() == "there\n"
+    assert (tmp_path / "sim logs" / "file").read_text() == "log\n"
+
+
+# --- What lies in a private folder of the machine ------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A program in a folder below the machine's /tmp, with a blank in its name."""
+    folder = tmp_path / "a project"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "data").write_text("seen")
+    (folder / "bin" / "neighbour").write_text("seen, too")
+    program = folder / "bin" / "program"
+    program.write_text('#!/bin/sh\ncat "$1"; cat "${0%/*}/neighbour"; echo >here; pwd; ls /tmp\n')
+    program.chmod(0o755)
+    return folder
+
+
+def seen_in_tmp(*paths: Path) -> list[str]:
+    """What a host's /tmp holds: the way to these, and to ourselves if we lie there too."""
+    ours = (*paths, Path(sys.prefix), Path(sys.base_prefix), REPOSITORY)
+    return sorted({path.parts[2] for path in ours if path.is_relative_to("/tmp")})
+
+
+@netns
+@pytest.mark.parametrize("command", ["./bin/program", "{}/bin/program", "program"])
+def test_a_program_below_tmp_and_its_folder_are_visible(
+    tmp_path: Path, project: Path, command: str
+) -> None:
+    async def story(stage: Stage) -> str:
+        process, log = await stage.start(
+            stage.client,
+            command.format(project),
+            "data",
+            cwd=project,
+            environment={"PATH": f"{os.environ['PATH']}:{project}/bin"},
+        )
+        await process.wait()
+        return log.read_text()
+
+    async def whole() -> None:
+        async with one_sandbox(tmp_path) as stage:
+            for _ in range(2):  # the second time it is there already
+                said = await story(stage)
+                assert said.startswith("seenseen, too")
+                assert "cannot create here: Read-only file system" in said
+                _, folder, listing = said.partition(f"{project}\n")
+                assert folder
+                assert listing.split() == seen_in_tmp(project)
+
+    asyncio.run(whole())
+
+
+@netns
+def test_a_program_straight_in_tmp_is_visible_alone(tmp_path: Path) -> None:
+    async def story(program: Path) -> str:
+        async with one_sandbox(tmp_path) as stage:
+            process, log = await stage.start(stage.client, str(program))
+            assert (await process.wait()).code == 0
+            return log.read_text()
+
+    program = Path("/tmp", f"quicmatrix-test-{os.getpid()}")
+    program.write_text("#!/bin/sh\nls /tmp\n")
+    program.chmod(0o755)
+    try:
+        assert asyncio.run(story(program)).split() == seen_in_tmp(program)
+    finally:
+        program.unlink()
+
+
+@netns
+def test_a_program_is_found_through_a_link_to_its_folder(tmp_path: Path, project: Path) -> None:
+    link = Path(f"/tmp/quicmatrix-test-{os.getpid()}")
+
+    async def story() -> str:
+        async with one_sandbox(tmp_path) as stage:
+            process, log = await stage.start(stage.client, f"{link}/bin/program", "data", cwd=link)
+            assert (await process.wait()).code == 0
+            return log.read_text()
+
+    link.symlink_to(project)
+    try:
+        assert asyncio.run(story()).startswith("seenseen, too")
+    finally:
+        link.unlink()
+
+
+@netns
+def test_what_leads_out_of_tmp_is_not_followed(tmp_path: Path, project: Path) -> None:
+    """A program cannot make the runner mount or create things elsewhere on the machine."""
+    outside = tmp_path.relative_to("/tmp").parts[0]
+
+    async def story() -> None:
+        async with one_sandbox(tmp_path) as stage:
+            how, _ = await stage.shell(stage.client, f"ln -s /var/tmp /tmp/{outside}")
+            assert how.code == 0
+            with pytest.raises(SandboxError, match="expose"):
+                await stage.start(stage.client, "./bin/program", cwd=project)
+
+    before = set(Path("/var/tmp").iterdir())
+    asyncio.run(story())
+    assert set(Path("/var/tmp").iterdir()) == before
+
+
+def test_only_what_is_hidden_is_exposed(tmp_path: Path, project: Path) -> None:
+    assert to_expose([Path("/usr/bin/env"), Path("/etc"), Path("/")]) == []
+    assert to_expose([*PRIVATE, Path("/tmp/no such thing/program")]) == []
+    assert to_expose([project / "bin" / "program"]) == [project / "bin"]
+    assert to_expose([project / "bin" / "program", project]) == [project]
+    link = tmp_path / "link"
+    link.symlink_to(project / "bin" / "program")
+    assert to_expose([link]) == [tmp_path]
+    assert to_expose([link, link.resolve()]) == [tmp_path]
+
+
+@netns
+def test_a_missing_program_does_not_disturb_the_next(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with one_sandbox(tmp_path) as stage:
+            ready = stage.client.folder("/downloads") / "ready"
+            with pytest.raises(SandboxError):
+                await stage.start(stage.client, "no-such-program")
+            process, _ = await stage.start(
+                stage.client, "sh", "-c", "echo >/downloads/ready; sleep 1000"
+            )
+            await until(ready.exists)
+            assert process.running
+
+    asyncio.run(story())

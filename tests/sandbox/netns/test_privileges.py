@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.sandbox.netns import privileges
+from quicmatrix.runner.sandbox.netns.privileges import MARKER, enter_user_namespace
+from tests.support.one_sandbox import REPOSITORY
+
+NOBODY = 65534
+RUNNER = """
+import asyncio, json, os, sys
+from pathlib import Path
+from quicmatrix.runner.sandbox.netns.privileges import enter_user_namespace
+
+enter_user_namespace(sys.orig_argv, os.environ)
+
+from one_sandbox import SMALL, one_sandbox
+from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
+
+async def main():
+    backend = NetnsBackend()
+    backend.check()
+    async with one_sandbox(Path(sys.argv[1])) as stage:
+        server, _ = await stage.start(stage.server, "sleep", "1000")
+        how, said = await stage.shell(
+            stage.client,
+            "set -e; ip -o addr show dev eth0; ip route; cat /certs/ca.pem; id -u;"
+            " echo >/downloads/x; ! echo >/etc/x; ! mount -n -o remount,bind,rw /usr;"
+            " ls /sys/class/net; ! unshare --mount true",
+        )
+        private, _ = await stage.shell(stage.server, "test ! -e /downloads/x")
+        nproc, count = await stage.python(stage.client, FORKS)
+        stopped = await server.stop()
+        left = stage.client.holder.crowded()
+    print(json.dumps({
+        "code": how.code, "said": said, "private": private.code, "stopped": stopped.signal,
+        "count": int(count), "left": left, "uid": os.geteuid(),
+    }))
+
+FORKS = '''
+import os, signal
+count = 0
+try:
+    while count < 1000:
+        if os.fork() == 0:
+            signal.pause()
+        count += 1
+except OSError:
+    pass
+print(count)
+'''
+asyncio.run(main())
+"""
+
+
+def interpreter_for_all() -> str:
+    """A Python of our version that any user may run; ours may lie in root's home."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for candidate in (Path(sys.executable).resolve(), Path("/usr/bin", version)):
+        if candidate.exists() and all(
+            folder.stat().st_mode & stat.S_IXOTH for folder in (candidate, *candidate.parents)
+        ):
+            return str(candidate)
+    pytest.skip(f"other users have no {version}")
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("masked", [False, True], ids=["", "with part of sys hidden"])
+def test_a_user_without_privileges_makes_sandboxes(
+    tmp_path_factory: pytest.TempPathFactory, masked: bool
+) -> None:
+    if not privileges.user_namespace_allowed():
+        pytest.skip("user namespaces are forbidden here")
+    folder = tmp_path_factory.mktemp("rootless")
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    become: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+        user = f"{NOBODY}"
+        become = ("setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--")
+        if masked:  # as containers do
+            hide = 'mount -n -t tmpfs tmpfs /sys/kernel; exec "$@"'
+            become = ("unshare", "--mount", "sh", "-euc", hide, "hide", *become)
+    code = folder / "code"  # where this lies, another user may not be allowed to look
+    for package in (REPOSITORY / "runner", REPOSITORY / "testcases", Path(msgspec.__path__[0])):
+        shutil.copytree(package, code / package.name)
+    shutil.copy(Path(__file__).with_name("one_sandbox.py"), code)
+    done = subprocess.run(
+        [*become, interpreter_for_all(), "-c", RUNNER, str(folder)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["code"] == 0, told["said"]
+    assert "193.167.0.100/24" in told["said"]
+    assert "trusted0\n" in told["said"].replace("trusted\n0", "trusted0")
+    assert "eth0\nlo\n" in told["said"] or masked
+    assert (told["private"], told["stopped"], told["left"], told["uid"]) == (0, 15, False, 0)
+    assert 10 < told["count"] < 64, "the limit on processes holds without control groups"
+
+
+# --- What is missing -----------------------------------------------------------------------------
+
+
+def test_missing_tools_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    def which(tool: str, path: str | None = None) -> str | None:
+        return None if tool in ("ip", "setpriv", "nsenter") else f"/usr/bin/{tool}"
+
+    monkeypatch.setattr(shutil, "which", which)
+    with pytest.raises(UserError) as raised:
+        privileges.check()
+    assert raised.value.message == "network namespaces need nsenter, setpriv, ip, not found in PATH"
+    assert raised.value.hint == "install iproute2, util-linux"
+
+
+def test_without_root_and_user_namespaces_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "privileged", lambda: False)
+    monkeypatch.setattr(privileges, "user_namespace_allowed", lambda: False)
+    with pytest.raises(UserError) as raised:
+        privileges.check()
+    assert "need root, or user namespaces" in raised.value.message
+    assert "sysctl" in raised.value.hint
+
+
+def test_what_the_kernel_says_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "privileged", lambda: True)
+    monkeypatch.setattr(privileges, "TRIAL", ("sh", "-c", "echo not permitted >&2; exit 1"))
+    with pytest.raises(UserError, match="cannot be made here: not permitted"):
+        privileges.check()
+
+
+@pytest.mark.parametrize(
+    ("privileged", "allowed", "environment", "expected"),
+    [
+        (False, True, {"HOME": "/h"}, True),
+        (True, True, {}, False),
+        (False, False, {}, False),
+        (False, True, {MARKER: "1"}, False),
+    ],
+)
+def test_the_runner_starts_over_only_if_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+    privileged: bool,
+    allowed: bool,
+    environment: dict[str, str],
+    expected: bool,
+) -> None:
+    calls: list[tuple[str, tuple[str, ...], dict[str, str]]] = []
+    monkeypatch.setattr(privileges, "privileged", lambda: privileged)
+    monkeypatch.setattr(privileges, "user_namespace_allowed", lambda: allowed)
+    monkeypatch.setattr(os, "execvpe", lambda *words: calls.append(words))
+    enter_user_namespace(("python3", "-m", "runner"), environment)
+    assert bool(calls) is expected
+    if expected:
+        ((program, command, variables),) = calls
+        assert program == "unshare"
+        assert command == ("unshare", "--user", "--map-root-user", "--", "python3", "-m", "runner")
+        assert variables == {**environment, MARKER: "1"}
+
+
+def test_roots_tools_are_found_by_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert privileges.find_tool("ip") is not None
+    assert privileges.find_tool("no-such-tool") is None
+
+
+@pytest.mark.netns
+def test_root_of_a_user_namespace_is_not_root_to_a_container_engine() -> None:
+    script = (
+        "from quicmatrix.runner.sandbox.netns.privileges import check_real_root as check; check()"
+    )
+    python = (sys.executable, "-P", "-c", script)
+    subprocess.run(python, check=True)
+    inside = ("unshare", "--user", "--map-root-user", *python)
+    done = subprocess.run(inside, check=False, capture_output=True, text=True)
+    assert "UserError: --backend docker needs root" in done.stderr

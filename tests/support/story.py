@@ -1,0 +1,293 @@
+"""Hand-built traces that read like a story, and what a requirement must make of them.
+
+::
+
+    trace(
+        client.initial(crypto("hello")),
+        server.retry(token=b"t", scid=b"retry"),
+        client.initial(crypto("hello"), token=b"t", dcid=b"retry").lost(),
+    )
+
+Each packet travels alone in a datagram, unless :func:`together` coalesces some, and stands in both
+captures, unless it is lost. Packet numbers and connection IDs are chosen as endpoints would, unless
+they matter. A packet is pointed at by its place: ``"left 3"`` is frame 3 of the left capture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from quicmatrix.runner.trace.model import (
+    VERSION_1,
+    Address,
+    Capture,
+    Crypto,
+    Datagram,
+    Ecn,
+    Frame,
+    Packet,
+    PacketType,
+    Path,
+    Side,
+    TlsMessage,
+    Trace,
+)
+from quicmatrix.testcases.model import Inconclusive, Requirement
+
+SERVER_4 = Address("193.167.100.100", 443)
+SERVER_6 = Address("fd00:cafe:cafe:100::100", 443)
+NUMBERED = (PacketType.INITIAL, PacketType.ZERO_RTT, PacketType.HANDSHAKE, PacketType.ONE_RTT)
+
+
+# --- Traffic -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Packets in one datagram, not yet captured."""
+
+    sender: Side
+    fields: tuple[dict[str, Any], ...]
+    path: Path
+    dropped: bool = False
+    garbage: bool = False
+    size: int = 1200
+    ecn: Ecn = Ecn.NOT_ECT
+    fate: str = ""
+    time: float | None = None
+    """Seconds; None for a moment after the last one."""
+    outside: Path | None = None
+    """The path at the server's side of a NAT, if it is another one there."""
+
+    def lost(self) -> Leg:
+        """The link drops it: only the capture next to its sender has it."""
+        return replace(self, dropped=True)
+
+    def secret(self) -> Leg:
+        """The keys are missing."""
+        return self.but(decrypted=False, number=None, key_phase=None, frames=(), tls=())
+
+    def sized(self, size: int) -> Leg:
+        """The datagram has so many bytes."""
+        return replace(self, size=size)
+
+    def marked(self, ecn: Ecn = Ecn.ECT_0) -> Leg:
+        """The IP header has this mark."""
+        return replace(self, ecn=ecn)
+
+    def told(self, fate: str) -> Leg:
+        """What the middlebox says of it; it is lost if that is that."""
+        return replace(self, fate=fate, dropped="dropped: " in fate)
+
+    def after(self, seconds: float) -> Leg:
+        """It is sent at this time."""
+        return replace(self, time=seconds)
+
+    def on(self, server: Address) -> Leg:
+        """It goes to or comes from another address of the server."""
+        return replace(self, path=replace(self.path, server=server))
+
+    def behind(self, port: int, host: str = "193.167.0.100") -> Leg:
+        """A NAT shows the client's address to the server as this one."""
+        return replace(self, outside=replace(self.path, client=Address(host, port)))
+
+    def but(self, **changes: object) -> Leg:
+        """The same packets, with other fields."""
+        return replace(self, fields=tuple({**fields, **changes} for fields in self.fields))
+
+
+def together(*legs: Leg) -> Leg:
+    """Coalesce packets into one datagram (RFC 9000, 12.2)."""
+    return replace(legs[0], fields=tuple(fields for leg in legs for fields in leg.fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Sends packets with an endpoint's usual header fields; keywords override them.
+
+    What is given by position are frames and TLS messages.
+    """
+
+    side: Side
+    scid: bytes
+    dcid: bytes
+    connection: int = 0
+    address: Address = SERVER_4
+
+    def initial(self, *contents: Frame | TlsMessage, **fields: object) -> Leg:
+        return self._send(PacketType.INITIAL, contents, fields)
+
+    def zero_rtt(self, *contents: Frame | TlsMessage, **fields: object) -> Leg:
+        return self._send(PacketType.ZERO_RTT, contents, fields)
+
+    def handshake(self, *contents: Frame | TlsMessage, **fields: object) -> Leg:
+        return self._send(PacketType.HANDSHAKE, contents, fields)
+
+    def retry(self, token: bytes = b"token", **fields: object) -> Leg:
+        given = {"retry_integrity_valid": True, "scid": b"retry", **fields, "token": token}
+        return self._send(PacketType.RETRY, (), given)
+
+    def one_rtt(self, *contents: Frame | TlsMessage, **fields: object) -> Leg:
+        given = {"version": None, "scid": None, "key_phase": 0, **fields}
+        return self._send(PacketType.ONE_RTT, contents, given)
+
+    def garbage(self) -> Leg:
+        """A datagram that is no QUIC packet to the decoder."""
+        return replace(self._send(PacketType.INITIAL, (), {}), fields=(), garbage=True)
+
+    def _send(
+        self, kind: PacketType, contents: Sequence[Frame | TlsMessage], fields: dict[str, object]
+    ) -> Leg:
+        usual = {
+            "type": kind,
+            "version": VERSION_1,
+            "dcid": self.dcid,
+            "scid": self.scid,
+            "size": 1200,
+            "payload_size": 1000,
+            "connection": self.connection,
+            "frames": tuple(one for one in contents if isinstance(one, Frame)),
+            "tls": tuple(one for one in contents if isinstance(one, TlsMessage)),
+        }
+        local = Address("193.167.0.100", 50000 + self.connection)
+        if self.address.is_ipv6:
+            local = Address("fd00:cafe:cafe::100", 50000 + self.connection)
+        return Leg(self.side, ({**usual, **fields},), Path(local, self.address))
+
+
+client = Endpoint(Side.CLIENT, scid=b"client", dcid=b"original")
+server = Endpoint(Side.SERVER, scid=b"server", dcid=b"client")
+client_2 = Endpoint(Side.CLIENT, scid=b"client 2", dcid=b"original 2", connection=1)
+server_2 = Endpoint(Side.SERVER, scid=b"server 2", dcid=b"client 2", connection=1)
+"""Both ends of a second connection."""
+
+
+def crypto(data: str | bytes = "hello", offset: int = 0) -> Crypto:
+    """A CRYPTO frame."""
+    content = data.encode() if isinstance(data, str) else data
+    return Crypto(offset, len(content), content)
+
+
+def trace(*legs: Leg, left_damage: str = "", right_damage: str = "") -> Trace:
+    """Both captures of that traffic."""
+    numbered = _number(legs)
+    return Trace(
+        _capture(Side.CLIENT, numbered, left_damage), _capture(Side.SERVER, numbered, right_damage)
+    )
+
+
+def _number(legs: Sequence[Leg]) -> list[Leg]:
+    """Give the next packet number of its space to each packet that has none."""
+    following: dict[tuple[object, ...], int] = {}
+    numbered = []
+    for leg in legs:
+        packets = []
+        for fields in leg.fields:
+            kind = fields["type"]
+            space = PacketType.ONE_RTT if kind is PacketType.ZERO_RTT else kind
+            key = (leg.sender, space, fields["connection"])
+            if "number" not in fields and kind in NUMBERED:
+                fields = {**fields, "number": following.get(key, 0)}  # noqa: PLW2901
+            if fields.get("number") is not None:
+                following[key] = fields["number"] + 1
+            packets.append(fields)
+        numbered.append(replace(leg, fields=tuple(packets)))
+    return numbered
+
+
+def _capture(side: Side, legs: Sequence[Leg], damage: str) -> Capture:
+    seen = [leg for leg in legs if leg.sender is side or not leg.dropped]
+    datagrams = tuple(
+        Datagram(
+            capture=side,
+            frame_number=place,
+            time=place / 1000 if leg.time is None else leg.time,
+            sender=leg.sender,
+            path=leg.outside if leg.outside and side is Side.SERVER else leg.path,
+            ecn=leg.ecn,
+            size=leg.size,
+            fate=leg.fate,
+        )
+        for place, leg in enumerate(seen, start=1)
+    )
+    packets = tuple(
+        Packet(datagram=datagram, **fields)
+        for datagram, leg in zip(datagrams, seen, strict=True)
+        for fields in leg.fields
+    )
+    return Capture(side, datagrams, packets, damage)
+
+
+# --- What must come of it ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A trace, and what a requirement must make of it."""
+
+    requirement: Requirement
+    title: str
+    trace: Trace
+    message: str | None = None
+    """Of the first violation; None if there must be none."""
+    at: tuple[str, ...] = ()
+    """The first violation's evidence."""
+    side: Side | None = None
+    """The first violation's."""
+    doubt: str | None = None
+    """Why the trace cannot tell; None if it can."""
+    violations: int = field(default=1)
+
+    def __str__(self) -> str:
+        return f"{self.requirement.name}-{self.title}"
+
+    @property
+    def passes(self) -> bool:
+        return self.message is None and self.doubt is None
+
+    def check(self) -> None:
+        """Assert that the requirement makes of the trace what it must."""
+        if self.doubt is not None:
+            with pytest.raises(Inconclusive) as raised:
+                list(self.requirement(self.trace))
+            assert self.doubt in str(raised.value)
+            return
+        found = list(self.requirement(self.trace))
+        if self.message is None:
+            assert found == []
+            return
+        assert found, "no violation was found"
+        first = found[0]
+        where = tuple(
+            f"{'left' if one.capture is Side.CLIENT else 'right'} {one.frame_number}"
+            for one in first.evidence
+        )
+        assert (first.message, where, first.side) == (self.message, self.at, self.side)
+        assert len(found) == self.violations
+
+
+def holds(requirement: Requirement, title: str, seen: Trace) -> Story:
+    """A story that the requirement must pass."""
+    return Story(requirement, title, seen)
+
+
+def breaks(
+    requirement: Requirement,
+    title: str,
+    seen: Trace,
+    message: str,
+    *at: str,
+    side: Side | None,
+    violations: int = 1,
+) -> Story:
+    """A story that the requirement must fail, and for this reason."""
+    return Story(requirement, title, seen, message, at, side, violations=violations)
+
+
+def doubtful(requirement: Requirement, title: str, seen: Trace, doubt: str) -> Story:
+    """A story of which the requirement cannot tell."""
+    return Story(requirement, title, seen, doubt=doubt)

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import Inconclusive
+from quicmatrix.testcases.shared.handshakes import (
+    fifty_handshakes,
+    handshakes,
+    one_handshake,
+    second_handshake,
+    two_handshakes,
+)
+from tests.support.story import (
+    Leg,
+    Story,
+    breaks,
+    client,
+    client_2,
+    doubtful,
+    holds,
+    server,
+    server_2,
+    together,
+    trace,
+)
+
+FIRST = (client.initial(), together(server.initial(), server.handshake()), server.initial())
+SECOND = (client_2.initial(), server_2.initial())
+
+
+def attempt(number: int) -> tuple[Leg, ...]:
+    """A connection that the server answers."""
+    mine = replace(client, scid=b"c%d" % number, dcid=b"o%d" % number, connection=number)
+    theirs = replace(server, scid=b"s%d" % number, dcid=b"c%d" % number, connection=number)
+    return mine.initial(), theirs.initial(), theirs.initial().lost()
+
+
+def attempts(count: int) -> list[Leg]:
+    """So many of them."""
+    return [leg for number in range(count) for leg in attempt(number)]
+
+
+STORIES = (
+    holds(one_handshake, "one", trace(*FIRST)),
+    holds(one_handshake, "the client repeats its Initial", trace(client.initial(), *FIRST)),
+    holds(
+        one_handshake,
+        "after a Retry, whose connection ID does not count",
+        trace(client.initial(), server.retry(), *FIRST),
+    ),
+    holds(
+        one_handshake,
+        "what the server sends counts, even if it is lost",
+        trace(client.initial(), server.initial().lost()),
+    ),
+    breaks(
+        one_handshake,
+        "the client opens two connections",
+        trace(*FIRST, *SECOND),
+        "there are 2 instead of 1",
+        "right 2",
+        "right 5",
+        side=Side.CLIENT,
+    ),
+    breaks(
+        one_handshake,
+        "the server takes a repeated Initial for another connection",
+        trace(*FIRST, client.initial(), server.initial(scid=b"another")),
+        "there are 2 instead of 1",
+        "right 2",
+        "right 5",
+        side=Side.SERVER,
+    ),
+    breaks(
+        one_handshake,
+        "two are too many, whatever is hidden",
+        trace(*FIRST, *SECOND, right_damage="cut off"),
+        "there are 2 instead of 1",
+        "right 2",
+        "right 5",
+        side=Side.CLIENT,
+    ),
+    breaks(
+        one_handshake,
+        "the server does not answer",
+        trace(client.initial(), client.initial()),
+        "no Initial packet is answered",
+        "right 1",
+        side=Side.SERVER,
+    ),
+    breaks(
+        one_handshake,
+        "the client never starts",
+        trace(server.one_rtt()),
+        "no Initial packet reaches the server",
+        side=Side.CLIENT,
+    ),
+    breaks(
+        one_handshake,
+        "nothing of the client arrives",
+        trace(client.initial().lost(), server.one_rtt()),
+        "no Initial packet reaches the server",
+        "left 1",
+        side=Side.CLIENT,
+    ),
+    doubtful(
+        one_handshake,
+        "the capture is cut off after one",
+        trace(*FIRST, right_damage="cut off"),
+        "the right capture is damaged: cut off",
+    ),
+    doubtful(
+        one_handshake,
+        "empty connection IDs do not tell handshakes apart",
+        trace(client.initial(), server.initial(scid=b"", connection=None)),
+        "the server uses empty connection IDs",
+    ),
+    doubtful(one_handshake, "there is nothing", trace(), "the right capture is empty"),
+    holds(two_handshakes, "two", trace(*FIRST, *SECOND)),
+    holds(
+        two_handshakes,
+        "two of a server with empty connection IDs",
+        trace(
+            client.initial(),
+            server.initial(scid=b""),
+            client_2.initial(),
+            server_2.initial(scid=b""),
+            server.initial(scid=b""),
+        ),
+    ),
+    breaks(
+        two_handshakes,
+        "the client opens one connection",
+        trace(*FIRST),
+        "there is 1 instead of 2",
+        "right 2",
+        side=Side.CLIENT,
+    ),
+    doubtful(
+        two_handshakes,
+        "the capture is cut off after one",
+        trace(*FIRST, right_damage="cut off"),
+        "cut off",
+    ),
+    holds(fifty_handshakes, "fifty", trace(*attempts(50))),
+    breaks(
+        fifty_handshakes,
+        "the client gives up on one",
+        trace(*attempts(49)),
+        "there are 49 instead of 50",
+        *(f"right {3 * number + 2}" for number in range(49)),
+        side=Side.CLIENT,
+    ),
+    breaks(
+        fifty_handshakes,
+        "the server answers one attempt twice, while a damaged Initial looks like another",
+        trace(
+            *attempts(50),
+            client.initial(connection=None, scid=b"damaged").secret(),
+            server.initial(scid=b"another"),
+        ),
+        "there are 51 instead of 50",
+        *(f"right {3 * number + 2}" for number in range(50)),
+        "right 152",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        fifty_handshakes,
+        "the capture is cut off",
+        trace(*attempts(49), right_damage="cut off"),
+        "cut off",
+    ),
+)
+
+
+def test_a_handshake_contains_the_servers_packets_with_its_connection_id() -> None:
+    seen = trace(*FIRST, *SECOND)
+    first, second = handshakes(seen)
+    assert [packet in first for packet in seen.right.packets] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [packet in second for packet in seen.right.packets].index(True) == 5
+    assert (first.connection, second.connection) == (0, 1)
+    assert second_handshake(seen) == second
+
+
+def test_a_second_handshake_that_may_be_hidden() -> None:
+    assert second_handshake(trace(*FIRST)) is None
+    with pytest.raises(Inconclusive, match="cut off"):
+        second_handshake(trace(*FIRST, right_damage="cut off"))
+
+
+def test_a_handshake_whose_connection_is_unknown() -> None:
+    (only,) = handshakes(trace(server.initial(connection=None)))
+    with pytest.raises(Inconclusive, match="the connection of Initial 0"):
+        _ = only.connection
+
+
+@pytest.mark.parametrize("story", STORIES, ids=str)
+def test_requirements(story: Story) -> None:
+    story.check()

@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import pytest
+
+from quicmatrix.runner.trace.model import (
+    Ack,
+    Address,
+    ConnectionClose,
+    Frame,
+    PathChallenge,
+    PathResponse,
+    Side,
+    Stream,
+)
+from quicmatrix.testcases.shared.paths import (
+    client_answers_path_challenges,
+    client_takes_a_new_connection_id_for_each_path,
+    path_challenges_are_expanded,
+    path_challenges_are_told_apart,
+    path_responses_answer_one_challenge_each,
+    path_responses_are_expanded,
+    path_responses_stay_on_the_path,
+    server_answers_path_challenges,
+    server_begins_new_paths_with_a_challenge,
+    server_sends_on_several_paths,
+    server_sends_to_several_addresses,
+    server_takes_a_new_connection_id_for_each_address,
+    server_validates_each_new_path,
+)
+from tests.support.story import SERVER_4, Leg, Story, breaks, client, doubtful, holds, server, trace
+
+PREFERRED = Address("193.167.100.100", 4443)
+ONE, TWO = PathChallenge(b"1" * 8), PathChallenge(b"2" * 8)
+REPLY, REPLY_2 = PathResponse(b"1" * 8), PathResponse(b"2" * 8)
+DATA = Stream(0, 0, 1000, fin=False)
+CLOSE = ConnectionClose(0, None, "", application=True)
+ACK = Ack(0, 0, ((0, 0),))
+SHAKEN = (client.initial(), server.initial(), client.handshake())
+
+
+def says(*frames: Frame) -> Leg:
+    return server.one_rtt(*frames)
+
+
+def asks(*frames: Frame) -> Leg:
+    return client.one_rtt(*frames)
+
+
+def moved(leg: Leg, port: int = 50001) -> Leg:
+    return leg.behind(port, "193.167.0.7")
+
+
+LATER = moved(asks(ACK)).after(2)
+REBOUND = trace(
+    *SHAKEN,
+    says(DATA),
+    moved(asks(ACK)),
+    moved(says(ONE, DATA)),
+    moved(says(DATA)),
+    moved(asks(REPLY)),
+    moved(asks(ACK), 50002),
+    moved(says(TWO), 50002),
+    moved(asks(REPLY_2), 50002),
+    says(CLOSE),
+)
+MIGRATED = trace(
+    *SHAKEN,
+    says(DATA),
+    asks(ONE).but(dcid=b"second").on(PREFERRED),
+    says(REPLY).but(dcid=b"second c").on(PREFERRED),
+    asks(ACK).but(dcid=b"second").on(PREFERRED),
+    says(TWO, DATA).but(dcid=b"second c").on(PREFERRED),
+    asks(REPLY_2).but(dcid=b"second").on(PREFERRED),
+)
+STAYED = trace(*SHAKEN, says(DATA), asks(ACK))
+CUT = trace(*SHAKEN, left_damage="cut off", right_damage="cut off")
+SECRET = trace(*SHAKEN, says(ONE).secret(), asks(REPLY).secret())
+
+VALIDATION = (
+    server_sends_on_several_paths,
+    server_validates_each_new_path,
+    client_answers_path_challenges,
+    server_answers_path_challenges,
+    path_responses_answer_one_challenge_each,
+    path_responses_stay_on_the_path,
+    path_challenges_are_expanded,
+    path_responses_are_expanded,
+    path_challenges_are_told_apart,
+)
+BOTH_CIDS = (
+    client_takes_a_new_connection_id_for_each_path,
+    server_takes_a_new_connection_id_for_each_address,
+)
+
+STORIES = (
+    *(holds(one, "behind a NAT", REBOUND) for one in VALIDATION),
+    *(holds(one, "to a preferred address", MIGRATED) for one in (*VALIDATION, *BOTH_CIDS)),
+    *(
+        doubtful(one, "the captures are cut off", CUT, "cut off")
+        for one in (*VALIDATION, server_begins_new_paths_with_a_challenge)
+    ),
+    *(doubtful(one, "the captures are cut off", CUT, "cut off") for one in BOTH_CIDS),
+    *(
+        doubtful(one, "there are no keys", SECRET, "could not be decrypted")
+        for one in (*VALIDATION[1:], *BOTH_CIDS)
+    ),
+    breaks(
+        server_sends_on_several_paths,
+        "nothing has moved",
+        STAYED,
+        "the client is seen on one path only",
+        side=None,
+    ),
+    breaks(
+        server_sends_on_several_paths,
+        "the server goes on as if nothing had happened",
+        trace(*SHAKEN, says(DATA), moved(asks(ACK)), says(DATA).lost()),
+        "the server never sends on this path",
+        "right 5",
+        side=Side.SERVER,
+    ),
+    holds(server_sends_to_several_addresses, "it does", REBOUND),
+    breaks(
+        server_sends_to_several_addresses,
+        "just another port",
+        trace(*SHAKEN, says(DATA), asks(ACK).behind(50001), says(ONE).behind(50001)),
+        "it sends to 1 instead of 2 or more",
+        side=None,
+    ),
+    doubtful(server_sends_to_several_addresses, "the captures are cut off", CUT, "cut off"),
+    holds(server_begins_new_paths_with_a_challenge, "behind a NAT", REBOUND),
+    breaks(
+        server_begins_new_paths_with_a_challenge,
+        "it acknowledges first",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(ACK)), moved(says(ONE)), moved(says(DATA))),
+        "it is the first on 193.167.0.7:50001 - 193.167.100.100:443",
+        "right 5",
+        side=Side.SERVER,
+    ),
+    breaks(
+        server_begins_new_paths_with_a_challenge,
+        "it answers a probe",
+        MIGRATED,
+        "it is the first on 193.167.0.100:50000 - 193.167.100.100:4443",
+        "right 6",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        server_begins_new_paths_with_a_challenge,
+        "it cannot be read",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(ONE)).secret()),
+        "1-RTT (frame 5 right) could not be read",
+    ),
+    holds(
+        server_validates_each_new_path,
+        "it acknowledges first",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(ACK)), moved(says(ONE)), LATER),
+    ),
+    breaks(
+        server_validates_each_new_path,
+        "it trusts the new address",
+        trace(*SHAKEN, moved(asks(ACK)), says(ONE), moved(says(DATA)), LATER),
+        "there is no PATH_CHALLENGE on 193.167.0.7:50001 - 193.167.100.100:443",
+        "right 6",
+        "right 4",
+        side=Side.SERVER,
+    ),
+    holds(
+        server_validates_each_new_path,
+        "a probe is no migration",
+        trace(*SHAKEN, moved(asks(TWO)), moved(says(REPLY_2)), moved(asks(ONE)).after(2)),
+    ),
+    holds(
+        server_validates_each_new_path,
+        "the connection is closing while the NAT rebinds",
+        trace(
+            *(*SHAKEN, says(DATA), moved(asks(CLOSE)), moved(says(CLOSE))),
+            moved(asks(CLOSE)).after(2),
+        ),
+    ),
+    holds(
+        server_validates_each_new_path,
+        "only one packet comes through",
+        trace(*SHAKEN, says(DATA), moved(asks(ACK)), moved(says(DATA)), says(DATA).after(2)),
+    ),
+    holds(
+        server_validates_each_new_path,
+        "it does not go there",
+        trace(*SHAKEN, moved(asks(ACK)), says(DATA), LATER),
+    ),
+    doubtful(
+        server_validates_each_new_path,
+        "the challenge may be in a packet that cannot be read",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(DATA)), moved(says(ONE)).secret(), LATER),
+        "could not be decrypted",
+    ),
+    breaks(
+        client_answers_path_challenges,
+        "it takes it in, but does not answer",
+        trace(*SHAKEN, says(ONE), asks(ACK), says(DATA).after(1.5)),
+        "no PATH_RESPONSE echoes 3131313131313131",
+        "left 4",
+        side=Side.CLIENT,
+    ),
+    holds(
+        client_answers_path_challenges,
+        "what it never acknowledges it may not have read",
+        trace(*SHAKEN, says(ONE), asks(DATA), says(DATA).after(1.5)),
+    ),
+    holds(
+        client_answers_path_challenges,
+        "it is over before it can answer",
+        trace(*SHAKEN, says(ONE), asks(ACK)),
+    ),
+    holds(
+        client_answers_path_challenges,
+        "what does not arrive needs no answer",
+        trace(*SHAKEN, says(ONE).lost(), says(DATA), asks(Ack(1, 0, ((0, 1),)))),
+    ),
+    holds(
+        client_answers_path_challenges,
+        "it closes at the same time",
+        trace(*SHAKEN, says(ONE), asks(ACK, CLOSE), asks(CLOSE).after(2)),
+    ),
+    doubtful(
+        client_answers_path_challenges,
+        "the answer may be in a packet that cannot be read",
+        trace(*SHAKEN, says(ONE), asks(ACK), asks(REPLY).secret(), asks(DATA).after(2)),
+        "could not be decrypted",
+    ),
+    breaks(
+        server_answers_path_challenges,
+        "it takes it in, but does not answer",
+        trace(*SHAKEN, asks(ONE).on(PREFERRED), says(ACK), says(DATA).after(2)),
+        "no PATH_RESPONSE echoes 3131313131313131",
+        "right 4",
+        side=Side.SERVER,
+    ),
+    breaks(
+        path_responses_answer_one_challenge_each,
+        "it makes the data up",
+        trace(*SHAKEN, says(ONE), asks(REPLY_2)),
+        "it is PATH_RESPONSE number 1 for 0 PATH_CHALLENGE frames with this data",
+        "left 5",
+        side=Side.CLIENT,
+    ),
+    breaks(
+        path_responses_answer_one_challenge_each,
+        "it answers twice",
+        trace(*SHAKEN, asks(ONE), says(REPLY), says(REPLY)),
+        "it is PATH_RESPONSE number 2 for 1 PATH_CHALLENGE frames with this data",
+        "right 6",
+        side=Side.SERVER,
+    ),
+    holds(
+        path_responses_answer_one_challenge_each,
+        "asked twice, it answers twice",
+        trace(*SHAKEN, says(ONE), says(ONE), asks(REPLY), asks(REPLY)),
+    ),
+    breaks(
+        path_responses_stay_on_the_path,
+        "it answers on another one",
+        trace(*SHAKEN, asks(ONE).on(PREFERRED), says(REPLY)),
+        "it goes to 193.167.0.100:50000 - 193.167.100.100:443",
+        "right 5",
+        "right 4",
+        side=Side.SERVER,
+    ),
+    breaks(
+        path_challenges_are_expanded,
+        "a validated path has no limit",
+        trace(*SHAKEN, says(ONE).sized(1199).after(2)),
+        "the datagram has 1199 bytes",
+        "right 4",
+        side=Side.SERVER,
+    ),
+    breaks(
+        path_challenges_are_expanded,
+        "the limit permits it",
+        trace(*SHAKEN, moved(asks(ACK)).sized(400), moved(says(ONE)).sized(1199)),
+        "the datagram has 1199 bytes",
+        "right 5",
+        side=Side.SERVER,
+    ),
+    breaks(
+        path_challenges_are_expanded,
+        "the limit has permitted it for long",
+        trace(
+            *SHAKEN,
+            moved(asks(ACK)).sized(40),
+            moved(asks(ACK)).sized(400),
+            moved(says(TWO)).sized(120),
+            moved(says(ONE)).sized(1199).after(2),
+        ),
+        "the datagram has 1199 bytes",
+        "right 7",
+        side=Side.SERVER,
+    ),
+    holds(
+        path_challenges_are_expanded,
+        "more has come, but may not be read yet",
+        trace(
+            *SHAKEN,
+            moved(asks(ACK)).sized(40),
+            moved(asks(ACK)).sized(400),
+            moved(says(TWO)).sized(120),
+        ),
+    ),
+    breaks(
+        path_challenges_are_expanded,
+        "a client trusts the server's preferred address",
+        trace(*SHAKEN, asks(ONE).sized(40).on(PREFERRED)),
+        "the datagram has 40 bytes",
+        "left 4",
+        side=Side.CLIENT,
+    ),
+    holds(
+        path_challenges_are_expanded,
+        "only one small packet came through",
+        trace(*SHAKEN, moved(asks(ACK)).sized(399), moved(says(ONE)).sized(102)),
+    ),
+    breaks(
+        path_responses_are_expanded,
+        "it is not",
+        trace(*SHAKEN, says(ONE), asks(REPLY).sized(40)),
+        "the datagram has 40 bytes",
+        "left 5",
+        side=Side.CLIENT,
+    ),
+    holds(
+        path_responses_are_expanded,
+        "the challenge was not either, on a path of its own",
+        trace(*SHAKEN, moved(asks(ONE)).sized(40), moved(says(REPLY, TWO)).sized(120)),
+    ),
+    breaks(
+        path_challenges_are_told_apart,
+        "two paths have the same",
+        trace(*SHAKEN, says(ONE), moved(asks(ACK)), moved(says(ONE))),
+        "another path has the same data",
+        "right 6",
+        "right 4",
+        side=Side.SERVER,
+    ),
+    breaks(
+        client_takes_a_new_connection_id_for_each_path,
+        "it takes the old one along",
+        trace(*SHAKEN, asks(DATA), asks(ONE).on(PREFERRED), asks(DATA).on(PREFERRED)),
+        "it goes to 6f726967696e616c, as on 193.167.0.100:50000 - 193.167.100.100:443 before",
+        "left 5",
+        "left 1",
+        side=Side.CLIENT,
+    ),
+    holds(
+        client_takes_a_new_connection_id_for_each_path,
+        "the server has none to give",
+        trace(asks(DATA).but(dcid=b""), asks(ONE).but(dcid=b"").on(PREFERRED)),
+    ),
+    holds(
+        server_takes_a_new_connection_id_for_each_address,
+        "behind a NAT the client may have moved unaware",
+        REBOUND,
+    ),
+    breaks(
+        server_takes_a_new_connection_id_for_each_address,
+        "it answers from there with the old one",
+        trace(*SHAKEN, says(DATA), says(REPLY).on(PREFERRED)),
+        "it goes to 636c69656e74, as on 193.167.0.100:50000 - 193.167.100.100:443 before",
+        "right 5",
+        "right 2",
+        side=Side.SERVER,
+    ),
+)
+
+
+def test_the_usual_address_is_the_one_that_the_client_chose() -> None:
+    assert {packet.path.server for packet in STAYED.right.packets} == {SERVER_4}
+
+
+@pytest.mark.parametrize("story", STORIES, ids=str)
+def test_requirements(story: Story) -> None:
+    story.check()

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from quicmatrix.runner.trace.limited_process import Confined, Limits, environment
+
+LIMITS = Limits()
+
+
+@contextmanager
+def running(
+    code: str, tmp_path: Path, limits: Limits = LIMITS, stop: threading.Event | None = None
+) -> Iterator[Confined]:
+    """A Python program in place of tshark."""
+    source = tmp_path / "input"
+    source.write_bytes(b"from the file")
+    with (
+        source.open("rb") as file,
+        Confined(
+            ("/usr/bin/env", "python3", "-c", code),
+            file,
+            b"-- a script",
+            limits,
+            stop or threading.Event(),
+        ) as confined,
+    ):
+        yield confined
+
+
+def run(code: str, tmp_path: Path, limits: Limits = LIMITS) -> tuple[list[str], str]:
+    with running(code, tmp_path, limits) as confined:
+        lines = list(confined.lines())
+    return lines, confined.failure
+
+
+def test_lines_of_a_program_that_reads_the_file(tmp_path: Path) -> None:
+    code = "import sys; print(sys.stdin.read()); print('two')"
+    assert run(code, tmp_path) == (["from the file", "two"], "")
+
+
+def test_the_script_can_be_read(tmp_path: Path) -> None:
+    code = "import sys; print(open(sys.argv[-1].partition(':')[2]).read())"
+    assert run(code, tmp_path) == (["-- a script"], "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_root_becomes_nobody(tmp_path: Path) -> None:
+    code = "import os; print(os.getuid(), os.getgid(), os.getgroups())"
+    assert run(code, tmp_path) == (["65534 65534 []"], "")
+
+
+def test_no_preferences_of_a_user_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("WIRESHARK_CONFIG_DIR", str(tmp_path))
+    code = "import os; print(*sorted(os.environ.items()), sep='\\n')"
+    lines, _ = run(code, tmp_path)
+    assert str(tmp_path) not in "".join(lines)
+    assert environment()["HOME"] == "/nonexistent"
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        ("import sys; sys.exit('the file is cut short')", "the file is cut short"),
+        ("import sys; sys.exit(3)", "tshark exited with 3"),
+        (
+            'import sys; sys.exit(\'Running as user "root" and group "root"\\nno capture\')',
+            "no capture",
+        ),
+        ("import os; os.abort()", "tshark was ended by SIGABRT"),
+        (
+            "import sys; print('tshark: Lua: syntax error', file=sys.stderr)",
+            "tshark: Lua: syntax error",
+        ),
+        ("import sys; print('a warning', file=sys.stderr)", ""),
+    ],
+)
+def test_how_it_ended(code: str, failure: str, tmp_path: Path) -> None:
+    assert run(code, tmp_path) == ([], failure)
+
+
+def test_time_is_limited(tmp_path: Path) -> None:
+    code = "import signal; print('begun', flush=True); signal.pause()"
+    lines, failure = run(code, tmp_path, Limits(seconds=1.0))
+    assert failure == "tshark was not done after 1 s"
+    assert lines in ([], ["begun"])
+
+
+def test_output_is_limited(tmp_path: Path) -> None:
+    lines, failure = run("while True: print('x' * 99)", tmp_path, Limits(output_bytes=1000))
+    assert failure == "it prints more than 1000 bytes"
+    assert len(lines) == 10
+
+
+def test_memory_is_limited(tmp_path: Path) -> None:
+    lines, failure = run("bytes(1 << 30)", tmp_path, Limits(memory_bytes=512 << 20))
+    assert lines == []
+    assert failure.startswith("Traceback")
+
+
+def test_what_it_complains_is_limited(tmp_path: Path) -> None:
+    code = "import os\nwhile True: os.write(2, b'\\x1b' * 65536)"
+    assert run(code, tmp_path) == ([], "\\x1b" * 200)
+
+
+def test_it_can_be_stopped(tmp_path: Path) -> None:
+    stop = threading.Event()
+    code = "import signal; print('begun', flush=True); signal.pause()"
+    with running(code, tmp_path, stop=stop) as confined:
+        lines = confined.lines()
+        assert next(lines) == "begun"
+        stop.set()
+        assert list(lines) == []
+    assert confined.failure == "decoding was stopped"
+
+
+def test_leaving_early_ends_it(tmp_path: Path) -> None:
+    code = "import signal; print('begun', flush=True); signal.pause()"
+    seen = []
+    with suppress(ZeroDivisionError), running(code, tmp_path) as confined:
+        seen.append(confined)
+        assert next(confined.lines()) == "begun"
+        raise ZeroDivisionError
+    assert seen[0].failure == "tshark was ended by SIGKILL"
+
+
+def test_no_descriptor_is_left(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    run("pass", tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_there_is_no_such_program(tmp_path: Path) -> None:
+    with Path(sys.executable).open("rb") as file, pytest.raises(FileNotFoundError):
+        Confined(("no-such-program",), file, b"", Limits(), threading.Event())
