@@ -4,7 +4,6 @@
 
 #include <gnutls/crypto.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { PAYLOAD_SIZE = 1500 };
 
@@ -64,7 +63,6 @@ static FILE *open_qlog(const struct task *task, const ngtcp2_cid *odcid)
     char path[4096], id[2 * NGTCP2_MAX_CIDLEN + 1] = "";
     for (size_t i = 0; i < odcid->datalen; i++)
         snprintf(id + 2 * i, 3, "%02x", odcid->data[i]);
-    mkdir(task->qlog, 0755);   /* usually it is there */
     snprintf(path, sizeof path, "%s/%s_%s.sqlog", task->qlog, id,
              task->server ? "server" : "client");
     FILE *file = fopen(path, "we");
@@ -173,7 +171,7 @@ static int recv_version_negotiation(ngtcp2_conn *quic, const ngtcp2_pkt_hd *head
     struct connection *c = user_data;
     for (size_t i = 0; i < count; i++)
         if (versions[i] == NGTCP2_PROTO_VER_V1)
-            c->batch->version_negotiation = true;
+            c->batch->negotiated = true;
     return 0;
 }
 

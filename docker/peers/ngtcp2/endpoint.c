@@ -3,13 +3,11 @@
 #include "peer.h"
 
 #include <gnutls/crypto.h>
-#include <errno.h>
+#include <nghttp3/nghttp3.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { MAX_SOCKETS = 64, BURST = 64 };
 
@@ -20,7 +18,19 @@ struct route {
     ngtcp2_cid cid;
 };
 
+const char *const SUPPORTED[] = {
+    "handshake", "transfer", "chacha20", "connectionmigration", "ecn", "http3", "keyupdate",
+    "multiconnect", "resumption", "retry", "versionnegotiation", "zerortt",
+    HAS_VERSION_2 ? "v2" : NULL, NULL,
+};
+
 static volatile sig_atomic_t terminated;
+
+void print_version(void)
+{
+    printf("ngtcp2 %s, nghttp3 %s, GnuTLS %s\n", ngtcp2_version(0)->version_str,
+           nghttp3_version(0)->version_str, gnutls_check_version(NULL));
+}
 
 static void terminate(int signal)
 {
@@ -28,14 +38,14 @@ static void terminate(int signal)
     terminated = 1;
 }
 
-bool endpoint_open(struct endpoint *endpoint, const struct task *task)
+struct endpoint *endpoint_open(const struct task *task)
 {
+    static struct endpoint endpoint;
     const struct sigaction action = {.sa_handler = terminate};
     sigset_t signals;
-    struct rlimit files;
 
-    endpoint->task = task;
-    endpoint->protocol = task->testcase->http3 ? &h3 : &hq;
+    endpoint.task = task;
+    endpoint.protocol = task->testcase->http3 ? &h3 : &hq;
     /* Outside of ppoll() the signals wait, so that none comes between a look and a sleep. */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -43,18 +53,18 @@ bool endpoint_open(struct endpoint *endpoint, const struct task *task)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    /* Each of a client's open streams may have a file. */
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-    endpoint->folder = folder_open(task->server ? task->www : task->downloads);
-    return gnutls_rnd(GNUTLS_RND_KEY, endpoint->secret, sizeof endpoint->secret) == 0 &&
-           endpoint->folder != -1 && tls_open(&endpoint->tls, task);
+    if (gnutls_rnd(GNUTLS_RND_KEY, endpoint.secret, sizeof endpoint.secret) == 0 &&
+        tls_open(&endpoint.tls, task))
+        return &endpoint;
+    endpoint_close(&endpoint);
+    return NULL;
 }
 
 void endpoint_close(struct endpoint *endpoint)
 {
+    /* Each CONNECTION_CLOSE must be there long enough to be repeated (RFC 9000, 10.2.1). */
+    while (endpoint->connections && endpoint_step(endpoint, UINT64_MAX))
+        ;
     while (endpoint->connections) {
         struct connection *c = endpoint->connections;
         endpoint->connections = c->next;
@@ -66,8 +76,7 @@ void endpoint_close(struct endpoint *endpoint)
         udp_close(socket);
     }
     tls_close(&endpoint->tls);
-    if (endpoint->folder != -1)
-        close(endpoint->folder);
+    gnutls_free(endpoint->session.ticket.data);
 }
 
 static struct connection *find_connection(const struct endpoint *endpoint,
@@ -89,8 +98,8 @@ static void receive(struct endpoint *endpoint, struct socket *socket)
         struct connection *c = find_connection(endpoint, &endpoint->datagram);
         if (c)
             connection_read(c, &endpoint->datagram);
-        else if (endpoint->stray)
-            endpoint->stray(endpoint, socket, &endpoint->datagram);
+        else if (endpoint->task->server)
+            accept_datagram(endpoint, socket, &endpoint->datagram);
     }
 }
 

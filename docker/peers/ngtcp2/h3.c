@@ -67,7 +67,7 @@ static int respond(struct connection *c, struct stream *stream)
 {
     if (!stream->status)
         stream->status =
-            file_map(c->endpoint->folder, stream->head, &stream->body) ? FOUND : NOT_FOUND;
+            file_map(c->endpoint->task->folder, stream->head, &stream->body) ? FOUND : NOT_FOUND;
     if (stream->status != FOUND)
         complain("not served: %s", stream->head);
     char status[16], size[32];
@@ -91,8 +91,8 @@ static int end_stream(nghttp3_conn *http, int64_t stream_id, void *user_data, vo
     if (!c->batch)
         return respond(c, stream) == 0 ? 0 : NGHTTP3_ERR_CALLBACK_FAILURE;
     /* An empty file has no body, but is created all the same. */
-    bool complete = stream->status == FOUND && request_write(c, stream->request, NULL, 0);
-    request_end(c, stream->request, complete);
+    bool complete = stream->status == FOUND && request_write(c->batch, stream->request, NULL, 0);
+    request_end(c->batch, stream->request, complete);
     return 0;
 }
 
@@ -104,7 +104,7 @@ static int recv_data(nghttp3_conn *http, int64_t stream_id, const uint8_t *data,
     struct stream *stream = stream_data;
     consumed(c, stream_id, size);
     bool wanted = c->batch && stream->status == FOUND;
-    return !wanted || request_write(c, stream->request, data, size) ? 0
+    return !wanted || request_write(c->batch, stream->request, data, size) ? 0
                                                                     : NGHTTP3_ERR_CALLBACK_FAILURE;
 }
 
@@ -167,7 +167,7 @@ static bool submit(struct connection *c)
         const nghttp3_nv fields[] = {
             field(":method", "GET"),
             field(":scheme", "https"),
-            field(":authority", c->batch->authority),
+            field(":authority", c->batch->origin->authority),
             field(":path", stream->request->path),
             field("user-agent", "ngtcp2"),
         };
@@ -240,7 +240,7 @@ static bool closed(struct connection *c, int64_t stream_id, uint64_t code)
     struct stream *stream = stream_find(c, stream_id);
     if (stream) {
         if (stream->request)
-            request_end(c, stream->request, false);   /* unless it has ended before */
+            request_end(c->batch, stream->request, false);   /* unless it has ended before */
         stream_free(c, stream);
     }
     return error == NGHTTP3_ERR_STREAM_NOT_FOUND || good(c, error);

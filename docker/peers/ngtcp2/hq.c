@@ -15,12 +15,9 @@ static bool submit(struct connection *c)
 {
     struct stream *stream;
     while ((stream = request_open(c))) {
-        int size = snprintf(stream->head, sizeof stream->head, "GET %s\r\n",
-                            stream->request->path);
-        if (size >= (int)sizeof stream->head)
-            return false;
         stream->out = (const uint8_t *)stream->head;
-        stream->out_size = (size_t)size;
+        stream->out_size = (size_t)snprintf(stream->head, sizeof stream->head, "GET %s\r\n",
+                                            stream->request->path);
         stream->out_ready = true;
     }
     return true;
@@ -87,7 +84,7 @@ static bool serve(struct connection *c, struct stream *stream, const uint8_t *da
         return true;   /* not yet */
     bool get = strncmp(stream->head, "GET ", 4) == 0;
     stream->head[line] = '\0';
-    if (get && file_map(c->endpoint->folder, stream->head + 4, &stream->body)) {
+    if (get && file_map(c->endpoint->task->folder, stream->head + 4, &stream->body)) {
         stream->out = stream->body.data;
         stream->out_size = stream->body.size;
         stream->out_ready = true;
@@ -108,10 +105,10 @@ static bool receive(struct connection *c, int64_t stream_id, const uint8_t *data
     consumed(c, stream_id, size);
     if (!c->batch)
         return serve(c, stream, data, size, fin);
-    if (!request_write(c, stream->request, data, size))
+    if (!request_write(c->batch, stream->request, data, size))
         return false;
     if (fin)
-        request_end(c, stream->request, true);
+        request_end(c->batch, stream->request, true);
     return true;
 }
 
@@ -127,7 +124,7 @@ static bool closed(struct connection *c, int64_t stream_id, uint64_t code)
     struct stream *stream = stream_find(c, stream_id);
     if (stream) {
         if (stream->request)
-            request_end(c, stream->request, false);   /* unless it is complete */
+            request_end(c->batch, stream->request, false);   /* unless it is complete */
         stream_free(c, stream);
     }
     return true;

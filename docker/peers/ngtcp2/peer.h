@@ -1,19 +1,20 @@
-/* The parts of the peer and what they offer each other.
+/* The parts of the peer, beside those in ../shared, and what they offer each other.
  *
- *   main.c        the endpoint contract: environment in, exit code out
- *   client.c      what to request, over which connections
+ *   client.c      connecting, and until when a connection is needed
  *   server.c      accepting connections: Version Negotiation, Retry, preferred address
  *   endpoint.c    the event loop: sockets, connections, which packet belongs to which connection
  *   connection.c  one QUIC connection: ngtcp2's callbacks, reading, writing, timers, closing
  *   hq.c, h3.c    the application protocols, behind struct protocol
  *   tls.c         GnuTLS: credentials, ciphers, tickets, anti-replay
  *   udp.c         datagrams with their addresses and ECN marks
- *   files.c       opening what is served and what is downloaded
  */
 #ifndef PEER_H
 #define PEER_H
 
 #include "compat.h"
+#include "contract.h"
+#include "endpoint.h"
+#include "files.h"
 
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
@@ -23,37 +24,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { EXIT_UNSUPPORTED = 127, CID_SIZE = 8, DATAGRAM_SIZE = 65536 };
-
-/* --- main.c: what the environment asks for -------------------------------------------------- */
-
-/* A TESTCASE, as what is special about it. */
-struct testcase {
-    const char *name;
-    bool chacha20;             /* offer and accept TLS_CHACHA20_POLY1305_SHA256 alone */
-    bool ecn;                  /* leave out Path MTU Discovery, whose probes carry no ECN mark */
-    bool http3;                /* h3 instead of hq-interop */
-    bool key_update;           /* client: update the keys once the handshake is confirmed */
-    bool multiconnect;         /* client: one connection for each file */
-    bool preferred_address;    /* server: offer one */
-    bool resumption;           /* client: first file first, the others on a resumed connection */
-    bool retry;                /* server: send a Retry */
-    bool unknown_version;      /* client: start with a reserved version, request nothing */
-    bool version2;             /* start in version 1, upgrade to version 2 (RFC 9368) */
-    bool zero_rtt;             /* the resumed connection's requests are 0-RTT data */
-};
-
-struct task {
-    const struct testcase *testcase;
-    bool server;
-    const char *requests;      /* URLs, separated by spaces */
-    const char *port;          /* the server's */
-    const char *www, *downloads, *certs;
-    const char *qlog;          /* a folder, or NULL */
-};
-
-int client(const struct task *task);
-int server(const struct task *task);
+enum { CID_SIZE = 8, DATAGRAM_SIZE = 65536 };
 
 /* --- udp.c ---------------------------------------------------------------------------------- */
 
@@ -105,41 +76,7 @@ void tls_close(struct tls *tls);
 gnutls_session_t tls_session(struct tls *tls, ngtcp2_crypto_conn_ref *ref, const char *name,
                              const struct session *resumed);
 
-/* --- files.c -------------------------------------------------------------------------------- */
-
-struct mapping {
-    uint8_t *data;                 /* NULL if the file is empty */
-    size_t size;
-};
-
-int folder_open(const char *path);
-/* Map a regular file beneath a folder; no "..", no link is followed. */
-bool file_map(int folder, const char *path, struct mapping *mapping);
-void file_unmap(struct mapping *mapping);
-/* Create a file in a folder, or empty it, or -1; no link is followed. */
-int file_create(int folder, const char *name);
-
 /* --- connection.c --------------------------------------------------------------------------- */
-
-/* A file that a client downloads. */
-struct request {
-    const char *path;              /* as in the URL, e.g. "/name" */
-    char *name;                    /* of the file, one component */
-    int fd;                        /* -1 until there is something to write */
-    enum { WAITING, OPEN, COMPLETE, FAILED } state;
-};
-
-/* What a client wants of one connection, and how far it is. */
-struct batch {
-    struct request *requests;
-    size_t count;
-    size_t opened;                 /* the first ones, that have a stream */
-    size_t ended;                  /* complete or failed */
-    const char *authority;         /* host:port, as in the URLs */
-    struct session *session;       /* where a ticket goes, or NULL */
-    struct connection *connection; /* NULL when it is gone */
-    bool version_negotiation;      /* it is gone because the server answered with one */
-};
 
 /* A request stream, in either role. */
 struct stream {
@@ -168,6 +105,7 @@ struct connection {
     struct stream *streams;
     void *http3;                   /* h3.c */
     uint64_t app_error;            /* why the protocol gave up, for CONNECTION_CLOSE */
+    bool parameters_missing;       /* the peer's transport parameters */
     bool confirmed;                /* RFC 9001, 4.1.2 */
     bool key_update_due;
     enum { ALIVE, CLOSING, DEAD } state;
@@ -228,12 +166,11 @@ struct protocol {
 extern const struct protocol hq;
 extern const struct protocol h3;
 
-/* client.c: append to a request's file, and say how the request ended. */
-bool request_write(struct connection *c, struct request *request, const uint8_t *data,
-                   size_t size);
-void request_end(struct connection *c, struct request *request, bool complete);
-/* Take a stream for the next waiting request; NULL if there is none, or the peer allows none. */
+/* client.c: take a stream for the next waiting request; NULL if there is none, or the peer allows none. */
 struct stream *request_open(struct connection *c);
+
+/* server.c: a packet that belongs to no connection. */
+void accept_datagram(struct endpoint *endpoint, struct socket *socket, struct datagram *datagram);
 
 /* --- endpoint.c ----------------------------------------------------------------------------- */
 
@@ -241,18 +178,14 @@ struct endpoint {
     const struct task *task;
     struct tls tls;
     const struct protocol *protocol;
-    int folder;                        /* /www or /downloads */
+    struct session session;            /* client: of the first connection */
     uint8_t secret[32];                /* of reset tokens and Retry tokens */
     struct socket *sockets;
     struct connection *connections;
     struct route *routes;
-    /* Server: a packet that belongs to no connection. */
-    void (*stray)(struct endpoint *endpoint, struct socket *socket, struct datagram *datagram);
     struct datagram datagram;
 };
 
-bool endpoint_open(struct endpoint *endpoint, const struct task *task);
-void endpoint_close(struct endpoint *endpoint);
 /* Wait for packets and timers until something happened or the time has come; false on SIGTERM. */
 bool endpoint_step(struct endpoint *endpoint, ngtcp2_tstamp until);
 struct socket *endpoint_socket(struct endpoint *endpoint, const ngtcp2_path *path);
@@ -260,6 +193,5 @@ void route_add(struct connection *c, const ngtcp2_cid *cid);
 void route_remove(struct connection *c, const ngtcp2_cid *cid);
 
 ngtcp2_tstamp now(void);
-#define complain(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr))
 
 #endif

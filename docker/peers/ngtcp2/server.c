@@ -3,31 +3,25 @@
 #include "peer.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-enum { LEAST_INITIAL = 1200, PREFERRED_PORT_OFFSET = 4000, TOKEN_SIZE = 256 };
+enum { LEAST_INITIAL = 1200, TOKEN_SIZE = 256 };
 
 static const ngtcp2_duration RETRY_TOKEN_LIFETIME = 30 * NGTCP2_SECONDS;
 
 static bool listen_on(struct endpoint *endpoint, unsigned port);
-static void accept_datagram(struct endpoint *endpoint, struct socket *socket,
-                            struct datagram *datagram);
 
-int server(const struct task *task)
+bool endpoint_serve(struct endpoint *endpoint)
 {
-    static struct endpoint endpoint = {.stray = accept_datagram};
-    unsigned port = (unsigned)strtoul(task->port, NULL, 10);
-    bool good = endpoint_open(&endpoint, task) && listen_on(&endpoint, port) &&
-                (!task->testcase->preferred_address ||
-                 listen_on(&endpoint, port + PREFERRED_PORT_OFFSET));
-    if (good) {
-        while (endpoint_step(&endpoint, UINT64_MAX))
-            ;
-        for (struct connection *c = endpoint.connections; c; c = c->next)
-            connection_close(c);
-    }
-    endpoint_close(&endpoint);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    const struct task *task = endpoint->task;
+    if (!listen_on(endpoint, task->port) ||
+        (task->testcase->preferred_address &&
+         !listen_on(endpoint, task->port + PREFERRED_PORT_OFFSET)))
+        return false;
+    while (endpoint_step(endpoint, UINT64_MAX))
+        ;
+    for (struct connection *c = endpoint->connections; c; c = c->next)
+        connection_close(c);
+    return true;
 }
 
 /* On both families; one is enough where the other is switched off. */
@@ -164,8 +158,7 @@ static bool start_quic(struct connection *c, const struct datagram *datagram,
     return true;
 }
 
-static void accept_datagram(struct endpoint *endpoint, struct socket *socket,
-                            struct datagram *datagram)
+void accept_datagram(struct endpoint *endpoint, struct socket *socket, struct datagram *datagram)
 {
     const struct testcase *testcase = endpoint->task->testcase;
     ngtcp2_version_cid client;

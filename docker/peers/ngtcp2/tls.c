@@ -31,19 +31,14 @@ static bool worked(int result, const char *what)
 
 bool tls_open(struct tls *tls, const struct task *task)
 {
-    char chain[4096], key[4096], roots[4096];
-    snprintf(chain, sizeof chain, "%s/cert.pem", task->certs);
-    snprintf(key, sizeof key, "%s/priv.key", task->certs);
-    snprintf(roots, sizeof roots, "%s/ca.pem", task->certs);
-
     *tls = (struct tls){.task = task};
     if (!worked(gnutls_certificate_allocate_credentials(&tls->credentials), "credentials"))
         return false;
     if (!task->server)
-        return worked(gnutls_certificate_set_x509_trust_file(tls->credentials, roots,
-                                                             GNUTLS_X509_FMT_PEM), roots);
-    if (!worked(gnutls_certificate_set_x509_key_file(tls->credentials, chain, key,
-                                                     GNUTLS_X509_FMT_PEM), chain) ||
+        return worked(gnutls_certificate_set_x509_trust_file(tls->credentials, task->roots,
+                                                             GNUTLS_X509_FMT_PEM), task->roots);
+    if (!worked(gnutls_certificate_set_x509_key_file(tls->credentials, task->chain, task->key,
+                                                     GNUTLS_X509_FMT_PEM), task->chain) ||
         !worked(gnutls_session_ticket_key_generate(&tls->ticket_key), "ticket key") ||
         !worked(gnutls_anti_replay_init(&tls->anti_replay), "anti-replay"))
         return false;
@@ -82,7 +77,7 @@ static bool configure_client(gnutls_session_t tls, const char *name,
     /* RFC 6066, 3: an address is no server name. */
     return (is_address(name) ||
             worked(gnutls_server_name_set(tls, GNUTLS_NAME_DNS, name, strlen(name)), name)) &&
-           (!resumed || !resumed->ticket.size ||
+           (!resumed->ticket.size ||
             worked(gnutls_session_set_data(tls, resumed->ticket.data, resumed->ticket.size),
                    "resumption")) &&
            ngtcp2_crypto_gnutls_configure_client_session(tls) == 0;
@@ -114,7 +109,7 @@ gnutls_session_t tls_session(struct tls *tls, ngtcp2_crypto_conn_ref *ref, const
     const gnutls_datum_t protocol = {(unsigned char *)alpn, (unsigned)strlen(alpn)};
     /* Only where it is wanted: a server of GnuTLS would else offer it in each ticket, with a limit
      * of its own, and a client would try it with any ticket. */
-    bool early_data = testcase->zero_rtt && (tls->task->server || (resumed && resumed->early_data));
+    bool early_data = testcase->zero_rtt && (tls->task->server || resumed->early_data);
     /* Tickets are sent when the handshake is complete. */
     unsigned flags = (tls->task->server ? GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET
                                         : GNUTLS_CLIENT) |
@@ -180,8 +175,8 @@ static int keep_ticket(gnutls_session_t tls, unsigned type, unsigned when, unsig
 {
     (void)type;
     struct connection *c = ((ngtcp2_crypto_conn_ref *)gnutls_session_get_ptr(tls))->user_data;
-    struct session *session = c->batch->session;
-    if (!incoming || !session || session->ticket.size)
+    struct session *session = &c->endpoint->session;
+    if (!incoming || !c->batch->wants_ticket || session->ticket.size)
         return 0;
     if (when == GNUTLS_HOOK_PRE)   /* the message is whole, */
         session->early_data = allows_early_data(message);

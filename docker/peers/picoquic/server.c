@@ -9,9 +9,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { PREFERRED_PORT_OFFSET = 4000, REQUEST_SIZE = 1024 };
 enum { HQ_BAD_REQUEST = 1, HQ_NOT_FOUND = 2 };
 
 /* A request of hq-interop and the file that answers it. */
@@ -19,8 +17,9 @@ struct stream {
     struct stream *next, **link;   /* of the connection */
     char request[REQUEST_SIZE];
     size_t size;
-    int fd;
-    off_t left;
+    struct mapping file;
+    size_t sent;
+    bool answered;
 };
 
 struct connection {
@@ -40,36 +39,24 @@ static bool serve_on(void *context)
     return true;
 }
 
-static void close_all(picoquic_quic_t *quic)
+bool endpoint_serve(struct endpoint *endpoint)
 {
-    for (picoquic_cnx_t *c = picoquic_get_first_cnx(quic); c; c = picoquic_get_next_cnx(c))
-        picoquic_close(c, 0);
-}
-
-int server(const struct task *task)
-{
-    unsigned port = (unsigned)strtoul(task->port, NULL, 10);
-    picoquic_packet_loop_param_t sockets = {.local_port = (uint16_t)port};
+    const struct task *task = endpoint->task;
+    picoquic_quic_t *quic = endpoint->quic;
+    picoquic_packet_loop_param_t sockets = {.local_port = (uint16_t)task->port};
     picohttp_server_parameters_t web = {.web_folder = task->www};
-    int folder = folder_open(task->www);
-    if (folder == -1 || !stack_watch_signals())
-        return EXIT_FAILURE;
-    picoquic_quic_t *quic = task->testcase->http3 ? stack_open(task, h3zero_callback, &web)
-                                                  : stack_open(task, on_event, &folder);
-    bool good = quic;
-    if (good)
-        picoquic_set_alpn_select_fn_v2(quic, task->testcase->http3 ? choose_h3 : choose_hq);
-    if (good && task->testcase->preferred_address) {
-        sockets.local_port = (uint16_t)(port + PREFERRED_PORT_OFFSET);
-        sockets.public_port = (uint16_t)port;
-        good = offer_preferred_address(quic, port + PREFERRED_PORT_OFFSET);
+    if (task->testcase->http3)
+        picoquic_set_default_callback(quic, h3zero_callback, &web);
+    else
+        picoquic_set_default_callback(quic, on_event, endpoint);
+    picoquic_set_alpn_select_fn_v2(quic, task->testcase->http3 ? choose_h3 : choose_hq);
+    if (task->testcase->preferred_address) {
+        sockets.public_port = sockets.local_port;
+        sockets.local_port += PREFERRED_PORT_OFFSET;
+        if (!offer_preferred_address(quic, sockets.local_port))
+            return false;
     }
-    if (good)
-        good = stack_run(quic, &sockets, serve_on, close_all, NULL) == SIGNAL_ENDED_IT;
-    if (quic)
-        picoquic_free(quic);
-    close(folder);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return endpoint_run(endpoint, &sockets, serve_on, NULL) == SIGNAL_ENDED_IT;
 }
 
 /* --- The protocol and the preferred address ------------------------------------------------- */
@@ -150,7 +137,6 @@ static struct stream *stream_new(struct connection *c, picoquic_cnx_t *quic, uin
         free(stream);
         return NULL;
     }
-    stream->fd = -1;
     stream->link = &c->streams;
     stream->next = c->streams;
     if (stream->next)
@@ -164,8 +150,7 @@ static void stream_free(struct stream *stream)
     *stream->link = stream->next;
     if (stream->next)
         stream->next->link = stream->link;
-    if (stream->fd != -1)
-        close(stream->fd);
+    file_unmap(&stream->file);
     free(stream);
 }
 
@@ -185,11 +170,9 @@ static int answer(struct connection *c, picoquic_cnx_t *quic, uint64_t id, struc
         strncmp(stream->request, METHOD, strlen(METHOD)) != 0)
         return refuse(quic, id, HQ_BAD_REQUEST);
     path[strcspn(path, " \r\n")] = '\0';
-    stream->fd = file_open(c->folder, path);
-    if (stream->fd == -1)
+    if (!file_map(c->folder, path, &stream->file))
         return refuse(quic, id, HQ_NOT_FOUND);
-    stream->left = lseek(stream->fd, 0, SEEK_END);
-    lseek(stream->fd, 0, SEEK_SET);
+    stream->answered = true;
     return picoquic_mark_active_stream(quic, id, 1, stream);
 }
 
@@ -200,7 +183,7 @@ static int on_request(struct connection *c, picoquic_cnx_t *quic, uint64_t id,
         return 0;
     if (!stream && !(stream = stream_new(c, quic, id)))
         return -1;
-    if (stream->fd != -1)   /* it has been answered */
+    if (stream->answered)
         return 0;
     if (size >= sizeof stream->request - stream->size)
         return refuse(quic, id, HQ_BAD_REQUEST);
@@ -212,21 +195,14 @@ static int on_request(struct connection *c, picoquic_cnx_t *quic, uint64_t id,
 
 static int send_file(struct stream *stream, void *context, size_t room)
 {
-    size_t size = (off_t)room < stream->left ? room : (size_t)stream->left;
-    bool end = (off_t)size == stream->left;
+    size_t left = stream->file.size - stream->sent, size = room < left ? room : left;
+    bool end = size == left;
     uint8_t *packet = picoquic_provide_stream_data_buffer(context, size, end, !end);
     if (!packet)
         return -1;
-    while (size) {
-        ssize_t got = read(stream->fd, packet, size);
-        if (got <= 0) {
-            complain("a file that is served cannot be read, or has shrunk");
-            return -1;
-        }
-        packet += got;
-        size -= (size_t)got;
-        stream->left -= got;
-    }
+    if (size)
+        memcpy(packet, stream->file.data + stream->sent, size);
+    stream->sent += size;
     return 0;
 }
 
@@ -237,7 +213,7 @@ static int on_event(picoquic_cnx_t *quic, uint64_t id, uint8_t *data, size_t siz
     if (context == picoquic_get_default_callback_context(picoquic_get_quic_ctx(quic))) {
         if (!(c = calloc(1, sizeof *c)))
             return -1;
-        c->folder = *(const int *)context;
+        c->folder = ((const struct endpoint *)context)->task->folder;
         picoquic_set_callback(quic, on_event, c);
     }
     switch (event) {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# ngtcp2 as quic-interop-runner starts it; the adapter takes the place of this script.
+# A peer as quic-interop-runner starts it; the adapter takes the place of this script.
 trap 'exit 143' TERM INT
 /setup.sh
 if [[ ${ROLE-} == client ]]; then

@@ -5,13 +5,12 @@
 #include <picoquic_bbr.h>
 #include <picoquic_internal.h>
 #include <picoquic_qlog.h>
+#include <openssl/crypto.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Only a context with a file to load tickets from keeps any, though that file need not exist. */
@@ -19,28 +18,33 @@ static const char NO_FILE[] = "";
 
 enum { MAX_CONNECTIONS = 1024, IDLE_TIMEOUT_MS = 60000, CHACHA20 = 0x1303 };
 
-picoquic_quic_t *stack_open(const struct task *task, picoquic_stream_data_cb_fn callback,
-                            void *callback_context)
-{
-    char chain[4096], key[4096], roots[4096];
-    snprintf(chain, sizeof chain, "%s/cert.pem", task->certs);
-    snprintf(key, sizeof key, "%s/priv.key", task->certs);
-    snprintf(roots, sizeof roots, "%s/ca.pem", task->certs);
-    for (char **file = (char *[]){chain, key, roots, NULL}; *file; file++)
-        if ((*file == roots) != task->server && access(*file, R_OK) != 0) {
-            complain("%s: %m", *file);
-            return NULL;
-        }
+const char *const SUPPORTED[] = {
+    "handshake", "transfer", "chacha20", "connectionmigration", "ecn", "http3", "keyupdate",
+    "multiconnect", "resumption", "retry", "versionnegotiation", "zerortt", "v2", NULL,
+};
 
+static bool watch_signals(void);
+
+void print_version(void)
+{
+    printf("picoquic %s, %s\n", PICOQUIC_VERSION, OpenSSL_version(OPENSSL_VERSION));
+}
+
+struct endpoint *endpoint_open(const struct task *task)
+{
+    static struct endpoint endpoint;
+    if (!watch_signals())
+        return NULL;
     picoquic_register_all_congestion_control_algorithms();
     picoquic_quic_t *quic = picoquic_create(
-        MAX_CONNECTIONS, task->server ? chain : NULL, task->server ? key : NULL,
-        task->server ? NULL : roots, NULL, callback, callback_context, NULL, NULL, NULL,
+        MAX_CONNECTIONS, task->server ? task->chain : NULL, task->server ? task->key : NULL,
+        task->server ? NULL : task->roots, NULL, NULL, NULL, NULL, NULL, NULL,
         picoquic_current_time(), NULL, NO_FILE, NULL, 0);
     if (!quic) {
-        complain("picoquic has no context for us: are the certificates in %s good?", task->certs);
+        complain("picoquic has no context for us: are the certificates good?");
         return NULL;
     }
+    endpoint = (struct endpoint){task, quic};
     /* As picoquic's own demonstration program has it. */
     picoquic_set_default_congestion_algorithm(quic, picoquic_bbr_algorithm);
     picoquic_set_cookie_mode(quic, task->server && task->testcase->retry ? 1 : 2);
@@ -49,28 +53,32 @@ picoquic_quic_t *stack_open(const struct task *task, picoquic_stream_data_cb_fn 
     picoquic_set_default_idle_timeout(quic, IDLE_TIMEOUT_MS);
     picoquic_set_max_simultaneous_logs(quic, MAX_CONNECTIONS);
     picoquic_set_log_level(quic, 1);   /* all packets, not only the first */
-    if (task->qlog) {
-        if (mkdir(task->qlog, 0755) != 0 && errno != EEXIST)
-            complain("%s: %m", task->qlog);
+    if (task->qlog)
         picoquic_set_qlog(quic, task->qlog);
-    }
     if (task->keys) {
         picoquic_enable_sslkeylog(quic, 1);
         picoquic_set_key_log_file(quic, task->keys);
     }
+    if (!task->server)
+        picoquic_set_default_pmtud_policy(quic, picoquic_pmtud_delayed);
     if (task->testcase->chacha20 && picoquic_set_cipher_suite(quic, CHACHA20) != 0) {
         complain("this picoquic has no ChaCha20");
         picoquic_free(quic);
         return NULL;
     }
-    return quic;
+    return &endpoint;
+}
+
+void endpoint_close(struct endpoint *endpoint)
+{
+    picoquic_free(endpoint->quic);
 }
 
 /* --- Signals -------------------------------------------------------------------------------- */
 
 static int signal_pipe[2];
 
-static void *watch_signals(void *waited_for)
+static void *wait_for_signals(void *waited_for)
 {
     int number;
     while (sigwait(waited_for, &number) == 0)
@@ -79,7 +87,7 @@ static void *watch_signals(void *waited_for)
     return NULL;
 }
 
-bool stack_watch_signals(void)
+static bool watch_signals(void)
 {
     static sigset_t ours;
     pthread_t thread;
@@ -89,7 +97,7 @@ bool stack_watch_signals(void)
     /* Blocked everywhere else: picoquic's loop takes an interrupted poll() for an error. */
     bool good = pthread_sigmask(SIG_BLOCK, &ours, NULL) == 0 &&
                 pipe2(signal_pipe, O_CLOEXEC) == 0 &&
-                pthread_create(&thread, NULL, watch_signals, &ours) == 0 &&
+                pthread_create(&thread, NULL, wait_for_signals, &ours) == 0 &&
                 pthread_detach(thread) == 0;
     if (!good)
         complain("signals: %m");
@@ -100,7 +108,6 @@ bool stack_watch_signals(void)
 
 struct loop {
     step_fn *step;
-    void (*stopped)(picoquic_quic_t *quic);
     void *context;
     bool stopping;
 };
@@ -113,7 +120,8 @@ static int on_loop(picoquic_quic_t *quic, picoquic_packet_loop_cb_enum event, vo
     switch (event) {
     case picoquic_packet_loop_wake_up:
         loop->stopping = true;
-        loop->stopped(quic);
+        for (picoquic_cnx_t *c = picoquic_get_first_cnx(quic); c; c = picoquic_get_next_cnx(c))
+            picoquic_close(c, 0);
         return 0;
     case picoquic_packet_loop_after_receive:
         return loop->step(loop->context) ? 0 : PICOQUIC_NO_ERROR_TERMINATE_PACKET_LOOP;
@@ -125,12 +133,12 @@ static int on_loop(picoquic_quic_t *quic, picoquic_packet_loop_cb_enum event, vo
     }
 }
 
-enum ending stack_run(picoquic_quic_t *quic, picoquic_packet_loop_param_t *sockets, step_fn *step,
-                      void (*stopped)(picoquic_quic_t *quic), void *context)
+enum ending endpoint_run(struct endpoint *endpoint, picoquic_packet_loop_param_t *sockets,
+                         step_fn *step, void *context)
 {
-    struct loop loop = {.step = step, .stopped = stopped, .context = context};
+    struct loop loop = {.step = step, .context = context};
     picoquic_network_thread_ctx_t thread = {
-        .quic = quic,
+        .quic = endpoint->quic,
         .param = sockets,
         .loop_callback = on_loop,
         .loop_callback_ctx = &loop,

@@ -1,9 +1,12 @@
 /* Opening what is served and what is downloaded, never outside the folder they belong to. */
 #define _GNU_SOURCE
-#include "peer.h"
+#include "files.h"
+
+#include "contract.h"
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +19,7 @@ int folder_open(const char *path)
 }
 
 /* Component by component, since openat2() is not allowed in every container. */
-int file_open(int folder, const char *path)
+static int open_beneath(int folder, const char *path)
 {
     int at = dup(folder);
     while (at != -1 && *path == '/') {
@@ -37,12 +40,39 @@ int file_open(int folder, const char *path)
         at = found;
         path += size;
     }
-    struct stat status;
-    if (at != -1 && (*path != '\0' || fstat(at, &status) != 0 || !S_ISREG(status.st_mode))) {
+    if (at != -1 && *path != '\0') {
         close(at);
         return -1;
     }
     return at;
+}
+
+bool file_map(int folder, const char *path, struct mapping *mapping)
+{
+    if (*path != '/')
+        return false;
+    int fd = open_beneath(folder, path);
+    if (fd == -1)
+        return false;
+    struct stat status;
+    bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    *mapping = (struct mapping){0};
+    if (regular && status.st_size > 0) {
+        void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data != MAP_FAILED)
+            *mapping = (struct mapping){data, (size_t)status.st_size};
+        else
+            regular = false;
+    }
+    close(fd);
+    return regular;
+}
+
+void file_unmap(struct mapping *mapping)
+{
+    if (mapping->data)
+        munmap(mapping->data, mapping->size);
+    *mapping = (struct mapping){0};
 }
 
 int file_create(int folder, const char *name)
