@@ -122,6 +122,9 @@ static inline void shut_stream(ngtcp2_conn *quic, int64_t stream_id, uint64_t er
     ngtcp2_conn_shutdown_stream(quic, stream_id, error);
 }
 
+#define ngtcp2_encryption_level ngtcp2_crypto_level
+#define NGTCP2_ENCRYPTION_LEVEL_1RTT NGTCP2_CRYPTO_LEVEL_APPLICATION
+
 typedef ngtcp2_connection_close_error ngtcp2_ccerr;
 #define ngtcp2_ccerr_default ngtcp2_connection_close_error_default
 #define ngtcp2_ccerr_set_liberr ngtcp2_connection_close_error_set_transport_error_liberr

@@ -155,6 +155,16 @@ static int handshake_completed(ngtcp2_conn *quic, void *user_data)
     return result(c->protocol->start(c));
 }
 
+/* Neither GnuTLS nor ngtcp2 insists on the peer's transport parameters (RFC 9001, 8.2) before it may
+ * write 1-RTT packets, which ngtcp2 cannot do without them. */
+static int recv_tx_key(ngtcp2_conn *quic, ngtcp2_encryption_level level, void *user_data)
+{
+    struct connection *c = user_data;
+    c->parameters_missing = level == NGTCP2_ENCRYPTION_LEVEL_1RTT &&
+                            !ngtcp2_conn_get_remote_transport_params(quic);
+    return result(!c->parameters_missing);
+}
+
 static int handshake_confirmed(ngtcp2_conn *quic, void *user_data)
 {
     struct connection *c = user_data;
@@ -282,6 +292,7 @@ void connection_callbacks(ngtcp2_callbacks *callbacks)
         .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
         .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
         .handshake_completed = handshake_completed,
+        .recv_tx_key = recv_tx_key,
         .recv_version_negotiation = recv_version_negotiation,
         .encrypt = ngtcp2_crypto_encrypt_cb,
         .decrypt = ngtcp2_crypto_decrypt_cb,
@@ -462,7 +473,8 @@ static void fail(struct connection *c, int error)
     ngtcp2_ccerr reason;
     ngtcp2_ccerr_default(&reason);
     if (error == NGTCP2_ERR_CRYPTO) {
-        uint8_t alert = ngtcp2_conn_get_tls_alert(c->quic);
+        uint8_t alert = c->parameters_missing ? GNUTLS_A_MISSING_EXTENSION
+                                              : ngtcp2_conn_get_tls_alert(c->quic);
         complain("TLS: %s", gnutls_alert_get_name(alert));
         ngtcp2_ccerr_set_tls_alert(&reason, alert, NULL, 0);
     } else if (error == NGTCP2_ERR_CALLBACK_FAILURE && c->app_error) {
