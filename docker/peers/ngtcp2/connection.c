@@ -155,8 +155,8 @@ static int handshake_completed(ngtcp2_conn *quic, void *user_data)
     return result(c->protocol->start(c));
 }
 
-/* Neither GnuTLS nor ngtcp2 insists on the peer's transport parameters (RFC 9001, 8.2) before it may
- * write 1-RTT packets, which ngtcp2 cannot do without them. */
+/* RFC 9001, 8.2: the peer must have sent transport parameters. ngtcp2 writes 1-RTT packets as soon
+ * as there are keys for them, but aborts if the parameters are missing then. */
 static int recv_tx_key(ngtcp2_conn *quic, ngtcp2_encryption_level level, void *user_data)
 {
     struct connection *c = user_data;

@@ -44,7 +44,8 @@ bool endpoint_serve(struct endpoint *endpoint)
     const struct task *task = endpoint->task;
     picoquic_quic_t *quic = endpoint->quic;
     picoquic_packet_loop_param_t sockets = {.local_port = (uint16_t)task->port};
-    picohttp_server_parameters_t web = {.web_folder = task->www};
+    static picohttp_server_parameters_t web;   /* until picoquic is freed */
+    web.web_folder = task->www;
     if (task->testcase->http3)
         picoquic_set_default_callback(quic, h3zero_callback, &web);
     else

@@ -39,7 +39,7 @@ struct batch {
     size_t ended;                  /* complete or failed */
     uint32_t version;              /* to start in */
     bool wants_ticket;             /* the next connection is to be resumed with it */
-    bool negotiated;               /* the server has answered that version with a Version Negotiation */
+    bool negotiated;               /* a Version Negotiation has refused that version */
     struct connection *connection; /* the stack's, while there is one */
 };
 
