@@ -166,7 +166,7 @@ struct protocol {
 extern const struct protocol hq;
 extern const struct protocol h3;
 
-/* client.c: take a stream for the next waiting request; NULL if there is none, or none is allowed. */
+/* client.c: take a stream for the next waiting request; NULL if there is none, or none allowed. */
 struct stream *request_open(struct connection *c);
 
 /* server.c: a packet that belongs to no connection. */
