@@ -10,6 +10,7 @@ from rich.text import Text
 
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.trace.fate import fate_text
 from quicmatrix.runner.trace.model import (
     Ack,
     Capture,
@@ -97,8 +98,8 @@ def lost(neighbourhood: Neighbourhood, far: Capture) -> Neighbourhood:
     are known.
     """
     sender = neighbourhood.capture.peer
-    arrived = [_number(one) for one in neighbourhood.datagrams if one.sender is sender]
-    numbers = [number for number in arrived if number]
+    arrived = [one.fate for one in neighbourhood.datagrams if one.sender is sender]
+    numbers = [fate.number for fate in arrived if fate is not None]
     return Neighbourhood(
         far.side,
         tuple(
@@ -106,17 +107,12 @@ def lost(neighbourhood: Neighbourhood, far: Capture) -> Neighbourhood:
             for one in far.datagrams
             if numbers
             and one.sender is sender
-            and min(numbers) < _number(one) < max(numbers)
-            and " dropped: " in one.fate
+            and one.fate is not None
+            and one.fate.dropped
+            and min(numbers) < one.fate.number < max(numbers)
         ),
         frozenset(),
     )
-
-
-def _number(datagram: Datagram) -> int:
-    """The n-th of its direction, from 1; 0 if that is not known."""
-    match = re.match(r"#([0-9]+) ", datagram.fate)
-    return int(match[1]) if match else 0
 
 
 def lines(neighbourhood: Neighbourhood, packets: Sequence[Packet]) -> Iterator[Text]:
@@ -140,8 +136,9 @@ def lines(neighbourhood: Neighbourhood, packets: Sequence[Packet]) -> Iterator[T
                 (_place(datagram) if at == 0 else " " * len(_place(datagram)), "dim"),
                 (words, "bold" if marked else ""),
             )
-        if datagram.fate:
-            yield Text(f"  {'':{len(_place(datagram))}}{printable(datagram.fate)}", "cyan")
+        if datagram.fate is not None:
+            text = printable(fate_text(datagram.fate))
+            yield Text(f"  {'':{len(_place(datagram))}}{text}", "cyan")
 
 
 def packet_words(packet: Packet) -> str:

@@ -6,7 +6,6 @@ packet arrived there: what came in, and what the link and the other traffic on i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +25,6 @@ IDLE_SHARE = 0.15
 two cores left 27 %."""
 _UDP = 17
 _TCP = 6
-_NUMBER = re.compile(r"#([0-9]+) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +110,8 @@ def _window(arrivals: Sequence[Packet], log: LinkLog) -> _Window | None:
         for entry in entries
         if entry.number is not None and isinstance(entry.fate, Delivered) and not entry.fate.again
     }
-    ends = [_NUMBER.match(packet.datagram.fate) for packet in (arrivals[0], arrivals[-1])]
-    found = [times[int(end[1])] for end in ends if end and int(end[1]) in times]
+    ends = (arrivals[0].datagram.fate, arrivals[-1].datagram.fate)
+    found = [times[end.number] for end in ends if end is not None and end.number in times]
     return _Window(found[0], found[1], entries) if len(found) == 2 else None
 
 

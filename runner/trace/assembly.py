@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from quicmatrix.runner.network.topology import CLIENT_NETWORKS, SERVER_NETWORKS
 from quicmatrix.runner.trace.connections import Connection, Connections, Opened
+from quicmatrix.runner.trace.fate import parse_fate
 from quicmatrix.runner.trace.frames import parse_payload
 from quicmatrix.runner.trace.headers import Header, parse_header
 from quicmatrix.runner.trace.key_log import Secrets
@@ -126,7 +127,7 @@ class Assembly:
             path=Path(*(ends if source.side is Side.CLIENT else reversed(ends))),
             ecn=line.ecn,
             size=line.size,
-            fate=line.comment,
+            fate=parse_fate(line.comment),
         )
         self._datagrams.append(self._current)
 

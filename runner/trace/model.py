@@ -77,6 +77,27 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """What the middlebox did with a datagram: delivered it, dropped it or delivered it again."""
+
+    number: int
+    """It is the n-th UDP datagram of its direction, from 1; the same in both captures."""
+    dropped: str = ""
+    """Why it was dropped, e.g. ``queue full``; empty if it was delivered."""
+    delay_ms: float | None = None
+    """From its arrival at the middlebox to its departure; None if it was dropped."""
+    change: str = ""
+    """What was changed in it, e.g. its source address; empty if nothing was."""
+    duplicate: bool = False
+    """Whether the same datagram was delivered before."""
+
+    @property
+    def corrupted(self) -> bool:
+        """Whether a byte of its payload was changed."""
+        return self.change.startswith("byte ")
+
+
+@dataclass(frozen=True, slots=True)
 class Datagram:
     """One UDP datagram, as it stands in one capture."""
 
@@ -91,8 +112,8 @@ class Datagram:
     ecn: Ecn
     size: int
     """Bytes of UDP payload."""
-    fate: str = ""
-    """What the middlebox did with it, e.g. ``"#12 dropped: queue full"``; empty if unknown."""
+    fate: Fate | None = None
+    """What the middlebox did with it; None if the capture does not say."""
 
 
 # --- Frames (RFC 9000, 19) ---------------------------------------------------------------------

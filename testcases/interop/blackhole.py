@@ -24,7 +24,7 @@ def outage_falls_into_the_transfer(trace: Trace) -> Iterator[Violation]:
         for datagram in trace.near(Side.SERVER).datagrams
         if datagram.sender is Side.SERVER
     }
-    taken = [number for number, what in fates.items() if what.drop == OUTAGE]
+    taken = [number for number, what in fates.items() if what.dropped == OUTAGE]
     if not taken:
         complete(packets)
         yield Violation("the outage takes no datagram of the server", side=None)
@@ -33,7 +33,7 @@ def outage_falls_into_the_transfer(trace: Trace) -> Iterator[Violation]:
     through = [
         packet.datagram.frame_number
         for packet, _ in data
-        if not fates[packet.datagram.frame_number].drop
+        if not fates[packet.datagram.frame_number].dropped
     ]
     yield from exists(
         (number for number in through if number < taken[0]),

@@ -38,4 +38,4 @@ def _damaged(trace: Trace, sender: Side, near: Side) -> dict[int, Datagram]:
         for datagram in trace.near(near).datagrams
         if datagram.sender is sender
     )
-    return {told.number: datagram for told, datagram in fates if told.is_damaged}
+    return {found.number: datagram for found, datagram in fates if found.corrupted}

@@ -22,6 +22,7 @@ from quicmatrix.runner.trace.model import (
     DataBlocked,
     DatagramFrame,
     EcnCounts,
+    Fate,
     Frame,
     HandshakeDone,
     MaxData,
@@ -171,14 +172,22 @@ def test_milestones_are_each_told_once() -> None:
 
 def test_what_the_link_dropped_meanwhile_is_found_in_the_other_capture() -> None:
     sent = [
-        packet(Side.SERVER, number, number / 10, Side.SERVER, number, fate=f"#{number} {fate}")
+        packet(Side.SERVER, number, number / 10, Side.SERVER, number, fate=fate)
         for number, fate in enumerate(
-            ("dropped: queue full", "delivered", "dropped: queue full", "delivered"), start=1
+            (
+                Fate(1, "queue full"),
+                Fate(2, delay_ms=15.0),
+                Fate(3, "queue full"),
+                Fate(4, delay_ms=15.0),
+            ),
+            start=1,
         )
     ]
     far = Capture(Side.SERVER, tuple(one.datagram for one in sent), tuple(sent))
     near = [
-        packet(Side.CLIENT, frame, frame / 10, Side.SERVER, number, fate=f"#{number} delivered")
+        packet(
+            Side.CLIENT, frame, frame / 10, Side.SERVER, number, fate=Fate(number, delay_ms=15.0)
+        )
         for frame, number in ((1, 2), (2, 4))
     ]
     here = Capture(Side.CLIENT, tuple(one.datagram for one in near), tuple(near))

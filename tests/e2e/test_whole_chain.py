@@ -210,7 +210,7 @@ def test_damaged_datagrams_arrive_and_are_dropped(run: Run) -> None:
 
 
 def is_damaged(datagram: Datagram) -> bool:
-    return fate(datagram).is_damaged
+    return fate(datagram).corrupted
 
 
 def test_judging_again_gives_the_same_verdicts(run: Run) -> None:

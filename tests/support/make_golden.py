@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from quicmatrix.runner.trace import tshark
 from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, Ecn, Side
-from tests.support.quic_traffic import CLIENT_V6, SERVER_V6, Link
+from tests.support.quic_traffic import CLIENT_V6, SERVER_V6, Link, passed
 
 HOME = Path(tshark.__file__).parent
 LARGEST = 50_000
@@ -23,7 +23,7 @@ LARGEST = 50_000
 
 def golden() -> Link:
     """Retry and a key update; then resumption with 0-RTT; then version 2 over IPv6."""
-    link = Link(retry=True, ecn=Ecn.ECT_0, fate=lambda _, index, data: (data, f"#{index} passed"))
+    link = Link(retry=True, ecn=Ecn.ECT_0, fate=lambda _, index, data: (data, passed(index)))
     link.connect()
     link.run(0.2)
     link.request()

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from quicmatrix.runner.trace.fate import parse_fate
 from quicmatrix.runner.trace.model import (
     VERSION_1,
     Address,
@@ -57,7 +58,7 @@ class Leg:
     garbage: bool = False
     size: int = 1200
     ecn: Ecn = Ecn.NOT_ECT
-    fate: str = ""
+    comment: str = ""
     time: float | None = None
     """Seconds; None for a moment after the last one."""
     outside: Path | None = None
@@ -79,9 +80,9 @@ class Leg:
         """The IP header has this mark."""
         return replace(self, ecn=ecn)
 
-    def told(self, fate: str) -> Leg:
-        """What the middlebox says of it; it is lost if that is that."""
-        return replace(self, fate=fate, dropped="dropped: " in fate)
+    def told(self, comment: str) -> Leg:
+        """The middlebox's comment on it; one that says so drops it."""
+        return replace(self, comment=comment, dropped="dropped: " in comment)
 
     def after(self, seconds: float) -> Leg:
         """It is sent at this time."""
@@ -210,7 +211,7 @@ def _capture(side: Side, legs: Sequence[Leg], damage: str) -> Capture:
             path=leg.outside if leg.outside and side is Side.SERVER else leg.path,
             ecn=leg.ecn,
             size=leg.size,
-            fate=leg.fate,
+            fate=parse_fate(leg.comment),
         )
         for place, leg in enumerate(seen, start=1)
     )

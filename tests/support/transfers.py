@@ -10,6 +10,7 @@ from quicmatrix.runner.trace.model import (
     Capture,
     Datagram,
     Ecn,
+    Fate,
     Frame,
     Packet,
     PacketType,
@@ -20,7 +21,7 @@ from quicmatrix.runner.trace.model import (
 
 PATH = Path(Address("193.167.0.100", 1234), Address("193.167.100.100", 443))
 DELAY_S = 0.015
-Seen = tuple[float, Side, int, tuple[Frame, ...], str]
+Seen = tuple[float, Side, int, tuple[Frame, ...], Fate | None]
 
 
 def packet(
@@ -30,7 +31,7 @@ def packet(
     sender: Side,
     number: int,
     *frames: Frame,
-    fate: str = "",
+    fate: Fate | None = None,
 ) -> Packet:
     """A 1-RTT packet of 1000 bytes, alone in its datagram."""
     datagram = Datagram(capture, frame, time, sender, PATH, Ecn.NOT_ECT, 1000, fate)
@@ -43,11 +44,11 @@ def transfer(count: int, every_s: float, *, rtt_s: float = 0.03, begin_s: float 
     right: list[Seen] = []
     for number in range(count):
         sent = begin_s + number * every_s
-        fate = f"#{number + 1} delivered after 15.0 ms"
+        fate = Fate(number + 1, delay_ms=15.0)
         right.append((sent, Side.SERVER, number, (), fate))
         left.append((sent + DELAY_S, Side.SERVER, number, (), fate))
         ack = Ack(number, 0, ((0, number),))
-        right.append((sent + rtt_s, Side.CLIENT, number, (ack,), ""))
+        right.append((sent + rtt_s, Side.CLIENT, number, (ack,), None))
     return Trace(_capture(Side.CLIENT, left), _capture(Side.SERVER, right))
 
 

@@ -11,6 +11,7 @@ from quicmatrix.runner.trace.model import (
     Capture,
     Crypto,
     Ecn,
+    Fate,
     OtherTlsMessage,
     PacketType,
     Path,
@@ -49,11 +50,17 @@ def assemble(*lines: str, max_packets: int = 100) -> Capture:
 
 
 def test_a_datagram() -> None:
-    fields = {"ecn": "3", "length": "108", "comment": "#1 passed"}
+    fields = {"ecn": "3", "length": "108", "comment": "#1 dropped: queue full"}
     (found,) = assemble(datagram(4, 2.5, SERVER, CLIENT, **fields)).datagrams
     assert (found.capture, found.frame_number, found.sender) == (Side.CLIENT, 4, Side.SERVER)
     assert found.path == Path(Address(CLIENT, 50000), Address(SERVER, 443))
-    assert (found.ecn, found.size, found.fate) == (Ecn.CE, 100, "#1 passed")
+    assert (found.ecn, found.size, found.fate) == (Ecn.CE, 100, Fate(1, "queue full"))
+
+
+@pytest.mark.parametrize("comment", ["", "%231 passed", "delivered after 1.0 ms"])
+def test_a_datagram_whose_comment_states_no_fate(comment: str) -> None:
+    (found,) = assemble(datagram(comment=comment)).datagrams
+    assert found.fate is None
 
 
 def test_time_begins_with_the_first_datagram_between_the_two() -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.trace import tshark
+from quicmatrix.runner.trace.fate import fate_text
 from quicmatrix.runner.trace.limited_process import Limits
 from quicmatrix.runner.trace.model import (
     CERTIFICATE,
@@ -42,7 +43,7 @@ from quicmatrix.runner.trace.model import (
     TlsMessage,
 )
 from tests.support.pcapng_writer import Sent, ethernet, packet_block, pcapng
-from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link
+from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link, passed
 
 pytestmark = pytest.mark.tshark
 
@@ -124,7 +125,7 @@ def test_check_knows_this_tshark() -> None:
 
 @pytest.mark.parametrize("side", Side)
 def test_handshake(side: Side, decoded: Callable[..., Capture]) -> None:
-    link = handshake(fate=lambda _, index, data: (data, f"#{index} passed"))
+    link = handshake(fate=lambda _, index, data: (data, passed(index)))
     capture = decoded(link, side)
     assert_matches_qlog(capture, link)
     sent = sorted(link.left if side is Side.CLIENT else link.right, key=lambda each: each.time)
@@ -133,7 +134,9 @@ def test_handshake(side: Side, decoded: Callable[..., Capture]) -> None:
         [each.time - sent[0].time for each in sent], abs=1e-9
     )
     assert [each.size for each in capture.datagrams] == [len(each.payload) for each in sent]
-    assert [each.fate for each in capture.datagrams] == [each.comment for each in sent]
+    assert [each.fate and fate_text(each.fate) for each in capture.datagrams] == [
+        each.comment for each in sent
+    ]
     assert {each.capture for each in capture.datagrams} == {side}
     assert {(each.path.client, each.path.server) for each in capture.datagrams} == {
         (CLIENT, SERVER)
@@ -385,10 +388,10 @@ def test_only_what_was_corrupted_stays_encrypted(
 
     def corrupt(_: Side, index: int, data: bytes) -> tuple[bytes | None, str]:
         if rng.random() > 0.3:
-            return data, f"#{index} passed"
+            return data, passed(index)
         damaged = bytearray(data)
         damaged[rng.randrange(min(51, len(data)))] ^= rng.randrange(1, 256)
-        return bytes(damaged), f"#{index} corrupted"
+        return bytes(damaged), f"{passed(index)}, byte 0 changed"
 
     link = Link(fate=corrupt, response=bytes(20_000))
     for number in range(4):
@@ -401,10 +404,12 @@ def test_only_what_was_corrupted_stays_encrypted(
     capture = decoded(link, side)
     authentic = {each.datagram.frame_number for each in capture.packets if each.decrypted}
     for each in capture.datagrams:
-        changed = "corrupted" in each.fate and each.sender is not side
+        assert each.fate is not None
+        changed = each.fate.corrupted and each.sender is not side
         assert changed or each.frame_number in authentic, each
     for one in capture.packets:
-        changed = "corrupted" in one.datagram.fate and one.sender is not side
+        assert one.datagram.fate is not None
+        changed = one.datagram.fate.corrupted and one.sender is not side
         assert changed or one.decrypted, one
 
 
@@ -429,7 +434,9 @@ def test_a_packet_that_comes_after_the_key_update(decoded: Callable[..., Capture
 
 def test_lost_packets(decoded: Callable[..., Capture]) -> None:
     def lose(_: Side, index: int, data: bytes) -> tuple[bytes | None, str]:
-        return (None, f"#{index} dropped") if index in (0, 1, 3, 6) else (data, f"#{index} passed")
+        if index in (0, 1, 3, 6):
+            return None, f"#{index + 1} dropped: queue full"
+        return data, passed(index)
 
     link = Link(fate=lose)
     link.connect()
@@ -445,7 +452,7 @@ def test_lost_packets(decoded: Callable[..., Capture]) -> None:
         for side, capture in ((Side.CLIENT, left), (Side.SERVER, right))
     }
     assert set(fates[Side.CLIENT]) - set(fates[Side.SERVER]) == {
-        fate for fate in fates[Side.CLIENT] if "dropped" in fate
+        fate for fate in fates[Side.CLIENT] if fate is not None and fate.dropped
     }
     assert all(each.decrypted for each in (*left.packets, *right.packets))
 
@@ -454,7 +461,7 @@ def test_other_traffic(decoded: Callable[..., Capture]) -> None:
     link = handshake()
     known = len(decoded(link).packets)
     link.left += [
-        Sent(0.1, CLIENT, SERVER, b"no QUIC", comment="a guest"),
+        Sent(0.1, CLIENT, SERVER, b"no QUIC", comment=passed(0)),
         Sent(0.1, Address("193.167.0.2", 5000), CLIENT, b"from the sim"),
         Sent(0.1, Address("193.167.0.90", 5001), SERVER, b""),
     ]

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from quicmatrix.runner.bundle.capture import CaptureWriter
+from quicmatrix.runner.network import fate_comment
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
 from quicmatrix.runner.network.middlebox.frame import TCP, Headers
 from quicmatrix.runner.network.middlebox.lateness import Lateness
@@ -100,10 +101,8 @@ class Journal:
         """A frame went out on the far side; ``again`` if not the packet's first."""
         self.forwarded[sent.direction] += 1
         self.lateness.add(now_ns - due_ns)
-        comment = f"delivered after {(now_ns - sent.time_ns) / 1e6:.1f} ms"
-        if change:
-            comment += f", {change}"
-        comment = _numbered(sent, f"again {comment}" if again else comment)
+        delay_ms = (now_ns - sent.time_ns) / 1e6
+        comment = fate_comment.delivered(sent.number, delay_ms, change, duplicate=again)
         near, far = self._captures(sent.direction)
         if not again:
             self._capture_sent(near, sent, comment)
@@ -117,7 +116,7 @@ class Journal:
         """A packet will not come out on the far side."""
         self.dropped += 1
         near, _ = self._captures(sent.direction)
-        self._capture_sent(near, sent, _numbered(sent, f"dropped: {fate.reason}"))
+        self._capture_sent(near, sent, fate_comment.dropped(sent.number, fate.reason))
         self._log.dropped(self._facts(sent), fate.reason)
 
     def close(self) -> None:
@@ -154,10 +153,6 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _numbered(sent: Sent, text: str) -> str:
-    return text if sent.number is None else f"#{sent.number} {text}"
 
 
 def _kept(sent: Sent, frame: bytes) -> bytes:
