@@ -1,10 +1,11 @@
 """Captures: pcapng files with nanoseconds, a comment on each packet, and the TLS secrets inside.
 
-While the middlebox runs, a :class:`CaptureWriter` streams packets to a raw file, in any order.
-Afterwards :func:`finish` makes the file that people open: sorted by time, with the secrets before
-the first packet, so that Wireshark decrypts it without being told anything.
+This module alone knows pcapng: it makes the blocks of a capture, and reads and sorts captures. The
+middlebox appends packets to a raw file, in any order; :func:`finish` makes of it the file that
+people open: sorted by time, with the secrets before the first packet, so that Wireshark decrypts
+it without further settings.
 
-Format: draft-ietf-opsawg-pcapng-02; the numbers of its sections stand beside the blocks.
+Format: draft-ietf-opsawg-pcapng-02, little-endian; its sections are cited beside the blocks.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it has no better name of its own
-
-from quicmatrix.runner.bundle.bounded_file import BoundedFile
+from typing import NamedTuple
 
 _SECTION_HEADER = 0x0A0D0D0A  # 4.1
 _INTERFACE = 0x00000001  # 4.2
@@ -38,6 +38,8 @@ _LENGTH = Struct("<I")
 _OPTION = Struct("<HH")
 _PACKET = Struct("<IIIIIII")
 _PACKET_HEAD = Struct("<IIIII")
+_SECRETS_HEAD = 20
+"""Bytes of a block with empty secrets."""
 _LARGEST_BLOCK = 1 << 24
 
 
@@ -57,35 +59,22 @@ class CapturedPacket:
     """Bytes that the frame had on the wire."""
 
 
-class CaptureWriter(BoundedFile):
-    """Streams one interface's packets to a file."""
-
-    def __init__(self, path: Path, interface: str, comment: str, limit_bytes: int) -> None:
-        super().__init__(path, limit_bytes)
-        self.append(section_header(comment) + interface_description(interface))
-
-    def write(self, time_ns: int, frame: bytes, comment: str, original_length: int = 0) -> None:
-        """Append a packet; its original length is that of the frame if it is 0."""
-        if not self.truncated:
-            self.append(enhanced_packet(time_ns, frame, comment, original_length))
-
-
 def read_packets(path: Path) -> Iterator[CapturedPacket]:
-    """The packets of a capture that this module wrote, in the order of the file.
+    """The packets of a capture of the middlebox, in the order of the file.
 
     Raises:
         DamagedCapture: It is no such capture, or cut off or damaged from here on.
     """
     with _mapped(path) as data:
-        for at, length in _packet_blocks(data):
-            yield _packet(data, at, length)
+        for block in _packet_blocks(data):
+            yield _packet(data, block)
 
 
 def finish(raw: Path, out: Path, secrets: bytes) -> str:
     """Make the final file: packets sorted by time, secrets before the first one.
 
     Args:
-        raw: What a :class:`CaptureWriter` wrote; it stays as it is.
+        raw: What the middlebox wrote; it stays as it is.
         out: The file to write.
         secrets: A TLS key log (SSLKEYLOGFILE); may be empty.
 
@@ -98,19 +87,31 @@ def finish(raw: Path, out: Path, secrets: bytes) -> str:
     """
     damage = ""
     with _mapped(raw) as data, out.open("wb") as file:
-        first = _opening(data)
-        file.write(data[:first])
+        file.write(data[: _opening(data)])
         if secrets:
             file.write(decryption_secrets(secrets))
-        packets: list[tuple[int, int, int]] = []
+        packets: list[tuple[int, _Block]] = []
         try:
-            packets.extend((_time_ns(data, at), at, length) for at, length in _packet_blocks(data))
+            packets.extend((_time_ns(data, block), block) for block in _packet_blocks(data))
         except DamagedCapture as error:
             damage = str(error)
-        packets.sort()
-        for _, at, length in packets:
-            file.write(data[at : at + length])
+        for _, block in sorted(packets):
+            file.write(data[block.at : block.end])
     return damage
+
+
+def key_logs(data: mmap.mmap) -> Iterator[bytes]:
+    """The TLS key logs in a capture, wherever in it they stand.
+
+    Raises:
+        DamagedCapture: It is no pcapng file, or cut off or damaged from here on.
+    """
+    for block in _blocks(data):
+        if block.kind == _DECRYPTION_SECRETS and block.end - block.at >= _SECRETS_HEAD:
+            kind, length = _FRAME.unpack_from(data, block.at + 8)
+            if kind == _TLS_KEY_LOG:
+                start = block.at + 16
+                yield data[start : min(start + length, block.end - 4)]
 
 
 # --- Blocks ------------------------------------------------------------------------------------
@@ -169,6 +170,14 @@ def _padded(data: bytes) -> bytes:
 # --- Reading -----------------------------------------------------------------------------------
 
 
+class _Block(NamedTuple):
+    """A whole block; ``at`` and ``end`` are positions in the file."""
+
+    at: int
+    end: int
+    kind: int
+
+
 @contextlib.contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
     with path.open("rb") as file:
@@ -182,32 +191,41 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
 
 def _opening(data: mmap.mmap) -> int:
     """Where the blocks after the section header and the interface's description begin."""
-    at = 0
-    for kind in (_SECTION_HEADER, _INTERFACE):
-        found, length = _block_at(data, at)
-        if found != kind:
-            raise DamagedCapture(f"block of type {found:#x} at byte {at}, not {kind:#x}")
-        at += length
-    if data[8:12] != _LENGTH.pack(_BYTE_ORDER):
+    blocks = _blocks(data)
+    next(blocks)
+    interface = next(blocks, None)
+    if interface is None or interface.kind != _INTERFACE:
+        raise DamagedCapture("no interface description after the section header")
+    return interface.end
+
+
+def _packet_blocks(data: mmap.mmap) -> Iterator[_Block]:
+    """The blocks of all packets, checked so far that they can be read."""
+    start = _opening(data)
+    for block in _blocks(data, start):
+        if block.kind == _ENHANCED_PACKET:
+            _check_packet(data, block)
+            yield block
+        elif block.kind != _DECRYPTION_SECRETS:
+            raise DamagedCapture(f"block of unknown type {block.kind:#x} at byte {block.at}")
+
+
+def _blocks(data: mmap.mmap, at: int = 0) -> Iterator[_Block]:
+    """All whole blocks from a position on.
+
+    Raises:
+        DamagedCapture: The file is cut off or damaged from here on, or no pcapng file.
+    """
+    beginning = (_LENGTH.pack(_SECTION_HEADER), _LENGTH.pack(_BYTE_ORDER))
+    if at == 0 and (data[:4], data[8:12]) != beginning:
         raise DamagedCapture("not a little-endian pcapng file")
-    return at
-
-
-def _packet_blocks(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Position and length of each packet's block, checked so far that it can be read."""
-    at = _opening(data)
     while at < len(data):
-        kind, length = _block_at(data, at)
-        if kind == _ENHANCED_PACKET:
-            _check_packet(data, at, length)
-            yield at, length
-        elif kind != _DECRYPTION_SECRETS:
-            raise DamagedCapture(f"block of unknown type {kind:#x} at byte {at}")
-        at += length
+        block = _block_at(data, at)
+        yield block
+        at = block.end
 
 
-def _block_at(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """Type and length of the block there, which is whole."""
+def _block_at(data: mmap.mmap, at: int) -> _Block:
     if at + 12 > len(data):
         raise DamagedCapture(f"cut off at byte {len(data)}")
     kind, length = _FRAME.unpack_from(data, at)
@@ -217,26 +235,27 @@ def _block_at(data: mmap.mmap, at: int) -> tuple[int, int]:
         raise DamagedCapture(f"cut off at byte {len(data)}")
     if _LENGTH.unpack_from(data, at + length - 4)[0] != length:
         raise DamagedCapture(f"block with two lengths at byte {at}")
-    return kind, length
+    return _Block(at, at + length, kind)
 
 
-def _check_packet(data: mmap.mmap, at: int, length: int) -> None:
-    captured = _LENGTH.unpack_from(data, at + 20)[0] if length >= 32 else length
+def _check_packet(data: mmap.mmap, block: _Block) -> None:
+    length = block.end - block.at
+    captured = _LENGTH.unpack_from(data, block.at + 20)[0] if length >= 32 else length
     if captured > length - 32:
-        raise DamagedCapture(f"packet longer than its block at byte {at}")
+        raise DamagedCapture(f"packet longer than its block at byte {block.at}")
 
 
-def _time_ns(data: mmap.mmap, at: int) -> int:
-    _, high, low, _, _ = _PACKET_HEAD.unpack_from(data, at + 8)
+def _time_ns(data: mmap.mmap, block: _Block) -> int:
+    _, high, low, _, _ = _PACKET_HEAD.unpack_from(data, block.at + 8)
     return int(high << 32 | low)
 
 
-def _packet(data: mmap.mmap, at: int, length: int) -> CapturedPacket:
-    _, high, low, captured, original = _PACKET_HEAD.unpack_from(data, at + 8)
-    start = at + _PACKET.size
-    options = data[start + captured + (-captured % 4) : at + length - 4]
+def _packet(data: mmap.mmap, block: _Block) -> CapturedPacket:
+    _, high, low, captured, original = _PACKET_HEAD.unpack_from(data, block.at + 8)
+    start = block.at + _PACKET.size
+    options = data[start + captured + (-captured % 4) : block.end - 4]
     return CapturedPacket(
-        high << 32 | low, data[start : start + captured], _comment(options, at), original
+        high << 32 | low, data[start : start + captured], _comment(options, block.at), original
     )
 
 

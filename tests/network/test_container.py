@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +17,11 @@ import pytest
 from quicmatrix.runner.bundle import capture
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.network.container import Orders, finish, publish, read
+from quicmatrix.runner.network.middlebox.capture_writer import CaptureWriter
 from quicmatrix.runner.network.topology import CLIENT, SERVER, SIM_READY_PORT
 from tests.support.three_hosts import ThreeHosts, three_hosts
 
+ROOT = Path(__file__).parents[2]
 SCENARIO = "simple-p2p --delay=1ms --bandwidth=10Mbps --queue=25"
 VERSION_NEGOTIATION = b"\x80" + bytes(20)
 
@@ -192,7 +196,7 @@ def test_hosts_that_did_not_answer_in_time_are_reached_all_the_same(
 def test_files_of_a_run_before_are_replaced(tmp_path: Path) -> None:
     for raw, name in (("left", "left"), ("right", "right")):
         (tmp_path / f"trace_node_{name}.pcap").write_bytes(b"old")
-        writer = capture.CaptureWriter(tmp_path / f"{raw}.raw.pcapng", raw, "", 1 << 20)
+        writer = CaptureWriter(tmp_path / f"{raw}.raw.pcapng", raw, "", 1 << 20)
         writer.write(1, bytes(60), "")
         writer.close()
     publish(tmp_path)
@@ -200,3 +204,31 @@ def test_files_of_a_run_before_are_replaced(tmp_path: Path) -> None:
     finish(tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
     assert len(list(capture.read_packets(tmp_path / "trace_node_right.pcap"))) == 1
+
+
+def test_the_image_has_all_that_the_program_imports(tmp_path: Path) -> None:
+    dockerfile = (ROOT / "docker/network/Dockerfile").read_text(encoding="utf-8")
+    copied = []
+    for line in re.findall(r"^COPY (.+ /opt/network/.+)$", dockerfile, re.MULTILINE):
+        *sources, target = line.split()
+        folder = tmp_path / target.lstrip("/")
+        for source in sources:
+            copied.append(source)
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, folder)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source, folder)
+    assert [name for name in copied if not name.endswith("__init__.py")] == [
+        "runner/errors.py",
+        "runner/bundle/capture.py",
+        "runner/network",
+    ]
+    home = str(tmp_path / "opt/network")
+    # -I and -S: without this project and its dependencies, as in the image.
+    code = f"import sys; sys.path.insert(0, {home!r}); import quicmatrix.runner.network.container"
+    code += "; print(sys.modules['quicmatrix'].__file__)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.stderr, done.stdout) == ("", f"{home}/quicmatrix/__init__.py\n")

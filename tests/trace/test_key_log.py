@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quicmatrix.runner.bundle.capture import decryption_secrets
 from quicmatrix.runner.trace.key_log import embedded_secrets, parse_key_log
 from tests.support.pcapng_writer import pcapng
 
@@ -31,21 +31,9 @@ def embedded(tmp_path: Path, data: bytes) -> object:
     return found
 
 
-def secrets_block(order: str, text: str) -> bytes:
-    body = text.encode() + bytes(-len(text) % 4)
-    length = 20 + len(body)
-    head = struct.pack(order + "IIII", 10, length, 0x544C534B, len(text))
-    return head + body + struct.pack(order + "I", length)
-
-
 def test_secrets_before_and_behind_the_packets(tmp_path: Path) -> None:
     assert embedded(tmp_path, pcapng([], LINE)) == EXPECTED
-    assert embedded(tmp_path, pcapng([]) + secrets_block("<", LINE)) == EXPECTED
-
-
-def test_big_endian(tmp_path: Path) -> None:
-    header = struct.pack(">IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
-    assert embedded(tmp_path, header + secrets_block(">", LINE)) == EXPECTED
+    assert embedded(tmp_path, pcapng([]) + decryption_secrets(LINE.encode())) == EXPECTED
 
 
 def test_files_without_secrets(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from quicmatrix.runner.bundle.capture import enhanced_packet
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.trace import tshark
 from quicmatrix.runner.trace.fate import fate_text
@@ -42,7 +43,7 @@ from quicmatrix.runner.trace.model import (
     Stream,
     TlsMessage,
 )
-from tests.support.pcapng_writer import Sent, ethernet, packet_block, pcapng
+from tests.support.pcapng_writer import Sent, ethernet, pcapng
 from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link, passed
 
 pytestmark = pytest.mark.tshark
@@ -528,10 +529,10 @@ def test_a_capture_without_packets_is_no_damage(tmp_path: Path) -> None:
 def test_a_datagram_that_was_not_captured_whole(tmp_path: Path) -> None:
     link = handshake()
     first, *_ = link.left
-    block = bytearray(packet_block(ethernet(first)[:100], 10**18))
-    block[24:28] = (len(ethernet(first))).to_bytes(4, "little")
+    frame = ethernet(first)
+    block = enhanced_packet(10**18, frame[:100], "", len(frame))
     path = tmp_path / "snapped.pcapng"
-    path.write_bytes(pcapng([]) + bytes(block))
+    path.write_bytes(pcapng([]) + block)
     assert tshark.decode_now(path, Side.CLIENT).damage == "frame 1 was not captured whole"
 
 

@@ -34,8 +34,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicmatrix.runner.bundle.bounded_file import BoundedFile
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
+from quicmatrix.runner.network.middlebox.bounded_file import BoundedFile
 
 VERSION = 1
 _DIRECTIONS = {str(direction): direction for direction in Direction}

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from quicmatrix.runner.bundle.capture import CaptureWriter
 from quicmatrix.runner.network import fate_comment
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
+from quicmatrix.runner.network.middlebox.capture_writer import CaptureWriter
 from quicmatrix.runner.network.middlebox.frame import TCP, Headers
 from quicmatrix.runner.network.middlebox.lateness import Lateness
 from quicmatrix.runner.network.middlebox.link_log import Facts, LinkLogWriter
