@@ -1,9 +1,9 @@
-"""How long decoding takes: ours, beside the same capture read through pyshark.
+"""Decoding time and memory: quicmatrix and pyshark on the same capture.
 
     python bench/decode.py [--megabytes 10] [--no-pyshark]
 
-The capture is a transfer between two ends of aioquic, made in memory. We decode all of it, once;
-pyshark is asked what quic-interop-runner asks in one test, with its filters.
+The capture is a transfer between two ends of aioquic, made in memory. quicmatrix decodes all of it
+once; pyshark reads what quic-interop-runner reads in one test, with its filters.
 """
 
 from __future__ import annotations

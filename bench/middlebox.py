@@ -1,11 +1,11 @@
-"""How much the middlebox carries, what that costs, and how punctual it is. Needs root.
+"""The middlebox's throughput, CPU time and lateness. Needs root.
 
 Run as ``python bench/middlebox.py``. It makes its own three namespaces and prints
 
 - the throughput of 1252-byte datagrams with as many in flight as fit, on a link that is no limit;
-- lateness at 10 Mbps, which is by how much deliveries miss the time that the link's model gave;
-- what the TCP flow of tcp-cross-traffic gets when it is alone, 9,640 kbps being all there is;
-- what deciding about a datagram costs in each scenario.
+- lateness at 10 Mbps: how much later than due packets are delivered;
+- the goodput of tcp-cross-traffic's TCP flow when it is alone, of 9,640 kbps at most;
+- the CPU time of a forwarding decision in each scenario.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def pace(sender: socket.socket, receiver: socket.socket, datagrams: int, rate_bp
 
 
 async def tcp_alone(hosts: ThreeHosts, seconds: float) -> tuple[float, Summary]:
-    """The middlebox's CPU seconds, and what it says of itself and of the flow."""
+    """The middlebox's CPU seconds and its summary."""
     scenario = "tcp-cross-traffic --delay=15ms --bandwidth=10Mbps --queue=25"
     async with middlebox(hosts, scenario) as box:
         await asyncio.sleep(seconds)
@@ -84,14 +84,14 @@ def decision_us(scenario: str, datagrams: int) -> float:
     assert found is not None
     began = time.process_time()
     for number in range(datagrams):
-        network.cross(Direction.TO_SERVER, number * 20_000, frame, found)
+        network.forward(Direction.TO_SERVER, number * 20_000, frame, found)
     return (time.process_time() - began) / datagrams * 1e6
 
 
 async def measure(
     hosts: ThreeHosts, scenario: str, datagrams: int, rate_bps: float | None
 ) -> tuple[float, float, Summary]:
-    """Goodput in Mbps, the middlebox's CPU seconds, and what it says of itself."""
+    """Goodput in Mbps, the middlebox's CPU seconds and its summary."""
     async with middlebox(hosts, scenario) as box:
         with hosts.client.udp() as sender, hosts.server.udp(port=SERVER_PORT) as receiver:
             sender.connect((SERVER.ipv4, SERVER_PORT))

@@ -22,7 +22,7 @@ from quicmatrix.runner.execute.files import fill_www
 from quicmatrix.runner.execute.sim import LOG_NAME, capturing
 from quicmatrix.runner.judge.judge import LEFT_CAPTURE, RIGHT_CAPTURE
 from quicmatrix.runner.model.job import Job
-from quicmatrix.runner.network.middlebox import recorder
+from quicmatrix.runner.network.recording import recorder
 from quicmatrix.runner.network.topology import SIM_LEFT
 from quicmatrix.runner.sandbox.model import Exit, Folders, Launch, Process
 from quicmatrix.runner.trace.model import Side

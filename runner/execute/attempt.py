@@ -41,7 +41,7 @@ from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.network import control
 from quicmatrix.runner.network.control import MiddleboxError
-from quicmatrix.runner.network.middlebox import recorder
+from quicmatrix.runner.network.recording import recorder
 from quicmatrix.runner.plan.implementations import require_program
 from quicmatrix.runner.results.store import write_attempt, write_file
 from quicmatrix.runner.sandbox.model import (

@@ -32,8 +32,8 @@ from quicmatrix.runner.judge.measure import measure
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, FileRecord, SideRecord
 from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
-from quicmatrix.runner.network.middlebox.link_log import DamagedLinkLog, LinkLog, read_link_log
-from quicmatrix.runner.network.middlebox.recorder import LINK_LOG
+from quicmatrix.runner.network.recording.link_log import DamagedLinkLog, LinkLog, read_link_log
+from quicmatrix.runner.network.recording.recorder import LINK_LOG
 from quicmatrix.runner.results.store import SERIES_FILE, read_attempt, write_series
 from quicmatrix.runner.trace.model import Capture, PacketType, Side, Trace
 from quicmatrix.testcases.model import Inconclusive, Level, Requirement, TestCase, Violation

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from quicmatrix.runner.model.attempt import AttemptRecord
 from quicmatrix.runner.model.measurement import Sample, Series
 from quicmatrix.runner.network.impairments.fate import Direction
-from quicmatrix.runner.network.middlebox.link_log import Delivered, LinkEntry, LinkLog
+from quicmatrix.runner.network.recording.link_log import Delivered, LinkEntry, LinkLog
 from quicmatrix.runner.trace.model import Ack, ClientHello, Packet, PacketType, Side, Trace
 from quicmatrix.testcases.model import Inconclusive, TestCase
 
@@ -108,7 +108,9 @@ def _window(arrivals: Sequence[Packet], log: LinkLog) -> _Window | None:
     times = {
         entry.number: entry.fate.time_ns
         for entry in entries
-        if entry.number is not None and isinstance(entry.fate, Delivered) and not entry.fate.again
+        if entry.number is not None
+        and isinstance(entry.fate, Delivered)
+        and not entry.fate.duplicate
     }
     ends = (arrivals[0].datagram.fate, arrivals[-1].datagram.fate)
     found = [times[end.number] for end in ends if end is not None and end.number in times]

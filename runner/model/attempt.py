@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from quicmatrix.runner.network.middlebox.cross_traffic import CrossTraffic
-from quicmatrix.runner.network.middlebox.lateness import LatenessSummary
+from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
+from quicmatrix.runner.network.recording.lateness import LatenessSummary
 
 FORMAT = 1
 """Version of attempt.json and of the ``jobs`` list in result.json."""

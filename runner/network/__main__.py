@@ -8,7 +8,7 @@ order:
     Both interfaces are being captured: nothing that is sent from now on is missed. TCP port 57832
     is open on all addresses.
 ``{"event": "server-ready", "after_s": 0.612}`` or ``{"event": "server-silent", "after_s": 10.0}``
-    With ``--probe-server`` only: the server has answered on IPv4 or IPv6, or has not in time.
+    With ``--probe-server`` only: the server has answered on IPv4 or IPv6, or not in time.
 ``{"event": "finished", "forwarded": {"to_client": 812, "to_server": 95}, "dropped": 3,
 "lateness_ms": {"count": 907, "mean": 0.06, "p50": 0.06, "p99": 0.2, "worst": 1.1},
 "kernel_drops": 0, "truncated": "", "cross_traffic": null}``
@@ -19,12 +19,13 @@ order:
 ``{"event": "failed", "reason": "..."}``
     Instead of any of these: it crashed. The traceback is on standard error, and the exit code 1.
 
-It is over on SIGTERM, on SIGINT, and when standard input ends, or, with ``--control``, when the
-runner sends anything or is gone. The exit code is then 0; it is 2 for wrong arguments.
+It stops on SIGTERM, on SIGINT, and at the end of standard input, or, with ``--control``, when the
+runner sends anything or closes the connection. The exit code is then 0; it is 2 for wrong
+arguments.
 
-The captures are raw: ``left.raw.pcapng`` and ``right.raw.pcapng`` in ``--capture-dir``. See
-:func:`quicmatrix.runner.bundle.capture.finish` for what makes the final ones of them. Beside them
-is ``link.jsonl``, which :mod:`quicmatrix.runner.network.middlebox.link_log` describes and reads.
+The captures are raw: ``left.raw.pcapng`` and ``right.raw.pcapng`` in ``--capture-dir``.
+:func:`quicmatrix.runner.bundle.capture.finish` makes the final ones of them. Beside them is
+``link.jsonl``, which :mod:`quicmatrix.runner.network.recording.link_log` describes and reads.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ from pathlib import Path
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.network.middlebox.events import Control, ControlSocket, StandardStreams
 from quicmatrix.runner.network.middlebox.middlebox import Settings, run
-from quicmatrix.runner.network.middlebox.realtime_priority import become_punctual
+from quicmatrix.runner.network.middlebox.realtime_priority import use_realtime_priority
 from quicmatrix.runner.network.scenarios.scenario import parse_scenario
 from quicmatrix.runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
 
 
 def main(arguments: list[str]) -> int:
-    """Be the middlebox that the arguments describe; returns the exit code."""
+    """Run the middlebox that the arguments describe; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
         settings = Settings(
@@ -64,8 +65,8 @@ def main(arguments: list[str]) -> int:
         return 2
     control: Control = ControlSocket(options.control) if options.control else StandardStreams()
     try:
-        become_punctual()
-        _refuse_shortcuts()
+        use_realtime_priority()
+        _check_kernel_forwarding()
         run(settings, control)
     except Exception as error:
         control.emit("failed", {"reason": f"{type(error).__name__}: {error}"})
@@ -73,10 +74,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _refuse_shortcuts() -> None:
-    """Make sure that the kernel does not forward packets itself, around the middlebox.
+def _check_kernel_forwarding() -> None:
+    """Check that the kernel does not forward packets itself, past the middlebox.
 
-    A new network namespace inherits this switch for IPv4, and hosts that run Docker have it on.
+    A new network namespace inherits this setting for IPv4, and Docker enables it on its hosts.
 
     Raises:
         RuntimeError: It does.

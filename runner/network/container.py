@@ -1,19 +1,18 @@
 """``python -m quicmatrix.runner.network.container``: quic-interop-runner's ``sim``.
 
-It reads its orders from the environment, as quic-network-simulator does:
+It is configured by the environment, as quic-network-simulator is:
 
 ======================  ==========================================================================
 ``SCENARIO``            the scenario string
-``WAITFORSERVER``       ``server:443``: begin once that server answers; fail if it has not in 10 s
-``SEED``                of all randomness; if unset a new one, which is printed
+``WAITFORSERVER``       ``server:443``: start when that server answers; fail if it does not in 10 s
+``SEED``                of all randomness; if unset a random one, which is printed
 ``LOGS``                where the captures and the link log go: ``/logs``
 ======================  ==========================================================================
 
 While it captures, TCP port 57832 is open: clients wait for that. Events go to standard output, as
-:mod:`quicmatrix.runner.network.__main__` describes them. It is over on SIGTERM and SIGINT. The
-captures are ``trace_node_left.pcap`` and ``trace_node_right.pcap``, pcapng inside; whoever kills it
-before it is done finds all that was captured under these names as well, but not in the order of
-time.
+:mod:`quicmatrix.runner.network.__main__` describes them. It stops on SIGTERM and SIGINT. The
+captures are ``trace_node_left.pcap`` and ``trace_node_right.pcap``, in pcapng format. If it is
+killed, these files hold what was captured until then, but not sorted by time.
 """
 
 from __future__ import annotations
@@ -33,80 +32,85 @@ from typing import Self
 
 from quicmatrix.runner.bundle import capture
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.network.middlebox import wiring
+from quicmatrix.runner.network.container_interfaces import (
+    BROADCAST_MAC,
+    interfaces,
+    mac_addresses,
+    prevent_kernel_forwarding,
+)
 from quicmatrix.runner.network.middlebox.events import Fields, StandardStreams
 from quicmatrix.runner.network.middlebox.middlebox import Settings, run
-from quicmatrix.runner.network.middlebox.probe import Probe
-from quicmatrix.runner.network.middlebox.readiness import ServerWatch
-from quicmatrix.runner.network.middlebox.realtime_priority import become_punctual
-from quicmatrix.runner.network.middlebox.recorder import LEFT_CAPTURE, RIGHT_CAPTURE
+from quicmatrix.runner.network.middlebox.realtime_priority import use_realtime_priority
+from quicmatrix.runner.network.readiness.probe import Probe
+from quicmatrix.runner.network.readiness.server_watch import ServerWatch
+from quicmatrix.runner.network.recording.recorder import LEFT_CAPTURE, RIGHT_CAPTURE
 from quicmatrix.runner.network.scenarios.scenario import parse_scenario
 from quicmatrix.runner.network.topology import CLIENT, SERVER
 
 CAPTURES = {LEFT_CAPTURE: "trace_node_left.pcap", RIGHT_CAPTURE: "trace_node_right.pcap"}
 CAPTURE_LIMIT = 1 << 30
 """Bytes, of each file."""
-SERVER_PATIENCE_S = 10.0
-NEIGHBOUR_PATIENCE_S = 5.0
+SERVER_TIMEOUT_S = 10.0
+NEIGHBOUR_TIMEOUT_S = 5.0
 SEEDS = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What the environment says."""
+class Options:
+    """The configuration in the environment."""
 
     scenario: str
     seed: int
     logs: Path
     server: tuple[str, int] | None
-    """The name and the port to wait for."""
+    """The name and the port to wait for; None: do not wait."""
 
 
 def main(environment: Mapping[str, str]) -> int:
-    """Be the middlebox until a signal says that it is over; returns the exit code."""
-    # As a container's first process it hears no signal that it has no handler for.
+    """Run the middlebox until a signal stops it; returns the exit code."""
+    # The first process of a container gets no signal without a handler for it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: sys.exit(0))
     try:
-        orders = read(environment)
-        scenario = parse_scenario(orders.scenario)
-        left, right = wiring.interfaces()
-        wiring.bar_shortcuts(left, right)
-        if orders.server is not None and not answers(*orders.server, SERVER_PATIENCE_S):
+        options = parse_environment(environment)
+        scenario = parse_scenario(options.scenario)
+        left, right = interfaces()
+        prevent_kernel_forwarding(left, right)
+        if options.server is not None and not wait_for_server(*options.server, SERVER_TIMEOUT_S):
             return 1
     except UserError as error:
         sys.stderr.write(f"{error.message}\n{error.hint}\n")
         return 2
-    macs = wiring.neighbours({CLIENT.ipv4: left, SERVER.ipv4: right}, NEIGHBOUR_PATIENCE_S)
+    macs = mac_addresses({CLIENT.ipv4: left, SERVER.ipv4: right}, NEIGHBOUR_TIMEOUT_S)
     for address, mac in macs.items():
-        if mac == wiring.EVERYBODY:
-            _say(f"{address} does not answer; what is for it goes to all on its link")
-    _say(f"Using scenario: {orders.scenario}, seed {orders.seed}")
-    become_punctual()
-    with Standalone(orders.logs) as control:
+        if mac == BROADCAST_MAC:
+            _print(f"{address} does not answer; its packets are sent to the broadcast address")
+    _print(f"Using scenario: {options.scenario}, seed {options.seed}")
+    use_realtime_priority()
+    with NoControl(options.logs) as control:
         run(
             Settings(
                 left=left,
                 right=right,
                 scenario=scenario,
-                scenario_text=orders.scenario,
-                seed=orders.seed,
-                capture_dir=orders.logs,
+                scenario_text=options.scenario,
+                seed=options.seed,
+                capture_dir=options.logs,
                 capture_limit=CAPTURE_LIMIT,
                 client_mac=macs[CLIENT.ipv4],
                 server_mac=macs[SERVER.ipv4],
             ),
             control,
         )
-    finish(orders.logs)
+    finish_captures(options.logs)
     return 0
 
 
-def read(environment: Mapping[str, str]) -> Orders:
-    """Understand the environment.
+def parse_environment(environment: Mapping[str, str]) -> Options:
+    """Parse and check the variables.
 
     Raises:
-        UserError: A variable is missing or makes no sense; the message names it.
+        UserError: A variable is missing or invalid; the message names it.
     """
     scenario = environment.get("SCENARIO", "").strip()
     if not scenario:
@@ -124,47 +128,47 @@ def read(environment: Mapping[str, str]) -> Orders:
     if server and not (host and port.isdecimal()):
         raise UserError(f"WAITFORSERVER: {server!r} is not HOST:PORT", "Usually: server:443")
     logs = Path(environment.get("LOGS", "") or "/logs")
-    return Orders(scenario, int(seed), logs, (host, int(port)) if server else None)
+    return Options(scenario, int(seed), logs, (host, int(port)) if server else None)
 
 
-class Standalone(StandardStreams):
-    """Nobody to listen to: only a signal ends it. Events go to standard output."""
+class NoControl(StandardStreams):
+    """No control connection: only a signal stops it. Events go to standard output."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._silent, self._far = socket.socketpair()
+        self._unused, self._peer = socket.socketpair()
 
     def emit(self, event: str, fields: Fields) -> None:
-        """Print an event; as soon as there are captures, they have their names."""
+        """Print an event; once the captures exist, link them to their public names."""
         if event == "capturing":
-            publish(self._logs)
+            link_captures(self._logs)
         super().emit(event, fields)
 
     def fileno(self) -> int:
         """For select(): never readable."""
-        return self._silent.fileno()
+        return self._unused.fileno()
 
-    def over(self) -> bool:
-        """Never."""
+    def stop_requested(self) -> bool:
+        """Always false."""
         return False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._silent.close()
-        self._far.close()
+        self._unused.close()
+        self._peer.close()
 
 
-def publish(logs: Path) -> None:
-    """Give the captures that are being written the names under which people look for them."""
+def link_captures(logs: Path) -> None:
+    """Hard-link the raw captures to the names that quic-network-simulator gives to captures."""
     for raw, name in CAPTURES.items():
         (logs / name).unlink(missing_ok=True)
         (logs / name).hardlink_to(logs / raw)
 
 
-def finish(logs: Path) -> None:
-    """Make the final captures, in the order of time; each replaces its raw one at once."""
+def finish_captures(logs: Path) -> None:
+    """Make the final captures, sorted by time; each replaces its raw capture atomically."""
     for raw, name in CAPTURES.items():
         sorted_ = logs / f"{name}.new"
         capture.finish(logs / raw, sorted_, b"")
@@ -172,11 +176,11 @@ def finish(logs: Path) -> None:
         (logs / raw).unlink()
 
 
-def answers(host: str, port: int, patience_s: float) -> bool:
-    """Wait until a QUIC server answers there; False if none does in time.
+def wait_for_server(host: str, port: int, timeout_s: float) -> bool:
+    """Wait until a QUIC server answers; False if none does in time.
 
     Raises:
-        UserError: The name has no address.
+        UserError: The name cannot be resolved.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -189,23 +193,23 @@ def answers(host: str, port: int, patience_s: float) -> bool:
 
     def report(*, ready: bool, after_ns: int) -> None:
         outcome = "is available" if ready else "has not answered"
-        _say(f"{host}:{port} {outcome} after {after_ns / 1e9:.3f} s")
+        _print(f"{host}:{port} {outcome} after {after_ns / 1e9:.3f} s")
         outcomes.append(ready)
 
     with ExitStack() as stack:
         selector = stack.enter_context(SelectSelector())
         probe = stack.enter_context(Probe(addresses, port, time.monotonic_ns()))
-        watch = ServerWatch(probe, int(patience_s * 1e9), selector, report)
+        watch = ServerWatch(probe, int(timeout_s * 1e9), selector, report)
         while watch.next_ns is not None:
             watch.tick(time.monotonic_ns())
             pause_ns = max(0, (watch.next_ns or 0) - time.monotonic_ns())
             for key, _ in selector.select(pause_ns / 1e9):
-                if key.fd in selector.get_map():  # an earlier one may have ended it
+                if key.fd in selector.get_map():  # an earlier callback may unregister it
                     key.data()
     return outcomes == [True]
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The runner's side of the control protocol: follows a middlebox, and ends it.
+"""The runner's side of the control protocol: receives a middlebox's events and stops it.
 
 ::
 
@@ -9,8 +9,8 @@
         if await channel.server_ready(): ...
         summary = await channel.finish()
 
-The protocol itself is described in :mod:`quicmatrix.runner.network.__main__`. A Unix socket carries
-it, so that its end tells at once when the middlebox died.
+The protocol itself is described in :mod:`quicmatrix.runner.network.__main__`. It uses a Unix
+socket, which is closed as soon as the middlebox dies.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pathlib import Path
 
 import msgspec
 
-from quicmatrix.runner.network.middlebox.cross_traffic import CrossTraffic
-from quicmatrix.runner.network.middlebox.lateness import LatenessSummary
+from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
+from quicmatrix.runner.network.recording.lateness import LatenessSummary
 from quicmatrix.runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT
 
 _LONGEST_PATH = 107
@@ -34,7 +34,7 @@ _LONGEST_PATH = 107
 
 
 class MiddleboxError(Exception):
-    """The middlebox failed, or does not answer: the machine's fault or ours, never a peer's."""
+    """The middlebox failed or does not answer; never the fault of an implementation under test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
 
 
 class Summary(msgspec.Struct, frozen=True, tag_field="event", tag="finished"):
-    """What the middlebox did, as it says at its end: both captures are closed."""
+    """What the middlebox did; both captures are closed when it reports this."""
 
     forwarded: Forwarded
     dropped: int
@@ -78,7 +78,7 @@ class Summary(msgspec.Struct, frozen=True, tag_field="event", tag="finished"):
     truncated: str
     """Why a capture or the link log ends before the traffic did; empty if none does."""
     cross_traffic: CrossTraffic | None = None
-    """What the TCP flow got through; None if there was none, or it never started."""
+    """The TCP flow's goodput; None if there was none, or it was never started."""
 
 
 Event = Capturing | ServerReady | ServerSilent | Failed | Summary
@@ -102,9 +102,9 @@ def command(
 
     Args:
         scenario: A scenario string.
-        seed: Of all its randomness.
-        capture_dir: Where it puts its raw captures and the link log; must exist.
-        capture_limit: Bytes that each of them may have.
+        seed: The seed of all its randomness.
+        capture_dir: The folder for its raw captures and the link log; must exist.
+        capture_limit: The size limit of each of them, in bytes.
         control: The path that the channel listens on.
         left: The interface on the client's side.
         right: The interface on the server's side.
@@ -134,7 +134,7 @@ def command(
 
 
 class Channel:
-    """One middlebox, followed by its events. Call the methods in the order in which they stand."""
+    """The connection to one middlebox. Its methods are to be called in their order here."""
 
     def __init__(self) -> None:
         self._connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = (
@@ -142,20 +142,20 @@ class Channel:
         )
 
     async def capturing(self, timeout_s: float = 10.0) -> None:
-        """Wait until nothing that is sent can be missed any more.
+        """Wait until it captures: nothing that is sent from then on is missed.
 
         Raises:
-            MiddleboxError: It died, or takes too long.
+            MiddleboxError: It died, or the timeout was reached.
         """
         event = await self._next(timeout_s, "captures")
         if not isinstance(event, Capturing):
             raise _unexpected(event)
 
     async def server_ready(self, timeout_s: float = 20.0) -> bool:
-        """Wait until the server has answered; False if it has not within the probe's own time.
+        """Wait until the server has answered; False if it has not before the probe's own timeout.
 
         Raises:
-            MiddleboxError: The middlebox died, or takes too long.
+            MiddleboxError: The middlebox died, or the timeout was reached.
         """
         event = await self._next(timeout_s, "knows whether the server is ready")
         if isinstance(event, ServerReady):
@@ -165,12 +165,12 @@ class Channel:
         raise _unexpected(event)
 
     async def finish(self, timeout_s: float = 15.0) -> Summary:
-        """End it: what is in flight is delivered, and the captures are closed.
+        """Stop it: packets in flight are delivered, and the captures are closed.
 
-        May be called whether or not the server was waited for.
+        May be called whether or not :meth:`server_ready` was.
 
         Raises:
-            MiddleboxError: It died, or takes too long.
+            MiddleboxError: It died, or the timeout was reached.
         """
         _, writer = await self._streams(timeout_s, "captures")
         writer.write(b"finish\n")
@@ -204,7 +204,7 @@ class Channel:
         try:
             event: Event = msgspec.json.decode(line, type=Event)
         except msgspec.MsgspecError as error:
-            raise MiddleboxError(f"the middlebox said what nobody understands: {error}") from error
+            raise MiddleboxError(f"the middlebox sent an invalid event: {error}") from error
         return event
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -214,7 +214,7 @@ class Channel:
             self._connected.set_result((reader, writer))
 
     def _close(self) -> None:
-        """Cut the connection: a middlebox that still runs ends itself."""
+        """Close the connection, which stops a middlebox that still runs."""
         if self._connected.done():
             self._connected.result()[1].close()
         else:
@@ -247,4 +247,4 @@ def _late(timeout_s: float, what: str) -> MiddleboxError:
 def _unexpected(event: Event) -> MiddleboxError:
     if isinstance(event, Failed):
         return MiddleboxError(event.reason)
-    return MiddleboxError(f"the middlebox is out of step: {event}")
+    return MiddleboxError(f"the middlebox sent an unexpected event: {event}")

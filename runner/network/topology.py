@@ -1,4 +1,4 @@
-"""Who is where: the hosts of an attempt, their interfaces, addresses and names.
+"""The topology of an attempt: its hosts, their interfaces, addresses and names.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Records of tshark, put together to a capture: who sent what, in which packet, with which TLS."""
+"""Builds a capture from tshark's records: its datagrams, packets, frames and TLS messages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from quicmatrix.runner.trace.model import Address, Capture, Datagram, Packet, Pa
 from quicmatrix.runner.trace.reader import MalformedError
 from quicmatrix.runner.trace.retry_tag import is_valid
 from quicmatrix.runner.trace.tap_records import (
-    DatagramLine,
-    EndLine,
-    FailureLine,
-    Line,
-    PacketLine,
-    RestLine,
-    UnexpectedLineError,
-    VersionLine,
+    DatagramRecord,
+    EndRecord,
+    FailureRecord,
+    PacketRecord,
+    Record,
+    TrailingBytesRecord,
+    UnexpectedRecordError,
+    VersionRecord,
 )
 
 _NETWORKS = tuple(
@@ -34,7 +34,7 @@ _NETWORKS = tuple(
 
 
 class TooManyPacketsError(Exception):
-    """The capture holds more packets than may be decoded."""
+    """The capture holds more packets than the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class _Host:
 
 
 class Assembly:
-    """A capture in the making; it can be had at any time, also when what comes next is damaged.
+    """A capture that is built record by record; :meth:`capture` works at any time.
 
     Args:
         side: Which capture it is.
-        max_packets: How many packets it may hold.
+        max_packets: The limit of packets in it.
         secrets: The TLS secrets in it.
     """
 
@@ -58,7 +58,7 @@ class Assembly:
         self.tshark = ""
         """tshark's version; empty as long as it is unknown."""
         self.complete = False
-        """Whether the last record has come."""
+        """Whether the last record was added."""
         self._side = side
         self._max_packets = max_packets
         self._datagrams: list[Datagram] = []
@@ -72,62 +72,64 @@ class Assembly:
         self._odcids: dict[bytes, dict[bytes, None]] = {}
 
     def capture(self, damage: str = "") -> Capture:
-        """What is known by now.
+        """The capture so far.
 
         Args:
-            damage: Why this cannot be trusted, beside what was seen here.
+            damage: Why it cannot be trusted, in addition to what was found here.
         """
         damage = damage or self._damage
         return Capture(self._side, tuple(self._datagrams), tuple(self._packets), damage)
 
-    def add(self, line: Line) -> None:
-        """Take in a record.
+    def add(self, record: Record) -> None:
+        """Add the next record.
 
         Raises:
-            UnexpectedLineError: It cannot come here.
-            TooManyPacketsError: It is a packet too many.
+            UnexpectedRecordError: It is out of order or invalid.
+            TooManyPacketsError: It is a packet beyond the limit.
         """
-        if isinstance(line, PacketLine):
-            self._packet(line)
-        elif isinstance(line, RestLine):
-            self._rest(line.data)
-        elif isinstance(line, DatagramLine):
+        if isinstance(record, PacketRecord):
+            self._packet(record)
+        elif isinstance(record, TrailingBytesRecord):
+            self._trailing_bytes(record.data)
+        elif isinstance(record, DatagramRecord):
             self._records += 1
-            self._datagram(line)
-        elif isinstance(line, VersionLine):
-            self.tshark = line.tshark
-        elif isinstance(line, FailureLine):
-            self._damage = self._damage or f"frame {line.frame_number}: {line.message}"
+            self._datagram(record)
+        elif isinstance(record, VersionRecord):
+            self.tshark = record.tshark
+        elif isinstance(record, FailureRecord):
+            self._damage = self._damage or f"frame {record.frame_number}: {record.message}"
         else:
-            self._end(line)
+            self._end(record)
 
-    def _end(self, line: EndLine) -> None:
-        if line.datagrams != self._records:
-            raise UnexpectedLineError(f"{line.datagrams} datagrams, but {self._records} came")
+    def _end(self, record: EndRecord) -> None:
+        if record.datagrams != self._records:
+            raise UnexpectedRecordError(
+                f"{record.datagrams} datagrams, but {self._records} were printed"
+            )
         self.complete = True
 
-    def _datagram(self, line: DatagramLine) -> None:
-        source, destination = self._host(line.source), self._host(line.destination)
+    def _datagram(self, record: DatagramRecord) -> None:
+        source, destination = self._host(record.source), self._host(record.destination)
         if {source.side, destination.side} != set(Side):
             self._current = None
             return
         if self._start is None:
-            self._start = line.time
-        if line.cut_off and not self._damage:
-            self._damage = f"frame {line.frame_number} was not captured whole"
+            self._start = record.time
+        if record.cut_off and not self._damage:
+            self._damage = f"frame {record.frame_number} was not captured whole"
         ends = (
-            Address(source.name, line.source_port),
-            Address(destination.name, line.destination_port),
+            Address(source.name, record.source_port),
+            Address(destination.name, record.destination_port),
         )
         self._current = Datagram(
             capture=self._side,
-            frame_number=line.frame_number,
-            time=round(line.time - self._start, 9),
+            frame_number=record.frame_number,
+            time=round(record.time - self._start, 9),
             sender=Side.CLIENT if source.side is Side.CLIENT else Side.SERVER,
             path=Path(*(ends if source.side is Side.CLIENT else reversed(ends))),
-            ecn=line.ecn,
-            size=line.size,
-            fate=parse_fate(line.comment),
+            ecn=record.ecn,
+            size=record.size,
+            fate=parse_fate(record.comment),
         )
         self._datagrams.append(self._current)
 
@@ -136,45 +138,45 @@ class Assembly:
             try:
                 address = ipaddress.ip_address(text)
             except ValueError as error:
-                raise UnexpectedLineError(f"{text[:80]!r} is not an IP address") from error
+                raise UnexpectedRecordError(f"{text[:80]!r} is not an IP address") from error
             sides = [side for network, side in _NETWORKS if address in network]
             self._hosts[text] = _Host(str(address), sides[0] if sides else None)
         return self._hosts[text]
 
-    def _packet(self, line: PacketLine) -> None:
+    def _packet(self, record: PacketRecord) -> None:
         datagram = self._current
         if datagram is None:
             return
         try:
-            header = parse_header(line.data, line.dcid_length)
+            header = parse_header(record.data, record.dcid_length)
         except MalformedError:
             return
         if header.packet_number_offset is None:
-            packet = self._unprotected(datagram, line, header)
-        elif line.plaintext is not None and line.number is not None:
-            connection = self._connections.of(
-                line.connection, datagram.sender, datagram.path, header
+            packet = self._unprotected(datagram, record, header)
+        elif record.plaintext is not None and record.number is not None:
+            connection = self._connections.numbered(
+                record.connection, datagram.sender, datagram.path, header
             )
             packet = self._authentic(
                 datagram,
-                line.size,
+                record.size,
                 Opened(
                     connection,
                     header,
-                    line.number,
-                    line.key_phase,
-                    line.payload_size,
-                    line.plaintext,
+                    record.number,
+                    record.key_phase,
+                    record.payload_size,
+                    record.plaintext,
                 ),
             )
-        elif opened := self._connections.open(datagram.sender, datagram.path, line.data):
-            packet = self._authentic(datagram, line.size, opened)
+        elif opened := self._connections.open(datagram.sender, datagram.path, record.data):
+            packet = self._authentic(datagram, record.size, opened)
         else:
-            packet = self._encrypted(datagram, line, header)
+            packet = self._encrypted(datagram, record, header)
         self._append(packet)
 
-    def _rest(self, data: bytes) -> None:
-        """Look for packets where tshark saw none; what cannot be decrypted is taken for padding."""
+    def _trailing_bytes(self, data: bytes) -> None:
+        """Decrypt packets in bytes that tshark took for none; anything else is padding."""
         datagram = self._current
         while datagram is not None and data.strip(b"\0"):
             size = len(data)
@@ -195,7 +197,7 @@ class Assembly:
         header = opened.header
         payload = parse_payload(opened.plaintext)
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
-            self._note_initial(header)
+            self._remember_odcid(header)
         return Packet(
             datagram=datagram,
             type=header.type,
@@ -211,42 +213,44 @@ class Assembly:
             padding=payload.padding,
             unread=payload.unread,
             frames=payload.frames,
-            tls=self._connections.learn(datagram.sender, datagram.path, opened, payload.frames),
+            tls=self._connections.add_packet(
+                datagram.sender, datagram.path, opened, payload.frames
+            ),
         )
 
-    def _encrypted(self, datagram: Datagram, line: PacketLine, header: Header) -> Packet:
+    def _encrypted(self, datagram: Datagram, record: PacketRecord, header: Header) -> Packet:
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
-            self._note_initial(header)
-        connection = self._connection(datagram, line, header)
+            self._remember_odcid(header)
+        connection = self._connection(datagram, record, header)
         return Packet(
             datagram=datagram,
             type=header.type,
             version=header.version,
             dcid=header.dcid,
             scid=header.scid,
-            size=line.size,
-            payload_size=line.payload_size,
+            size=record.size,
+            payload_size=record.payload_size,
             connection=None if connection is None else connection.number,
             token=header.token,
             decrypted=False,
         )
 
-    def _unprotected(self, datagram: Datagram, line: PacketLine, header: Header) -> Packet:
-        """A Retry or a Version Negotiation: the client will start over."""
-        connection = self._connection(datagram, line, header)
+    def _unprotected(self, datagram: Datagram, record: PacketRecord, header: Header) -> Packet:
+        """A Retry or a Version Negotiation: the client will start its handshake again."""
+        connection = self._connection(datagram, record, header)
         if connection is not None:
-            self._connections.start_over(connection)
+            self._connections.restart_handshake(connection)
         valid = None
         if header.type is PacketType.RETRY and header.version is not None:
             odcids = self._odcids.get(header.dcid, ())
-            valid = is_valid(header.version, line.data, odcids)
+            valid = is_valid(header.version, record.data, odcids)
         return Packet(
             datagram=datagram,
             type=header.type,
             version=header.version,
             dcid=header.dcid,
             scid=header.scid,
-            size=line.size,
+            size=record.size,
             connection=None if connection is None else connection.number,
             token=header.token,
             retry_integrity_valid=valid,
@@ -254,11 +258,11 @@ class Assembly:
         )
 
     def _connection(
-        self, datagram: Datagram, line: PacketLine, header: Header
+        self, datagram: Datagram, record: PacketRecord, header: Header
     ) -> Connection | None:
         found = self._connections.find(datagram.sender, datagram.path, header)
-        return found or self._connections.known(line.connection)
+        return found or self._connections.known(record.connection)
 
-    def _note_initial(self, header: Header) -> None:
+    def _remember_odcid(self, header: Header) -> None:
         assert header.scid is not None
         self._odcids.setdefault(header.scid, {})[header.dcid] = None

@@ -1,9 +1,9 @@
-"""The connections of a capture; and the packets that tshark left encrypted for no good reason.
+"""The connections of a capture, and decryption of packets that tshark failed to decrypt.
 
 tshark 4.0 changes keys on any packet whose key phase differs, before it knows that the packet is
-authentic: one late or corrupted packet, and the rest of the connection stays encrypted. All its
-versions believe the connection IDs of packets that were corrupted on the way. So what tshark leaves
-encrypted is tried again here, and only authentic packets teach us anything.
+authentic: after one late or corrupted packet, the rest of the connection stays encrypted. All its
+versions take connection IDs from corrupted packets. So packets that tshark did not decrypt are
+tried again here, with state that is taken from authentic packets only.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ _SPACES = {
 
 @dataclass(slots=True)
 class Connection:
-    """What is known of a connection from its authentic packets."""
+    """The state of a connection, from its authentic packets."""
 
     number: int
     version: int = VERSION_1
     random: bytes = b""
-    """Of its ClientHello; its secrets are logged under it."""
+    """The Random of its ClientHello, which identifies its secrets in the key log."""
     suite: Suite | None = None
     odcids: dict[bytes, None] = field(default_factory=dict)
-    """What Initial keys were made of; a Retry adds one."""
+    """The Destination Connection IDs that Initial keys were derived from; a Retry adds one."""
     streams: dict[tuple[Side, PacketType], CryptoStream] = field(default_factory=dict)
     highest: dict[tuple[Side, int], int] = field(default_factory=dict)
     """The highest packet number of each side and space."""
@@ -56,7 +56,7 @@ class Connection:
     """How often each side has updated its keys."""
     updated: dict[tuple[Side, Suite, int], list[Keys]] = field(default_factory=dict)
     """1-RTT keys of a side, for a suite and a version, by phase."""
-    nameless: set[Side] = field(default_factory=set)
+    without_cid: set[Side] = field(default_factory=set)
     """The sides that chose connection IDs of length 0."""
 
 
@@ -86,14 +86,14 @@ class Connections:
         self._cids: dict[Side, dict[bytes, Connection]] = {side: {} for side in Side}
         self._odcids: dict[bytes, Connection] = {}
         self._paths: dict[tuple[Path, Side], Connection] = {}
-        """To whom a packet without a connection ID goes, by path and receiver."""
+        """The connection of packets without a connection ID, by path and receiver."""
 
     def known(self, number: int | None) -> Connection | None:
-        """The connection that has this number at tshark, if anything of it was authentic."""
+        """The connection with this number in tshark, if it had an authentic packet."""
         return None if number is None else self._numbered.get(number)
 
-    def of(self, number: int | None, sender: Side, path: Path, header: Header) -> Connection:
-        """The connection of a packet that tshark decrypted, under its number there."""
+    def numbered(self, number: int | None, sender: Side, path: Path, header: Header) -> Connection:
+        """The connection of a packet that tshark decrypted, by tshark's number or the header."""
         connection = self.known(number) or self.find(sender, path, header) or self._new()
         if number is not None:
             self._numbered[number] = connection
@@ -108,10 +108,10 @@ class Connections:
             found = self._odcids.get(header.dcid) or self._cids[sender].get(header.scid)
         return found
 
-    def learn(
+    def add_packet(
         self, sender: Side, path: Path, packet: Opened, frames: tuple[Frame, ...]
     ) -> tuple[TlsMessage, ...]:
-        """Take in an authentic packet; the TLS messages in it."""
+        """Update the state with an authentic packet; returns the TLS messages in it."""
         connection, header = packet.connection, packet.header
         space = (sender, _SPACES[header.type])
         if packet.number > connection.highest.get(space, -1):
@@ -120,8 +120,8 @@ class Connections:
             if packet.key_phase not in (None, connection.phase[sender] % 2):
                 connection.phase[sender] += 1
         if header.version is not None:
-            self._learn_header(connection, sender, header)
-        for side in connection.nameless:
+            self._add_header(connection, sender, header)
+        for side in connection.without_cid:
             self._paths[path, side] = connection
         crypto = []
         for frame in frames:
@@ -137,8 +137,8 @@ class Connections:
             connection.random = client_random(stream.first_message) or connection.random
         return messages
 
-    def start_over(self, connection: Connection) -> None:
-        """After a Retry or a Version Negotiation the client begins its ClientHello anew."""
+    def restart_handshake(self, connection: Connection) -> None:
+        """Expect a new ClientHello, as after a Retry or a Version Negotiation."""
         connection.streams.pop((Side.CLIENT, PacketType.INITIAL), None)
 
     def open(self, sender: Side, path: Path, packet: bytes) -> Opened | None:
@@ -159,7 +159,7 @@ class Connections:
         self._count += 1
         return Connection(self._count - 1)
 
-    def _learn_header(self, connection: Connection, sender: Side, header: Header) -> None:
+    def _add_header(self, connection: Connection, sender: Side, header: Header) -> None:
         assert header.version is not None
         assert header.scid is not None
         if sender is Side.SERVER:
@@ -170,12 +170,12 @@ class Connections:
         if header.scid:
             self._cids[sender][header.scid] = connection
         else:
-            connection.nameless.add(sender)
+            connection.without_cid.add(sender)
 
     def _addressed(
         self, sender: Side, path: Path, packet: bytes
     ) -> Iterator[tuple[Header, Connection]]:
-        """The connections that a packet may belong to, and its header if it does."""
+        """The connections that a packet may belong to, each with the header parsed for it."""
         try:
             header = parse_header(packet, 0)
             if header.packet_number_offset is None:
@@ -183,7 +183,7 @@ class Connections:
             if header.type is not PacketType.ONE_RTT:
                 found = self.find(sender, path, header)
                 if found is None and header.type is PacketType.INITIAL and sender is Side.CLIENT:
-                    found = Connection(self._count)  # it counts if the packet is authentic
+                    found = Connection(self._count)  # counted once the packet is authentic
                 if found is not None:
                     yield header, found
                 return
@@ -197,7 +197,7 @@ class Connections:
             return
 
     def _keys(self, connection: Connection, sender: Side, header: Header) -> Iterator[Keys]:
-        """The keys that may have protected a packet, the likeliest first."""
+        """The keys that may have protected a packet, most likely first."""
         version = connection.version if header.version is None else header.version
         if header.type is PacketType.INITIAL:
             own = (header.dcid,) if sender is Side.CLIENT else ()

@@ -1,8 +1,8 @@
-"""CRYPTO frames put together to TLS messages (RFC 9000, 19.6; RFC 9001, 4.1.3).
+"""Reassembly of CRYPTO frames to TLS messages (RFC 9000, 19.6; RFC 9001, 4.1.3).
 
-There is one stream of handshake bytes per connection, direction and encryption level. Frames come
-in any order, overlap, and are sent again. A message is said to be in the packet that holds its last
-byte, as soon as all of it has been seen; so a ClientHello that is sent again is found again.
+There is one stream of handshake bytes per connection, direction and encryption level. Frames may
+be reordered, overlap and be sent again. A message belongs to the packet that holds its last byte,
+once all of it has been received; so a retransmitted ClientHello is found again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from quicmatrix.runner.trace.model import Crypto, TlsMessage
 from quicmatrix.runner.trace.tls import HEADER_SIZE, parse_message
 
 MAX_BUFFERED = 1 << 20
-"""Bytes of one stream that are kept; what lies beyond is not looked at."""
+"""Bytes of one stream that are kept; frames beyond are ignored."""
 
 
 class CryptoStream:
@@ -26,14 +26,14 @@ class CryptoStream:
 
     @property
     def first_message(self) -> bytes:
-        """The first message with its header, e.g. the ClientHello; empty if it is not whole yet."""
+        """The first message with its header, e.g. the ClientHello; empty until it is complete."""
         return bytes(self._data[: self._messages[0][0]]) if self._messages else b""
 
     def add(self, frames: Iterable[Crypto]) -> tuple[TlsMessage, ...]:
-        """Take in the frames of one packet; the messages that are in this packet, in order.
+        """Add the frames of one packet; returns the messages that belong to it, in order.
 
-        Data that contradicts what is known begins a new stream: after a Retry, or on a connection
-        ID used twice, a client may start over (RFC 9000, 17.2.5.3).
+        Data that contradicts earlier data begins a new stream: after a Retry, or when a connection
+        ID is used twice, a client may send another ClientHello (RFC 9000, 17.2.5.3).
         """
         parsed = self._parsed
         seen: list[tuple[int, int]] = []

@@ -1,7 +1,7 @@
 """Full dissections of single frames, as Wireshark shows them: for reports and ``explain``.
 
-tshark runs here as confined as for decoding, and pyshark turns what it prints into text. Judging
-never reads it; :mod:`quicmatrix.runner.trace.tshark` decodes for that.
+tshark runs with the same limits as for decoding, and pyshark turns its output into text. Judging
+never uses it; :mod:`quicmatrix.runner.trace.tshark` decodes for that.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.trace.limited_process import Confined, Limits
+from quicmatrix.runner.trace.limited_process import LimitedProcess, Limits
 from quicmatrix.runner.trace.tshark import INSTALL_HINT, OPTIONS, PROGRAM
 
 MAX_FRAMES = 64
-"""More are not read by anyone, and each is a long text."""
+"""A limit, since each text is long."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -42,14 +42,14 @@ def dissect_now(
         path: The capture file.
         frame_numbers: 1-based, as in :attr:`Datagram.frame_number`; the lowest
             :data:`MAX_FRAMES` of them are dissected.
-        limits: What tshark may take.
+        limits: tshark's resource limits.
 
     Returns:
         A text of several lines by frame number; of frames that are not in the file, or behind
         damage in it, there is none.
 
     Raises:
-        UserError: There is no tshark.
+        UserError: tshark is not installed.
     """
     return _dissect(path, frame_numbers, limits or Limits(), threading.Event())
 
@@ -67,7 +67,7 @@ def _dissect(
     command = (PROGRAM, *OPTIONS, "-T", "pdml", "-Y", only, "-r", "-")
     texts: dict[int, str] = {}
     try:
-        with path.open("rb") as file, Confined(command, file, b"", limits, stop) as tshark:
+        with path.open("rb") as file, LimitedProcess(command, file, b"", limits, stop) as tshark:
             for pdml in _packets(tshark.lines()):
                 packet = packet_from_xml_packet(pdml.encode())
                 texts[int(packet.number)] = _text(str(packet))
@@ -78,7 +78,7 @@ def _dissect(
 
 
 def _packets(lines: Iterable[str]) -> Iterator[str]:
-    """The <packet> elements of a PDML document, each when it is whole."""
+    """The <packet> elements of a PDML document."""
     packet: list[str] = []
     for line in lines:
         if packet or line.strip() == "<packet>":
@@ -89,5 +89,5 @@ def _packets(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _text(shown: str) -> str:
-    """What pyshark shows, without colours, its titles on one line."""
+    """Pyshark's text without colours, with each title on one line."""
     return _COLOUR.sub("", shown).replace("\n:\t", ":\n\t").rstrip("\n") + "\n"

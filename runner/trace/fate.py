@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quicmatrix.runner.network import fate_comment
+from quicmatrix.runner.network.recording import fate_comment
 from quicmatrix.runner.trace.model import Fate
 
 

@@ -41,7 +41,7 @@ MAX_ACK_RANGES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What a packet carries."""
+    """The content of a packet."""
 
     frames: tuple[Frame, ...]
     padding: int

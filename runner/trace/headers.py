@@ -27,7 +27,7 @@ _LONG_FORM = 0x80
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a packet's first bytes say."""
+    """A packet's header fields."""
 
     type: PacketType
     version: int | None

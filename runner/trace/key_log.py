@@ -18,7 +18,7 @@ APPLICATION = ("CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0")
 
 
 def parse_key_log(text: str) -> Secrets:
-    """The secrets in a key log; lines that are none are passed over."""
+    """The secrets in a key log; other lines are skipped."""
     secrets: dict[bytes, dict[str, bytes]] = {}
     for line in text.splitlines():
         columns = line.split()
@@ -33,7 +33,7 @@ def parse_key_log(text: str) -> Secrets:
 
 
 def embedded_secrets(file: BinaryIO) -> Secrets:
-    """The secrets in a pcapng file, wherever in it they stand; the file's position stays.
+    """The secrets in a pcapng file, in any block of it; the file's position is unchanged.
 
     A file that is no pcapng has none; of a damaged one, those before the damage are found.
     """

@@ -1,4 +1,4 @@
-"""A program that reads what nobody vouches for: few rights, little room, not much time."""
+"""Runs tshark on untrusted captures: without privileges, with limits on time, memory and output."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from typing import BinaryIO, Self
 from quicmatrix.runner.printable import printable
 
 _NOBODY = 65534
-_LONGEST_LINE = 1 << 19
-"""A datagram has at most 64 KiB, which are 128 Ki digits, and is printed at most twice."""
-_MOST_COMPLAINTS = 1 << 20
-_LONGEST_REASON = 200
+_MAX_LINE = 1 << 19
+"""A datagram has at most 64 KiB, which are 128 Ki hexadecimal digits, printed at most twice."""
+_MAX_STDERR = 1 << 20
+_MAX_REASON = 200
 _BUFFER = 1 << 17
-_NOISE = ("Running as user",)
-"""What tshark says on standard error although all is well."""
+_HARMLESS = ("Running as user",)
+"""Beginnings of lines on standard error that are no errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may take."""
+    """Resource limits of one run."""
 
     seconds: float = 120.0
     memory_bytes: int = 8 << 30
@@ -38,7 +38,7 @@ class Limits:
 
 
 def environment() -> dict[str, str]:
-    """An environment in which no user's preferences are found."""
+    """An environment without any user's preferences of Wireshark."""
     return {
         "HOME": "/nonexistent",
         "LC_ALL": "C.UTF-8",
@@ -48,22 +48,22 @@ def environment() -> dict[str, str]:
     }
 
 
-class Confined:
+class LimitedProcess:
     """Runs tshark over a file on its standard input, with a Lua script.
 
-    As root it runs as nobody: tshark 4.4 and later load no scripts as root, and to read a file that
-    is already open takes no rights. The script comes through a descriptor, because nobody may not
-    be allowed to read where we are installed.
+    If this process is root, tshark runs as user ``nobody``: tshark 4.4 and later load no scripts as
+    root, and an open file can be read without permissions. The script is passed as a file
+    descriptor, because ``nobody`` may not be allowed to read the folder of the installation.
 
     Args:
         command: The program and its arguments.
         file: Its standard input.
         script: The Lua script; empty for none.
-        limits: What it may take.
-        stop: Ends it when set; is set in the end.
+        limits: Its resource limits.
+        stop: Setting it kills the process; it is set when the process has ended.
 
     Raises:
-        FileNotFoundError: There is no such program.
+        FileNotFoundError: The program is not installed.
     """
 
     def __init__(
@@ -75,17 +75,17 @@ class Confined:
         stop: threading.Event,
     ) -> None:
         self.failure = ""
-        """Once the context is left: what went wrong; empty if nothing did."""
+        """Why the run failed; empty if it did not. Known when the context is left."""
         self._limits = limits
         self._stop = stop
         self._killed_because = ""
         with ExitStack() as opened:
             script_file = opened.enter_context(_memory_file("script.lua", script))
-            self._complaints = _memory_file("stderr")
-            opened.enter_context(self._complaints)
+            self._stderr = _memory_file("stderr")
+            opened.enter_context(self._stderr)
             extension = ("-X", f"lua_script:/dev/fd/{script_file.fileno()}") if script else ()
             limited = _limited((*command, *extension), limits.memory_bytes)
-            self._process = _start(limited, file, self._complaints, script_file)
+            self._process = _start(limited, file, self._stderr, script_file)
             opened.pop_all()
             script_file.close()
         self._watchdog = threading.Thread(target=self._watch, daemon=True)
@@ -107,14 +107,14 @@ class Confined:
         exit_code = self._process.wait()
         self._stop.set()
         self._watchdog.join()
-        with self._complaints:
-            self.failure = self._killed_because or self._judge(exit_code)
+        with self._stderr:
+            self.failure = self._killed_because or self._failure(exit_code)
 
     def lines(self) -> Iterator[str]:
-        """What it prints, line by line, without their ends."""
+        """The lines of its standard output, without line ends."""
         assert self._process.stdout is not None
         left = self._limits.output_bytes
-        while line := self._process.stdout.readline(_LONGEST_LINE):
+        while line := self._process.stdout.readline(_MAX_LINE):
             left -= len(line)
             if left < 0:
                 self._kill(f"it prints more than {self._limits.output_bytes} bytes")
@@ -123,7 +123,7 @@ class Confined:
 
     def _watch(self) -> None:
         if not self._stop.wait(self._limits.seconds):
-            self._kill(f"tshark was not done after {self._limits.seconds:g} s")
+            self._kill(f"tshark was not finished after {self._limits.seconds:g} s")
         elif self._process.poll() is None:
             self._kill("decoding was stopped")
 
@@ -131,45 +131,45 @@ class Confined:
         self._killed_because = self._killed_because or reason
         self._process.kill()
 
-    def _judge(self, exit_code: int) -> str:
-        """What its end says about the file."""
+    def _failure(self, exit_code: int) -> str:
+        """Why it failed, by its exit code and standard error; empty if it did not."""
         if exit_code < 0:
             return f"tshark was ended by {signal.Signals(-exit_code).name}"
-        self._complaints.seek(0)
-        text = self._complaints.read(_MOST_COMPLAINTS).decode(errors="replace")
-        lines = [line for line in text.splitlines() if line and not line.startswith(_NOISE)]
-        if not exit_code:  # then only what became of our script matters
+        self._stderr.seek(0)
+        text = self._stderr.read(_MAX_STDERR).decode(errors="replace")
+        lines = [line for line in text.splitlines() if line and not line.startswith(_HARMLESS)]
+        if not exit_code:  # then only errors of the Lua script count
             lines = [line for line in lines if "Lua" in line] or [""]
         reason = lines[0] if lines else f"tshark exited with {exit_code}"
-        return printable(reason[:_LONGEST_REASON])
+        return printable(reason[:_MAX_REASON])
 
 
 def _limited(arguments: Sequence[str], memory_bytes: int) -> tuple[str, ...]:
-    """The command line, with resource limits if util-linux is there to set them.
+    """The command line, with resource limits if ``prlimit`` (util-linux) is installed.
 
     Raises:
-        FileNotFoundError: There is no such program.
+        FileNotFoundError: The program is not installed.
     """
     path = environment()["PATH"]
     program = shutil.which(arguments[0], path=path)
     if program is None:
         raise FileNotFoundError(arguments[0])
     prlimit = shutil.which("prlimit", path=path)
-    limits = (f"--as={memory_bytes}", "--core=0", f"--fsize={_MOST_COMPLAINTS}", "--")
+    limits = (f"--as={memory_bytes}", "--core=0", f"--fsize={_MAX_STDERR}", "--")
     return (*((prlimit, *limits) if prlimit else ()), program, *arguments[1:])
 
 
 def _start(
-    arguments: Sequence[str], file: BinaryIO, complaints: BinaryIO, script: BinaryIO
+    arguments: Sequence[str], file: BinaryIO, stderr: BinaryIO, script: BinaryIO
 ) -> subprocess.Popen[bytes]:
-    """Start a program as nobody if we are root and may become nobody, else as we are."""
+    """Start a program as user ``nobody`` if this process is root and may, else as its own user."""
 
     def start(user: int | None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             arguments,
             stdin=file,
             stdout=subprocess.PIPE,
-            stderr=complaints,
+            stderr=stderr,
             bufsize=_BUFFER,
             cwd="/",
             env=environment(),
@@ -181,7 +181,7 @@ def _start(
         )
 
     if os.geteuid() == 0:
-        with contextlib.suppress(OSError):  # root of a user namespace may have no nobody to become
+        with contextlib.suppress(OSError):  # a user namespace may not map that user
             return start(_NOBODY)
     return start(None)
 

@@ -1,4 +1,4 @@
-"""What was seen on the wire, as frozen values: the vocabulary in which every check is written.
+"""The captured traffic as frozen values, which all checks are written with.
 
 A :class:`Trace` holds two captures of the same traffic. The *left* one was taken at the client's
 side of the middlebox, the *right* one at the server's side, so a datagram that the link dropped is
@@ -67,7 +67,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The two ends of a datagram's way, whichever of them sent it (RFC 9000, 9)."""
+    """The two addresses of a datagram, whichever of them sent it (RFC 9000, 9)."""
 
     client: Address
     server: Address
@@ -99,7 +99,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One UDP datagram, as it stands in one capture."""
+    """One UDP datagram in one capture."""
 
     capture: Side
     """Which capture it is from: CLIENT is the left one, SERVER the right one."""
@@ -430,7 +430,7 @@ class Packet:
     token: bytes = b""
     """Of an Initial or a Retry."""
     retry_integrity_valid: bool | None = None
-    """Of a Retry: whether its integrity tag is right (RFC 9001, 5.8); None if it cannot be told."""
+    """Of a Retry: whether its integrity tag is right (RFC 9001, 5.8); None if unknown."""
     supported_versions: tuple[int, ...] = ()
     """Of a Version Negotiation."""
     decrypted: bool = True

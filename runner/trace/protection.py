@@ -1,4 +1,4 @@
-"""Packet protection, taken off (RFC 9001, 5 and 6; RFC 9369, 3.3)."""
+"""Removal of packet protection (RFC 9001, 5 and 6; RFC 9369, 3.3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from quicmatrix.runner.trace.model import VERSION_2, Side
 
 SAMPLE_SIZE = 16
-"""Bytes of ciphertext that header protection is made of (RFC 9001, 5.4.2)."""
+"""Bytes of ciphertext that the header protection mask is derived from (RFC 9001, 5.4.2)."""
 
 _SALT_V1 = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
 _SALT_V2 = bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")
@@ -69,7 +69,7 @@ class Unprotected:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What one side protects its packets with, for one encryption level and key phase."""
+    """The keys of one side for one encryption level and key phase."""
 
     suite: Suite
     version: int
@@ -106,7 +106,7 @@ class Keys:
         return Keys.of(secret, self.suite, self.version, self.header_key)
 
     def unprotect(self, packet: bytes, number_offset: int) -> Unprotected | None:
-        """Take off header protection; None if the packet is too short for a sample."""
+        """Remove header protection; None if the packet is too short for a sample."""
         sample_at = number_offset + _LONGEST_NUMBER
         sample = packet[sample_at : sample_at + SAMPLE_SIZE]
         if len(sample) < SAMPLE_SIZE:
@@ -152,8 +152,8 @@ def full_number(truncated: int, size: int, expected: int) -> int:
     """The packet number nearest to the expected one (RFC 9000, A.3).
 
     Args:
-        truncated: What the packet says.
-        size: In how many bytes.
+        truncated: The number in the packet.
+        size: Its length in bytes.
         expected: The highest number that was authentic so far, plus one.
     """
     window = 1 << (8 * size)

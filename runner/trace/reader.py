@@ -1,10 +1,10 @@
-"""Reading the RFCs' encodings from bytes; what is cut off or wrong raises one named error."""
+"""Reads the RFCs' encodings from bytes; truncated or wrong ones raise one named error."""
 
 from __future__ import annotations
 
 
 class MalformedError(ValueError):
-    """Bytes that are not what the RFC says they must be."""
+    """Bytes that violate the encoding that the RFC specifies."""
 
 
 class Reader:
@@ -63,7 +63,7 @@ class Reader:
         return self.take(self.remaining)
 
     def skip_zeros(self) -> int:
-        """Pass over zero bytes; how many there were."""
+        """Skip zero bytes; returns their number."""
         rest = self._data[self._position :]
         count = len(rest) - len(rest.lstrip(b"\0"))
         self._position += count

@@ -32,7 +32,7 @@ def integrity_tag(version: int, retry: bytes, odcid: bytes) -> bytes | None:
 
 
 def is_valid(version: int, packet: bytes, odcids: Iterable[bytes]) -> bool | None:
-    """Whether the tag of a whole Retry is right; None if that cannot be told.
+    """Whether the tag of a whole Retry is right; None if that cannot be determined.
 
     Args:
         version: The version in its header.

@@ -1,4 +1,4 @@
--- Prints what tshark knows of each UDP datagram, one line a record, columns separated by tabs:
+-- Prints a record for each UDP datagram and QUIC packet: one line each, columns separated by tabs:
 --
 --   V  format, version of tshark
 --   D  frame number, time, source, its port, destination, its port, ECN, UDP length,
@@ -11,11 +11,11 @@
 -- P and R lines belong to the D line before them. A column without a value is empty. Byte strings
 -- are in hexadecimal. Of a packet that tshark could decrypt, "bytes" is the header, up to and
 -- including the packet number, and "plaintext" the payload; of any other, "bytes" is the whole
--- packet and "plaintext" is "-". An R line has what is left at a datagram's end that tshark took
--- for no packet: padding, or a packet behind one that its dissectors stumbled over.
+-- packet and "plaintext" is "-". An R line has the bytes at a datagram's end that tshark took for
+-- no packet: padding, or a packet behind one that its dissectors failed on.
 --
--- Only what needs keys, or what went before, is asked of tshark; what can be read from the bytes
--- alone is left to the reader of these lines.
+-- Only what needs keys, or the packets before, is taken from tshark; what the bytes alone contain
+-- is parsed by the reader of these lines.
 
 local FORMAT = 1
 

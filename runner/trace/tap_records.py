@@ -1,4 +1,4 @@
-"""The lines that ``tap.lua`` prints, as typed records. ``tap.lua`` says what is in them."""
+"""The lines that ``tap.lua`` prints, parsed to typed records. ``tap.lua`` describes the format."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ FORMAT = 1
 _UDP_HEADER_SIZE = 8
 
 
-class UnexpectedLineError(ValueError):
-    """A line that ``tap.lua`` does not print."""
+class UnexpectedRecordError(ValueError):
+    """A line that is no record of ``tap.lua``, or a record out of order."""
 
 
 @dataclass(frozen=True, slots=True)
-class VersionLine:
-    """The first line."""
+class VersionRecord:
+    """The first record."""
 
     tshark: str
 
 
 @dataclass(frozen=True, slots=True)
-class DatagramLine:
+class DatagramRecord:
     """A UDP datagram."""
 
     frame_number: int
@@ -45,8 +45,8 @@ class DatagramLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PacketLine:
-    """A QUIC packet in the datagram of the last :class:`DatagramLine`."""
+class PacketRecord:
+    """A QUIC packet in the datagram of the last :class:`DatagramRecord`."""
 
     size: int
     connection: int | None
@@ -61,14 +61,14 @@ class PacketLine:
 
 
 @dataclass(frozen=True, slots=True)
-class RestLine:
-    """The end of the last :class:`DatagramLine`'s datagram, in which tshark saw no packet."""
+class TrailingBytesRecord:
+    """The bytes at the end of a datagram that tshark took for no packet."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class FailureLine:
+class FailureRecord:
     """The script failed on a datagram."""
 
     frame_number: int
@@ -76,40 +76,42 @@ class FailureLine:
 
 
 @dataclass(frozen=True, slots=True)
-class EndLine:
-    """The last line."""
+class EndRecord:
+    """The last record."""
 
     datagrams: int
-    """How many there were."""
+    """Their number."""
 
 
-Line = VersionLine | DatagramLine | PacketLine | RestLine | FailureLine | EndLine
+Record = (
+    VersionRecord | DatagramRecord | PacketRecord | TrailingBytesRecord | FailureRecord | EndRecord
+)
 
 
-def parse_line(text: str) -> Line:
-    """One line, without its end.
+def parse_record(text: str) -> Record:
+    """Parse one line, without its line end.
 
     Raises:
-        UnexpectedLineError: ``tap.lua`` does not print such a line.
+        UnexpectedRecordError: It is no record.
     """
     kind, *columns = text.split("\t")
     try:
         parse = _PARSERS[kind]
         return parse(*columns)
     except (KeyError, TypeError, ValueError) as error:
-        raise UnexpectedLineError(f"tshark's script printed {text[:80]!r}") from error
+        raise UnexpectedRecordError(f"tshark's script printed {text[:80]!r}") from error
 
 
-def _version(line_format: str, version: str) -> VersionLine:
+def _version(line_format: str, version: str) -> VersionRecord:
     if int(line_format) != FORMAT:
         raise ValueError(line_format)
-    return VersionLine(unquote(version))
+    return VersionRecord(unquote(version))
 
 
-def _datagram(*columns: str) -> DatagramLine:
+def _datagram(*columns: str) -> DatagramRecord:
     number, time, source, source_port, destination, destination_port, *more = columns
     ecn, length, cut_off, comment = more
-    return DatagramLine(
+    return DatagramRecord(
         frame_number=int(number),
         time=float(time),
         source=source,
@@ -123,9 +125,9 @@ def _datagram(*columns: str) -> DatagramLine:
     )
 
 
-def _packet(*columns: str) -> PacketLine:
+def _packet(*columns: str) -> PacketRecord:
     size, connection, dcid_length, number, key_phase, payload_size, data, plaintext = columns
-    return PacketLine(
+    return PacketRecord(
         size=int(size),
         connection=int(connection) if connection else None,
         dcid_length=int(dcid_length),
@@ -137,19 +139,19 @@ def _packet(*columns: str) -> PacketLine:
     )
 
 
-def _rest(data: str) -> RestLine:
-    return RestLine(bytes.fromhex(data))
+def _rest(data: str) -> TrailingBytesRecord:
+    return TrailingBytesRecord(bytes.fromhex(data))
 
 
-def _failure(frame_number: str, message: str) -> FailureLine:
-    return FailureLine(int(frame_number), unquote(message))
+def _failure(frame_number: str, message: str) -> FailureRecord:
+    return FailureRecord(int(frame_number), unquote(message))
 
 
-def _end(datagrams: str) -> EndLine:
-    return EndLine(int(datagrams))
+def _end(datagrams: str) -> EndRecord:
+    return EndRecord(int(datagrams))
 
 
-_PARSERS: dict[str, Callable[..., Line]] = {
+_PARSERS: dict[str, Callable[..., Record]] = {
     "V": _version,
     "D": _datagram,
     "P": _packet,

@@ -1,4 +1,4 @@
-"""TLS handshake messages, as far as checks ask for them (RFC 8446, 4; RFC 9000, 18)."""
+"""TLS handshake messages, as far as checks need them (RFC 8446, 4; RFC 9000, 18)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e0
 
 
 def parse_message(handshake_type: int, body: bytes) -> TlsMessage:
-    """A message; one that cannot be read is no more than its type."""
+    """A message; of one that is malformed only the type."""
     try:
         if handshake_type == _CLIENT_HELLO:
             return _client_hello(Reader(body))
@@ -37,7 +37,7 @@ def parse_message(handshake_type: int, body: bytes) -> TlsMessage:
 
 
 def client_random(message: bytes) -> bytes:
-    """The Random of a ClientHello, which secrets are logged under; empty if there is none.
+    """The Random of a ClientHello, which identifies its secrets in key logs; empty if it is none.
 
     Args:
         message: The message with its header.

@@ -1,9 +1,9 @@
-"""Runs tshark over a capture and decodes what it prints.
+"""Decodes a capture with tshark.
 
-tshark is asked for what needs keys: packet numbers and decrypted payloads, by a Lua script of ours
-(``tap.lua``) whose lines are read while they come. It is one process per capture, without a user's
-preferences, without privileges, and with limits, because what it reads was sent by programs that
-nobody vouches for. A damaged capture is not an error: :attr:`Capture.damage` says what is wrong.
+A Lua script (``tap.lua``) in tshark prints what needs keys, packet numbers and decrypted payloads,
+and its lines are read while it runs. There is one process per capture, without a user's preferences
+and privileges, and with limits, because the packets were sent by untrusted programs. A damaged
+capture is not an error: :attr:`Capture.damage` describes the damage.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import BinaryIO
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.trace.assembly import Assembly, TooManyPacketsError
 from quicmatrix.runner.trace.key_log import embedded_secrets
-from quicmatrix.runner.trace.limited_process import Confined, Limits, environment
+from quicmatrix.runner.trace.limited_process import LimitedProcess, Limits, environment
 from quicmatrix.runner.trace.model import Capture, Side
-from quicmatrix.runner.trace.tap_records import UnexpectedLineError, parse_line
+from quicmatrix.runner.trace.tap_records import UnexpectedRecordError, parse_record
 
 OLDEST = (4, 0)
-"""The oldest version of tshark that knows what we ask for."""
+"""The oldest version of tshark with all fields that are used."""
 
 PROGRAM = "tshark"
 INSTALL_HINT = "apt-get install tshark"
@@ -37,9 +37,9 @@ OPTIONS = (
     "-n",
     # A preferred address may have any port, and a NAT may give a client any.
     *("-d", "udp.port==1-65535,quic"),
-    # A ClientHello that comes again after a Retry is to be read again.
+    # A ClientHello that is sent again after a Retry has to be parsed again.
     *("-o", "quic.reassemble_crypto_out_of_order:FALSE"),
-    # What a connection carries is not our question, and every dissector less is one less to fool.
+    # Application data is not judged, and every dissector fewer is less attack surface.
     *("--disable-protocol", "http3"),
     *("--disable-protocol", "tcp"),
 )
@@ -64,29 +64,27 @@ def decode_now(
 
     Args:
         path: A pcapng file with the TLS secrets in it, before the packets that they are for.
-        side: Next to whom it was taken.
-        limits: What tshark may take.
-        max_packets: How many QUIC packets the capture may hold.
+        side: The host that it was taken next to.
+        limits: tshark's resource limits.
+        max_packets: The limit of QUIC packets in the capture.
 
     Returns:
-        The capture; what is wrong with the file, or with tshark's handling of it, is in its
-        ``damage``.
+        The capture; its ``damage`` describes what is wrong with the file or with decoding it.
 
     Raises:
-        UserError: There is no tshark.
+        UserError: tshark is not installed.
     """
     return _decode(path, side, limits, max_packets, threading.Event())
 
 
 def check() -> str:
-    """Prove, quickly, that there is a tshark and that we understand what it prints.
+    """Check that tshark is installed and decodes a small known capture as expected.
 
     Returns:
         Its version, e.g. ``4.0.17``.
 
     Raises:
-        UserError: There is none, or it is too old, or it does not decode a capture whose content
-            is known as it must.
+        UserError: It is not installed, is too old, or decodes the capture differently.
     """
     package = resources.files(__package__)
     with resources.as_file(package / "golden.pcapng") as path, path.open("rb") as file:
@@ -99,14 +97,14 @@ def check() -> str:
     found = describe(assembly.capture(damage))
     for wanted, got in zip(expected, found, strict=False):
         if wanted != got:
-            raise _misunderstood(assembly.tshark, wanted, got)
+            raise _decodes_differently(assembly.tshark, wanted, got)
     if len(expected) != len(found):
-        raise _misunderstood(assembly.tshark, f"{len(expected)} lines", f"{len(found)} lines")
+        raise _decodes_differently(assembly.tshark, f"{len(expected)} lines", f"{len(found)} lines")
     return assembly.tshark
 
 
 def describe(capture: Capture) -> list[str]:
-    """Everything in a capture, a line for each datagram and packet."""
+    """The content of a capture as text, a line for each datagram and packet."""
     lines = [f"damage={capture.damage!r}", *map(repr, capture.datagrams)]
     for packet in capture.packets:
         datagram = f"frame {packet.datagram.frame_number}"
@@ -114,7 +112,7 @@ def describe(capture: Capture) -> list[str]:
     return lines
 
 
-def _misunderstood(version: str, expected: str, found: str) -> UserError:
+def _decodes_differently(version: str, expected: str, found: str) -> UserError:
     return UserError(
         f"tshark {version} decodes a known capture differently: {found} instead of {expected}",
         "tshark 4.0, 4.4 and 4.6 are known to work",
@@ -122,7 +120,7 @@ def _misunderstood(version: str, expected: str, found: str) -> UserError:
 
 
 def _check_version() -> None:
-    """Raise a UserError if tshark is too old or says no version."""
+    """Raise a UserError if tshark is too old or prints no version."""
     shown = subprocess.run(
         [PROGRAM, "--version"],
         capture_output=True,
@@ -154,15 +152,17 @@ def _decode(
 
 
 def _feed(assembly: Assembly, file: BinaryIO, limits: Limits, stop: threading.Event) -> str:
-    """Let tshark read a file into the assembly; what went wrong, or an empty string."""
+    """Decode a file into the assembly; returns why that failed, or an empty string."""
     script = (resources.files(__package__) / "tap.lua").read_bytes()
     try:
-        with Confined((PROGRAM, *OPTIONS, "-q", "-r", "-"), file, script, limits, stop) as tshark:
+        with LimitedProcess(
+            (PROGRAM, *OPTIONS, "-q", "-r", "-"), file, script, limits, stop
+        ) as tshark:
             for line in tshark.lines():
-                assembly.add(parse_line(line))
+                assembly.add(parse_record(line))
     except FileNotFoundError as error:
         raise UserError(f"{PROGRAM} is not installed", INSTALL_HINT) from error
-    except (UnexpectedLineError, TooManyPacketsError) as error:
+    except (UnexpectedRecordError, TooManyPacketsError) as error:
         return str(error)
     if tshark.failure:
         return tshark.failure

@@ -13,7 +13,7 @@ from quicmatrix.runner.bundle.capture import (
     finish,
     read_packets,
 )
-from quicmatrix.runner.network.middlebox.capture_writer import CaptureWriter
+from quicmatrix.runner.network.recording.capture_writer import CaptureWriter
 from tests.support import frames, quic_sample
 
 EPOCH = 1_795_454_103 * 10**9

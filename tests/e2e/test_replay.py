@@ -10,8 +10,8 @@ import pytest
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
-from quicmatrix.runner.network.middlebox.link_log import Delivered, read_link_log
-from quicmatrix.runner.network.middlebox.recorder import LINK_LOG
+from quicmatrix.runner.network.recording.link_log import Delivered, read_link_log
+from quicmatrix.runner.network.recording.recorder import LINK_LOG
 from quicmatrix.runner.plan.select import testcases as all_cases
 from tests.support.real_run import REFERENCE, do
 

@@ -15,7 +15,7 @@ from quicmatrix.runner.execute.attempt import START_S, STOP_S, Stage, attempt, l
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, EntryKind
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
-from quicmatrix.runner.network.middlebox.cross_traffic import CrossTraffic
+from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
 from quicmatrix.runner.results.store import read_attempt
 from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
 from quicmatrix.runner.sandbox.model import Exit, Form, Limits

@@ -7,8 +7,8 @@ import pytest
 from quicmatrix.runner.judge.measure import BUSY_P99_MS, IDLE_SHARE, measure
 from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord, SideRecord
 from quicmatrix.runner.model.measurement import Sample
-from quicmatrix.runner.network.middlebox.cross_traffic import CrossTraffic
-from quicmatrix.runner.network.middlebox.lateness import LatenessSummary
+from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
+from quicmatrix.runner.network.recording.lateness import LatenessSummary
 from quicmatrix.runner.trace.model import (
     Ack,
     Capture,

@@ -16,8 +16,13 @@ import pytest
 
 from quicmatrix.runner.bundle import capture
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.network.container import Orders, finish, publish, read
-from quicmatrix.runner.network.middlebox.capture_writer import CaptureWriter
+from quicmatrix.runner.network.container import (
+    Options,
+    finish_captures,
+    link_captures,
+    parse_environment,
+)
+from quicmatrix.runner.network.recording.capture_writer import CaptureWriter
 from quicmatrix.runner.network.topology import CLIENT, SERVER, SIM_READY_PORT
 from tests.support.three_hosts import ThreeHosts, three_hosts
 
@@ -60,7 +65,7 @@ def lines_until_it_captures(process: subprocess.Popen[str]) -> list[str]:
     raise AssertionError(lines)
 
 
-def cross(hosts: ThreeHosts, *datagrams: bytes) -> None:
+def forward(hosts: ThreeHosts, *datagrams: bytes) -> None:
     """Both ways, the last one last."""
     with (
         hosts.client.udp(CLIENT.ipv4, 5000) as client,
@@ -73,8 +78,8 @@ def cross(hosts: ThreeHosts, *datagrams: bytes) -> None:
             assert client.recv(2000) == datagram
 
 
-def test_the_environment_says_it_all() -> None:
-    orders = read(
+def test_all_variables() -> None:
+    orders = parse_environment(
         {
             "SCENARIO": f" {SCENARIO}",
             "SEED": "7",
@@ -82,11 +87,13 @@ def test_the_environment_says_it_all() -> None:
             "LOGS": "/elsewhere",
         }
     )
-    assert orders == Orders(SCENARIO, 7, Path("/elsewhere"), ("server", 443))
+    assert orders == Options(SCENARIO, 7, Path("/elsewhere"), ("server", 443))
 
 
 def test_only_the_scenario_is_needed_and_each_seed_is_new() -> None:
-    orders = [read({"SCENARIO": SCENARIO, "WAITFORSERVER": "", "SEED": ""}) for _ in range(2)]
+    orders = [
+        parse_environment({"SCENARIO": SCENARIO, "WAITFORSERVER": "", "SEED": ""}) for _ in range(2)
+    ]
     assert orders[0].logs == Path("/logs")
     assert orders[0].server is None
     assert orders[0].seed != orders[1].seed
@@ -103,19 +110,19 @@ def test_only_the_scenario_is_needed_and_each_seed_is_new() -> None:
 )
 def test_what_is_wrong_is_named(environment: dict[str, str], name: str) -> None:
     with pytest.raises(UserError) as error:
-        read(environment)
+        parse_environment(environment)
     assert error.value.message.startswith(name)
     assert error.value.hint
 
 
 @pytest.mark.netns
-def test_it_carries_captures_and_ends_on_sigterm(hosts: ThreeHosts, tmp_path: Path) -> None:
+def test_it_forwards_captures_and_ends_on_sigterm(hosts: ThreeHosts, tmp_path: Path) -> None:
     hosts.sim.ip(f"neigh del {CLIENT.ipv4} dev eth0", f"neigh del {SERVER.ipv4} dev eth1")
     with container(hosts, tmp_path, {"SCENARIO": SCENARIO, "SEED": "7"}) as process:
         assert f"Using scenario: {SCENARIO}, seed 7" in lines_until_it_captures(process)
         with hosts.client.entered():
             socket.create_connection(("193.167.0.2", SIM_READY_PORT), timeout=5).close()
-        cross(hosts, b"one", b"two")
+        forward(hosts, b"one", b"two")
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
@@ -132,7 +139,7 @@ def test_it_carries_captures_and_ends_on_sigterm(hosts: ThreeHosts, tmp_path: Pa
 
 
 @pytest.mark.netns
-def test_whoever_kills_it_has_the_captures_all_the_same(hosts: ThreeHosts, tmp_path: Path) -> None:
+def test_the_captures_exist_if_it_is_killed(hosts: ThreeHosts, tmp_path: Path) -> None:
     with container(hosts, tmp_path, {"SCENARIO": SCENARIO}) as process:
         lines_until_it_captures(process)
         assert (tmp_path / "trace_node_left.pcap").exists()
@@ -173,7 +180,7 @@ def test_a_signal_ends_the_waiting_too(hosts: ThreeHosts, tmp_path: Path) -> Non
 
 
 @pytest.mark.netns
-def test_a_scenario_that_is_none_is_the_users_fault(hosts: ThreeHosts, tmp_path: Path) -> None:
+def test_an_invalid_scenario_is_a_user_error(hosts: ThreeHosts, tmp_path: Path) -> None:
     with container(hosts, tmp_path, {"SCENARIO": "simple-p3p"}) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 2
@@ -181,7 +188,7 @@ def test_a_scenario_that_is_none_is_the_users_fault(hosts: ThreeHosts, tmp_path:
 
 
 @pytest.mark.netns
-def test_hosts_that_did_not_answer_in_time_are_reached_all_the_same(
+def test_hosts_that_did_not_answer_in_time_are_reached_by_broadcast(
     hosts: ThreeHosts, tmp_path: Path
 ) -> None:
     hosts.sim.ip(f"neigh del {SERVER.ipv4} dev eth1")
@@ -190,7 +197,7 @@ def test_hosts_that_did_not_answer_in_time_are_reached_all_the_same(
     with container(hosts, tmp_path, {"SCENARIO": SCENARIO}) as process:
         lines = lines_until_it_captures(process)
         assert any(line.startswith(f"{SERVER.ipv4} does not answer") for line in lines)
-        cross(hosts, b"one")
+        forward(hosts, b"one")
 
 
 def test_files_of_a_run_before_are_replaced(tmp_path: Path) -> None:
@@ -199,9 +206,9 @@ def test_files_of_a_run_before_are_replaced(tmp_path: Path) -> None:
         writer = CaptureWriter(tmp_path / f"{raw}.raw.pcapng", raw, "", 1 << 20)
         writer.write(1, bytes(60), "")
         writer.close()
-    publish(tmp_path)
+    link_captures(tmp_path)
     assert len(list(capture.read_packets(tmp_path / "trace_node_left.pcap"))) == 1
-    finish(tmp_path)
+    finish_captures(tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
     assert len(list(capture.read_packets(tmp_path / "trace_node_right.pcap"))) == 1
 

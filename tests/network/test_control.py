@@ -8,7 +8,7 @@ import pytest
 
 from quicmatrix.runner.network import control
 from quicmatrix.runner.network.control import Channel, Forwarded, MiddleboxError, Summary
-from quicmatrix.runner.network.middlebox.lateness import LatenessSummary
+from quicmatrix.runner.network.recording.lateness import LatenessSummary
 
 CAPTURING = b'{"event": "capturing"}\n'
 READY = b'{"event": "server-ready", "after_s": 0.612}\n'
@@ -49,7 +49,7 @@ def play(folder: Path, before: bytes, story: Story, after: bytes = b"") -> bytes
     return asyncio.run(both())
 
 
-def test_a_whole_story(tmp_path: Path) -> None:
+def test_all_events_in_order(tmp_path: Path) -> None:
     async def story(channel: Channel) -> None:
         await channel.capturing()
         assert await channel.server_ready()
@@ -58,7 +58,7 @@ def test_a_whole_story(tmp_path: Path) -> None:
     assert play(tmp_path, CAPTURING + READY, story, FINISHED) == b"finish\n"
 
 
-def test_a_server_may_stay_silent(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
     async def story(channel: Channel) -> None:
         await channel.capturing()
         assert not await channel.server_ready()
@@ -66,7 +66,7 @@ def test_a_server_may_stay_silent(tmp_path: Path) -> None:
     play(tmp_path, CAPTURING + SILENT, story)
 
 
-def test_it_may_be_finished_before_anybody_asked_about_the_server(tmp_path: Path) -> None:
+def test_it_may_be_finished_without_waiting_for_the_server(tmp_path: Path) -> None:
     async def story(channel: Channel) -> None:
         assert await channel.finish() == SUMMARY
 
@@ -74,25 +74,27 @@ def test_it_may_be_finished_before_anybody_asked_about_the_server(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("event", "reason"),
     [
         (b"", "the middlebox ended before it captures"),
         (b'{"event": "failed", "reason": "no eth0"}\n', "no eth0"),
-        (READY, "the middlebox is out of step: ServerReady(after_s=0.612)"),
-        (b"Traceback\n", "the middlebox said what nobody understands: JSON is malformed"),
-        (b'{"event": "later"}\n', "the middlebox said what nobody understands: Invalid value"),
+        (READY, "the middlebox sent an unexpected event: ServerReady(after_s=0.612)"),
+        (b"Traceback\n", "the middlebox sent an invalid event: JSON is malformed"),
+        (b'{"event": "later"}\n', "the middlebox sent an invalid event: Invalid value"),
     ],
 )
-def test_its_end_is_told_with_the_reason(tmp_path: Path, said: bytes, reason: str) -> None:
+def test_an_early_end_is_an_error_with_the_reason(
+    tmp_path: Path, event: bytes, reason: str
+) -> None:
     async def story(channel: Channel) -> None:
         with pytest.raises(MiddleboxError) as caught:
             await channel.capturing()
         assert str(caught.value).startswith(reason)
 
-    play(tmp_path, said, story)
+    play(tmp_path, event, story)
 
 
-def test_an_end_while_the_server_is_waited_for_is_told(tmp_path: Path) -> None:
+def test_an_end_while_waiting_for_the_server_is_an_error(tmp_path: Path) -> None:
     async def story(channel: Channel) -> None:
         await channel.capturing()
         with pytest.raises(MiddleboxError, match="ended before it knows whether the server is"):
@@ -101,7 +103,7 @@ def test_an_end_while_the_server_is_waited_for_is_told(tmp_path: Path) -> None:
     play(tmp_path, CAPTURING, story)
 
 
-def test_a_crash_at_the_end_is_told(tmp_path: Path) -> None:
+def test_a_crash_while_finishing_is_an_error(tmp_path: Path) -> None:
     async def story(channel: Channel) -> None:
         with pytest.raises(MiddleboxError, match="OSError: no disk"):
             await channel.finish()
@@ -109,7 +111,7 @@ def test_a_crash_at_the_end_is_told(tmp_path: Path) -> None:
     play(tmp_path, CAPTURING, story, b'{"event": "failed", "reason": "OSError: no disk"}\n')
 
 
-def test_a_middlebox_that_never_comes_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_waiting_for_a_middlebox_that_never_connects_has_a_timeout(tmp_path: Path) -> None:
     async def story() -> None:
         async with control.listen(tmp_path / "control") as channel:
             with pytest.raises(MiddleboxError, match=r"not within 0\.01 s: the middlebox captures"):
@@ -118,7 +120,7 @@ def test_a_middlebox_that_never_comes_is_not_waited_for_for_ever(tmp_path: Path)
     asyncio.run(story())
 
 
-def test_a_middlebox_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_waiting_for_an_event_has_a_timeout(tmp_path: Path) -> None:
     async def story() -> None:
         async with control.listen(tmp_path / "control") as channel:
             _, writer = await asyncio.open_unix_connection(tmp_path / "control")
@@ -138,7 +140,7 @@ def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
         asyncio.run(story())
 
 
-def test_the_command_says_everything_that_is_not_a_default() -> None:
+def test_the_command_has_all_arguments() -> None:
     words = control.command(
         scenario="simple-p2p --delay=1ms",
         seed=7,

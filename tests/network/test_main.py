@@ -13,7 +13,7 @@ ARGUMENTS = ("--seed=1", "--capture-limit=100000")
 SCENARIO = "--scenario=simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
 
 
-def test_wrong_arguments_are_the_callers_fault(tmp_path: Path) -> None:
+def test_wrong_arguments_give_exit_code_2(tmp_path: Path) -> None:
     scenario = "--scenario=simple-p2p --delay=15ms --bandwidth=10Mbps --queue=many"
     command = (
         sys.executable,
@@ -28,14 +28,14 @@ def test_wrong_arguments_are_the_callers_fault(tmp_path: Path) -> None:
     assert not done.stdout
 
 
-def test_what_it_imports_is_little() -> None:
+def test_it_imports_few_modules() -> None:
     program = "import sys, quicmatrix.runner.network.__main__; print(*sys.modules)"
     loaded = subprocess.run(
         (sys.executable, "-P", "-c", program), capture_output=True, text=True, check=True
     ).stdout.split()
     slow = {
         "ctypes",
-        "quicmatrix.runner.network.middlebox.tcp_flow",
+        "quicmatrix.runner.network.cross_traffic.tcp_flow",
         "asyncio",
         "msgspec",
         "click",
@@ -48,7 +48,9 @@ def test_what_it_imports_is_little() -> None:
 
 
 @pytest.mark.netns
-def test_it_speaks_on_standard_output_and_ends_with_standard_input(tmp_path: Path) -> None:
+def test_events_go_to_standard_output_and_the_end_of_standard_input_stops_it(
+    tmp_path: Path,
+) -> None:
     with three_hosts() as hosts:
         command = (sys.executable, "-m", "quicmatrix.runner.network", *ARGUMENTS, SCENARIO)
         with subprocess.Popen(
@@ -64,7 +66,7 @@ def test_it_speaks_on_standard_output_and_ends_with_standard_input(tmp_path: Pat
 
 
 @pytest.mark.netns
-def test_a_crash_can_be_seen(tmp_path: Path) -> None:
+def test_a_crash_is_an_event_and_a_traceback(tmp_path: Path) -> None:
     with three_hosts() as hosts:
         command = (
             sys.executable,
@@ -87,7 +89,7 @@ def test_a_crash_can_be_seen(tmp_path: Path) -> None:
 
 @pytest.mark.netns
 @pytest.mark.parametrize("switch", ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
-def test_the_kernel_may_not_forward_around_it(tmp_path: Path, switch: str) -> None:
+def test_it_refuses_to_run_where_the_kernel_forwards(tmp_path: Path, switch: str) -> None:
     with three_hosts() as hosts:
         command = (sys.executable, "-m", "quicmatrix.runner.network", *ARGUMENTS, SCENARIO)
         shell = ("sh", "-c", f'echo 1 >/proc/sys/net/{switch}; "$@"', "sh")

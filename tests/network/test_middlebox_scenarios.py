@@ -16,13 +16,13 @@ from quicmatrix.runner.bundle.capture import finish
 from quicmatrix.runner.network.control import Summary
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
 from quicmatrix.runner.network.middlebox.frame import TCP, UDP
-from quicmatrix.runner.network.middlebox.link_log import (
+from quicmatrix.runner.network.recording.link_log import (
     Delivered,
     LinkEntry,
     LinkLog,
     read_link_log,
 )
-from quicmatrix.runner.network.middlebox.recorder import LEFT_CAPTURE, LINK_LOG, RIGHT_CAPTURE
+from quicmatrix.runner.network.recording.recorder import LEFT_CAPTURE, LINK_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.network.topology import (
     CLIENT,
     SERVER,
@@ -86,7 +86,7 @@ def log_of(box: RunningMiddlebox) -> LinkLog:
 
 
 def payload(number: int) -> bytes:
-    """A datagram that looks like a short header, says its number, and can be told if damaged."""
+    """A datagram that looks like a short header, has its number, and shows any change."""
     return bytes([0x40, number]) * 40
 
 
@@ -130,8 +130,8 @@ def test_damaged_datagrams_arrive_and_their_checksums_are_right(ipv6: bool) -> N
             for entry in of(log, direction):
                 assert entry.number is not None
                 assert isinstance(entry.fate, Delivered)
-                told = entry.fate.change
-                assert damage(payload(entry.number - 1), datagrams[entry.number - 1]) == told
+                change = entry.fate.change
+                assert damage(payload(entry.number - 1), datagrams[entry.number - 1]) == change
             changed = sum(one != payload(number) for number, one in enumerate(datagrams))
             assert 15 <= changed <= 45, "30, within more than three standard deviations"
         fields = ("udp.checksum.status", "frame.comment")
@@ -170,7 +170,7 @@ def test_the_same_seed_does_the_same_to_the_same_datagrams(scenario: str) -> Non
         await end(box)
         log = log_of(box)
         assert len(of(log, TO_CLIENT)) >= COUNT * (len(runs) == 1) // 2
-        runs.append(sorted((one.number, told(one)) for one in of(log, TO_SERVER)))
+        runs.append(sorted((one.number, outcome(one)) for one in of(log, TO_SERVER)))
 
     for seed in (5, 5, 6):
         play(f"{scenario} {FAST} {BOTH}", story, seed=seed)
@@ -179,11 +179,11 @@ def test_the_same_seed_does_the_same_to_the_same_datagrams(scenario: str) -> Non
     assert runs[0] != runs[2]
 
 
-def told(entry: LinkEntry) -> tuple[str, bool]:
+def outcome(entry: LinkEntry) -> tuple[str, bool]:
     """What became of a packet, but for when."""
     if isinstance(entry.fate, Dropped):
         return f"dropped: {entry.fate.reason}", False
-    return entry.fate.change, entry.fate.again
+    return entry.fate.change, entry.fate.duplicate
 
 
 @both_versions
@@ -262,7 +262,9 @@ def test_reordered_datagrams_all_arrive_once_and_late(ipv6: bool) -> None:
         assert sorted(came) == [payload(number) for number in range(COUNT)]
         assert came != sorted(came)
         assert (await end(box)).dropped == 0
-        held = [one for one in log_of(box).entries if told(one) == ("held back for 20 ms", False)]
+        held = [
+            one for one in log_of(box).entries if outcome(one) == ("held back for 20 ms", False)
+        ]
         assert 15 <= len(held) <= 45
         order = [one[1] + 1 for one in came]
         for one in held:
@@ -282,8 +284,8 @@ def test_duplicated_datagrams_arrive_twice(ipv6: bool) -> None:
         summary = await end(box)
         came = all_that_came(ends.server, summary.forwarded.to_server)
         log = log_of(box)
-        twice = {one.number for one in log.entries if told(one) == ("first of two", False)}
-        assert twice == {one.number for one in log.entries if told(one) == ("", True)}
+        twice = {one.number for one in log.entries if outcome(one) == ("first of two", False)}
+        assert twice == {one.number for one in log.entries if outcome(one) == ("", True)}
         assert 15 <= len(twice) <= 45
         expected = [number for number in range(COUNT) for _ in range(1 + (number + 1 in twice))]
         assert [one[1] for one in came] == expected
@@ -318,7 +320,7 @@ def test_a_tcp_flow_shares_the_bottleneck_with_datagrams(ipv6: bool) -> None:
         numbers = [one.number for one in entries if one.protocol == UDP]
         assert sorted(map(int, map(str, numbers))) == list(range(1, sent + 1))
         assert max(one.waiting for one in entries) == 26, "it fills the queue"
-        assert {told(one)[0] for one in entries} == {"", "dropped: queue full"}
+        assert {outcome(one)[0] for one in entries} == {"", "dropped: queue full"}
         due = sorted(
             (one.fate.due_ns, one.ip_length) for one in entries if isinstance(one.fate, Delivered)
         )
@@ -343,7 +345,7 @@ def tcp(box: RunningMiddlebox, direction: Direction) -> int:
     )
 
 
-def test_a_tcp_flow_is_all_there_is_to_see_of_it() -> None:
+def test_a_tcp_flow_needs_no_process_and_no_interface_of_the_sim() -> None:
     async def story(box: RunningMiddlebox, ends: Ends) -> None:
         for _ in range(10):
             ping(ends)

@@ -6,8 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
-from quicmatrix.runner.network.middlebox import recorder
-from quicmatrix.runner.network.middlebox.capture_writer import CaptureWriter
+from quicmatrix.runner.network.recording import recorder
+from quicmatrix.runner.network.recording.capture_writer import CaptureWriter
 from quicmatrix.runner.sandbox.fake import Program, Running
 from quicmatrix.runner.sandbox.model import Exit
 

@@ -78,8 +78,8 @@ def three_hosts(*, offload: bool = False) -> Iterator[ThreeHosts]:
     """Interfaces compute no checksums and join no segments, unless ``offload`` is left on."""
     with ExitStack() as stack:
         hosts = ThreeHosts(*(stack.enter_context(_host()) for _ in range(3)))
-        _wire(hosts.client, CLIENT, hosts.sim, SIM_LEFT)
-        _wire(hosts.server, SERVER, hosts.sim, SIM_RIGHT)
+        _connect(hosts.client, CLIENT, hosts.sim, SIM_LEFT)
+        _connect(hosts.server, SERVER, hosts.sim, SIM_RIGHT)
         if not offload:
             _switch_offload_off(hosts.client, CLIENT)
             _switch_offload_off(hosts.server, SERVER)
@@ -106,7 +106,7 @@ async def middlebox(
     with tempfile.TemporaryDirectory(prefix="middlebox-") as folder:
         path = Path(folder, "control")
         async with control.listen(path) as channel:
-            words = control.command(
+            arguments = control.command(
                 scenario=scenario,
                 seed=seed,
                 capture_dir=Path(folder),
@@ -115,7 +115,7 @@ async def middlebox(
                 probe_timeout_s=probe_timeout_s,
             )
             process = await asyncio.create_subprocess_exec(
-                *hosts.sim.command(*words), stdin=subprocess.DEVNULL
+                *hosts.sim.command(*arguments), stdin=subprocess.DEVNULL
             )
             try:
                 await channel.capturing()
@@ -126,7 +126,7 @@ async def middlebox(
                 await process.wait()
 
 
-def _wire(host: Host, own: Interface, sim: Host, far: Interface) -> None:
+def _connect(host: Host, own: Interface, sim: Host, far: Interface) -> None:
     host.ip(
         f"link add {own.name} address {own.mac} type veth"
         f" peer name {far.name} address {far.mac} netns {sim.pid}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
-from quicmatrix.runner.network.middlebox.link_log import Delivered, LinkEntry, LinkLog
+from quicmatrix.runner.network.recording.link_log import Delivered, LinkEntry, LinkLog
 from quicmatrix.runner.trace.model import (
     Ack,
     Address,

@@ -19,7 +19,7 @@ from quicmatrix.runner.trace.model import (
     Side,
     UnknownFrame,
 )
-from quicmatrix.runner.trace.tap_records import UnexpectedLineError, parse_line
+from quicmatrix.runner.trace.tap_records import UnexpectedRecordError, parse_record
 
 CLIENT, SERVER = "193.167.0.100", "193.167.100.100"
 ODCID = "8394c8f03e515708"
@@ -45,7 +45,7 @@ def packet(data: str = "40", plaintext: str = "01", *, connection: int | str = 0
 def assemble(*lines: str, max_packets: int = 100) -> Capture:
     assembly = Assembly(Side.CLIENT, max_packets, {})
     for line in lines:
-        assembly.add(parse_line(line))
+        assembly.add(parse_record(line))
     return assembly.capture()
 
 
@@ -121,7 +121,7 @@ def test_connections_do_not_share_a_crypto_stream() -> None:
     assert capture.packets[1].tls == ()
 
 
-def test_what_hides_the_rest_of_a_packet_is_told() -> None:
+def test_a_frame_that_hides_the_rest_of_a_packet_is_named() -> None:
     (found,) = assemble(datagram(), packet(plaintext="2199")).packets
     assert found.frames == (UnknownFrame(0x21),)
     assert "0x21" in found.unread
@@ -154,9 +154,9 @@ def test_padding_behind_the_last_packet_is_no_packet() -> None:
 def test_too_many_packets() -> None:
     assembly = Assembly(Side.SERVER, 2, {})
     for line in (datagram(), packet(), packet()):
-        assembly.add(parse_line(line))
+        assembly.add(parse_record(line))
     with pytest.raises(TooManyPacketsError, match="more than 2 packets"):
-        assembly.add(parse_line(packet()))
+        assembly.add(parse_record(packet()))
     assert len(assembly.capture().packets) == 2
 
 
@@ -171,16 +171,16 @@ def test_a_failure_of_the_script_is_damage() -> None:
 
 def test_the_last_line_counts_the_datagrams() -> None:
     assembly = Assembly(Side.CLIENT, 1, {})
-    assembly.add(parse_line(datagram()))
-    with pytest.raises(UnexpectedLineError):
-        assembly.add(parse_line("E\t2"))
+    assembly.add(parse_record(datagram()))
+    with pytest.raises(UnexpectedRecordError):
+        assembly.add(parse_record("E\t2"))
     assert not assembly.complete
-    assembly.add(parse_line("E\t1"))
+    assembly.add(parse_record("E\t1"))
     assert assembly.complete
 
 
 def test_an_address_that_is_none() -> None:
-    with pytest.raises(UnexpectedLineError):
+    with pytest.raises(UnexpectedRecordError):
         assemble(datagram(1, 0, "localhost", SERVER))
 
 
@@ -201,7 +201,7 @@ def test_damaged_lines_raise_the_named_errors_only(lines: list[str], data: st.Da
         position = data.draw(st.integers(0, len(line) - 1))
         character = data.draw(st.sampled_from("0123456789abcdef\t-."))
         try:
-            assembly.add(parse_line(line[:position] + character + line[position + 1 :]))
-        except (UnexpectedLineError, TooManyPacketsError):
+            assembly.add(parse_record(line[:position] + character + line[position + 1 :]))
+        except (UnexpectedRecordError, TooManyPacketsError):
             continue
     assert len(assembly.capture().packets) <= 5

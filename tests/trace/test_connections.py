@@ -55,7 +55,7 @@ def read(link: Link, secrets: Secrets | None = None) -> tuple[list[Seen], int]:
                 continue
             frames = parse_payload(opened.plaintext).frames
             streams = tuple(each.stream_id for each in frames if isinstance(each, Stream))
-            tls = connections.learn(sender, path, opened, frames)
+            tls = connections.add_packet(sender, path, opened, frames)
             seen.append(Seen(sender, opened, tls, streams))
     return seen, failed
 
@@ -158,7 +158,7 @@ def test_a_retry_changes_the_initial_keys() -> None:
     assert [one.opened.header.dcid == b"retryCID" for one in hellos] == [False, True]
 
 
-def test_without_secrets_initials_are_all_there_is() -> None:
+def test_without_secrets_only_initials_are_decrypted() -> None:
     link = Link()
     link.connect()
     link.run(0.3)
@@ -180,7 +180,7 @@ def test_a_client_on_a_new_path_is_known_by_its_connection_id() -> None:
     assert {one.opened.connection.number for one in seen} == {0}
 
 
-def test_a_corrupted_packet_teaches_nothing() -> None:
+def test_a_corrupted_packet_does_not_change_the_state() -> None:
     link = Link()
     link.connect()
     link.run(0.2)

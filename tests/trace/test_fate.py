@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from quicmatrix.runner.bundle.capture import read_packets
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
 from quicmatrix.runner.network.middlebox.frame import UDP, Headers
-from quicmatrix.runner.network.middlebox.recorder import (
+from quicmatrix.runner.network.recording.recorder import (
     LEFT_CAPTURE,
     RIGHT_CAPTURE,
-    Journal,
+    Recorder,
     Sent,
 )
 from quicmatrix.runner.trace.fate import fate_text, parse_fate
@@ -78,8 +78,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_recorded_delivery_is_parsed(
     folder: Path, number: int, delay_ns: int, change: str, *, duplicate: bool
 ) -> None:
-    with recorder(folder) as recording:
-        recording.delivered(sent(number), 0, delay_ns, b"", change, again=duplicate)
+    with recording(folder) as recorder:
+        recorder.delivered(sent(number), 0, delay_ns, b"", change, duplicate=duplicate)
     (packet,) = read_packets(folder / RIGHT_CAPTURE)
     fate = parse_fate(packet.comment)
     assert fate == Fate(number, "", round(delay_ns / MS, 1), change, duplicate)
@@ -88,16 +88,16 @@ def test_a_recorded_delivery_is_parsed(
 
 @given(numbers, printed)
 def test_a_recorded_drop_is_parsed(folder: Path, number: int, reason: str) -> None:
-    with recorder(folder) as recording:
-        recording.not_delivered(sent(number), Dropped(reason))
+    with recording(folder) as recorder:
+        recorder.dropped(sent(number), Dropped(reason))
     (packet,) = read_packets(folder / LEFT_CAPTURE)
     fate = parse_fate(packet.comment)
     assert fate == Fate(number, reason)
     assert fate_text(fate) == packet.comment
 
 
-def recorder(folder: Path) -> Journal:
-    return Journal(folder, "simple", 7, limit_bytes=10_000, epoch_ns=0, began_ns=0)
+def recording(folder: Path) -> Recorder:
+    return Recorder(folder, "simple", 7, limit_bytes=10_000, epoch_ns=0, began_ns=0)
 
 
 def sent(number: int) -> Sent:

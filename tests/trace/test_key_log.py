@@ -15,7 +15,7 @@ LINE = f"CLIENT_TRAFFIC_SECRET_0 {RANDOM} {SECRET}\n"
 EXPECTED = {bytes.fromhex(RANDOM): {"CLIENT_TRAFFIC_SECRET_0": bytes.fromhex(SECRET)}}
 
 
-def test_lines_that_are_no_secrets_are_passed_over() -> None:
+def test_lines_that_are_no_secrets_are_skipped() -> None:
     text = (
         f"# comment\n\nCLIENT_RANDOM zz {SECRET}\none two\n{LINE}SERVER_TRAFFIC_SECRET_0 {RANDOM}"
     )

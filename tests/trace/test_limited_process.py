@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quicmatrix.runner.trace.limited_process import Confined, Limits, environment
+from quicmatrix.runner.trace.limited_process import LimitedProcess, Limits, environment
 
 LIMITS = Limits()
 
@@ -17,13 +17,13 @@ LIMITS = Limits()
 @contextmanager
 def running(
     code: str, tmp_path: Path, limits: Limits = LIMITS, stop: threading.Event | None = None
-) -> Iterator[Confined]:
+) -> Iterator[LimitedProcess]:
     """A Python program in place of tshark."""
     source = tmp_path / "input"
     source.write_bytes(b"from the file")
     with (
         source.open("rb") as file,
-        Confined(
+        LimitedProcess(
             ("/usr/bin/env", "python3", "-c", code),
             file,
             b"-- a script",
@@ -51,7 +51,7 @@ def test_the_script_can_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
-def test_root_becomes_nobody(tmp_path: Path) -> None:
+def test_root_runs_it_as_user_nobody(tmp_path: Path) -> None:
     code = "import os; print(os.getuid(), os.getgid(), os.getgroups())"
     assert run(code, tmp_path) == (["65534 65534 []"], "")
 
@@ -84,14 +84,14 @@ def test_no_preferences_of_a_user_are_found(
         ("import sys; print('a warning', file=sys.stderr)", ""),
     ],
 )
-def test_how_it_ended(code: str, failure: str, tmp_path: Path) -> None:
+def test_the_failure_names_exit_code_or_signal(code: str, failure: str, tmp_path: Path) -> None:
     assert run(code, tmp_path) == ([], failure)
 
 
 def test_time_is_limited(tmp_path: Path) -> None:
     code = "import signal; print('begun', flush=True); signal.pause()"
     lines, failure = run(code, tmp_path, Limits(seconds=1.0))
-    assert failure == "tshark was not done after 1 s"
+    assert failure == "tshark was not finished after 1 s"
     assert lines in ([], ["begun"])
 
 
@@ -107,7 +107,7 @@ def test_memory_is_limited(tmp_path: Path) -> None:
     assert failure.startswith("Traceback")
 
 
-def test_what_it_complains_is_limited(tmp_path: Path) -> None:
+def test_standard_error_is_limited(tmp_path: Path) -> None:
     code = "import os\nwhile True: os.write(2, b'\\x1b' * 65536)"
     assert run(code, tmp_path) == ([], "\\x1b" * 200)
 
@@ -141,4 +141,4 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
 
 def test_there_is_no_such_program(tmp_path: Path) -> None:
     with Path(sys.executable).open("rb") as file, pytest.raises(FileNotFoundError):
-        Confined(("no-such-program",), file, b"", Limits(), threading.Event())
+        LimitedProcess(("no-such-program",), file, b"", Limits(), threading.Event())

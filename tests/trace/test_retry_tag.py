@@ -35,6 +35,6 @@ def test_any_changed_byte_is_noticed(version: int) -> None:
     assert is_valid(version, packet, [ODCID[:-1]]) is False
 
 
-def test_what_cannot_be_told() -> None:
+def test_what_cannot_be_determined() -> None:
     assert is_valid(VERSION_1, RETRIES[VERSION_1], []) is None
     assert is_valid(0xFF00001D, RETRIES[VERSION_1], [ODCID]) is None

@@ -6,36 +6,36 @@ from hypothesis import strategies as st
 
 from quicmatrix.runner.trace.model import Ecn
 from quicmatrix.runner.trace.tap_records import (
-    DatagramLine,
-    EndLine,
-    FailureLine,
-    PacketLine,
-    RestLine,
-    UnexpectedLineError,
-    VersionLine,
-    parse_line,
+    DatagramRecord,
+    EndRecord,
+    FailureRecord,
+    PacketRecord,
+    TrailingBytesRecord,
+    UnexpectedRecordError,
+    VersionRecord,
+    parse_record,
 )
 
 LINES = {
-    "V\t1\t4.0.17": VersionLine("4.0.17"),
+    "V\t1\t4.0.17": VersionRecord("4.0.17"),
     "D\t7\t0.200000000\t193.167.0.100\t50000\t193.167.100.100\t443\t2\t46\t0\t#3 50%25 lost%09": (
-        DatagramLine(
+        DatagramRecord(
             7, 0.2, "193.167.0.100", 50000, "193.167.100.100", 443, Ecn.ECT_0, 38, 0,
             "#3 50% lost\t",
         )
     ),
-    "P\t38\t0\t8\t5\t1\t27\t7abc\t0b00": PacketLine(38, 0, 8, 5, 1, 27, b"\x7a\xbc", b"\x0b\0"),
-    "P\t60\t\t0\t\t\t\tffaa\t-": PacketLine(60, None, 0, None, None, 0, b"\xff\xaa", None),
-    "P\t60\t\t0\t\t\t\tffaa\t": PacketLine(60, None, 0, None, None, 0, b"\xff\xaa", b""),
-    "R\t0000": RestLine(b"\0\0"),
-    "X\t9\tnil%20value": FailureLine(9, "nil value"),
-    "E\t11": EndLine(11),
+    "P\t38\t0\t8\t5\t1\t27\t7abc\t0b00": PacketRecord(38, 0, 8, 5, 1, 27, b"\x7a\xbc", b"\x0b\0"),
+    "P\t60\t\t0\t\t\t\tffaa\t-": PacketRecord(60, None, 0, None, None, 0, b"\xff\xaa", None),
+    "P\t60\t\t0\t\t\t\tffaa\t": PacketRecord(60, None, 0, None, None, 0, b"\xff\xaa", b""),
+    "R\t0000": TrailingBytesRecord(b"\0\0"),
+    "X\t9\tnil%20value": FailureRecord(9, "nil value"),
+    "E\t11": EndRecord(11),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", LINES)
-def test_line(text: str) -> None:
-    assert parse_line(text) == LINES[text]
+def test_record(text: str) -> None:
+    assert parse_record(text) == LINES[text]
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_line(text: str) -> None:
         "X\t9",
     ],
 )
-def test_a_line_that_the_script_does_not_print(text: str) -> None:
-    with pytest.raises(UnexpectedLineError, match="printed"):
-        parse_line(text)
+def test_a_line_that_is_no_record(text: str) -> None:
+    with pytest.raises(UnexpectedRecordError, match="printed"):
+        parse_record(text)
 
 
 @given(st.sampled_from(sorted(LINES)), st.data())
@@ -65,14 +65,14 @@ def test_a_damaged_line_raises_its_own_error_or_none(text: str, data: st.DataObj
             position = data.draw(st.integers(0, len(characters) - 1))
             characters[position] = data.draw(st.characters())
     try:
-        parse_line("".join(characters))
-    except UnexpectedLineError:
+        parse_record("".join(characters))
+    except UnexpectedRecordError:
         return
 
 
 @given(st.text())
 def test_any_text_raises_its_own_error_or_none(text: str) -> None:
     try:
-        parse_line(text)
-    except UnexpectedLineError:
+        parse_record(text)
+    except UnexpectedRecordError:
         return

@@ -359,7 +359,7 @@ def test_new_ports_of_client_and_server(decoded: Callable[..., Capture]) -> None
 # --- What is not right -------------------------------------------------------------------------
 
 
-def test_secrets_that_stand_behind_the_packets(tmp_path: Path) -> None:
+def test_secrets_after_the_packets(tmp_path: Path) -> None:
     link = handshake()
     bare = link.capture(Side.CLIENT, keys=False)
     with_secrets = pcapng([], link.secrets.getvalue())
@@ -544,7 +544,7 @@ def test_limits(tmp_path: Path) -> None:
     small = tshark.decode_now(path, Side.CLIENT, Limits(output_bytes=2000))
     assert small.damage == "it prints more than 2000 bytes"
     late = tshark.decode_now(path, Side.CLIENT, Limits(seconds=0.001))
-    assert late.damage == "tshark was not done after 0.001 s"
+    assert late.damage == "tshark was not finished after 0.001 s"
     assert tshark.decode_now(path, Side.CLIENT, Limits(memory_bytes=1 << 20)).damage
 
 

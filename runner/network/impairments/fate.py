@@ -1,4 +1,4 @@
-"""What becomes of a packet that crosses the middlebox."""
+"""What an impairment decides about a packet: it passes, is dropped, or is replaced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """Which way a packet goes."""
+    """The direction of a packet."""
 
     TO_CLIENT = "to_client"
     TO_SERVER = "to_server"
@@ -15,12 +15,12 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """It goes on as it is."""
+    """It is delivered unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """It ends here."""
+    """It is not delivered."""
 
     reason: str
     """In lower case, as the capture shows it, e.g. ``queue full``."""
@@ -28,19 +28,19 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One frame that goes on in place of the one that came."""
+    """One frame that is delivered in place of the one that arrived."""
 
     frame: bytes | None
-    """None: the one that came."""
+    """None: the one that arrived."""
     change: str = ""
-    """What was done to it, as the capture shows it, e.g. ``byte 17 changed``."""
+    """What was changed in it, as the capture shows it, e.g. ``byte 17 changed``."""
     delay_ns: int = 0
-    """Beyond the link's."""
+    """In addition to the link's delay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Others go on in its place: altered, readdressed, delayed or several."""
+    """Others are delivered in its place: changed, readdressed, delayed or duplicated."""
 
     copies: tuple[Copy, ...]
 

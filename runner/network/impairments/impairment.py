@@ -1,8 +1,8 @@
-"""What a scenario does to packets beyond the link: pure decisions, one for each packet.
+"""Impairments beyond the link: pure decisions about one packet at a time.
 
-As in quic-network-simulator, whose error models sit on the receiving end of its link, an impairment
-decides about packets that have crossed the link: a datagram that it drops has taken its share of
-the bandwidth, and one that did not fit into the queue never meets it.
+As in quic-network-simulator, whose error models are at the receiving end of its link, an impairment
+decides about packets that left the link: a datagram that it drops has used the link's bandwidth,
+and one that did not fit into the queue is not seen here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from quicmatrix.runner.network.impairments.fate import PASSED, Direction, Dropped, Fate
-from quicmatrix.runner.network.impairments.loss_pattern import Chance
+from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
 from quicmatrix.runner.network.middlebox.frame import Headers
 
 
@@ -30,14 +30,14 @@ class Arrival:
 
 
 class Impairment(Protocol):
-    """Decides, from an arrival alone, what becomes of it.
+    """Decides whether an arrival passes, is dropped or is replaced.
 
-    It is asked once for each packet that the link takes, in the order in which each direction sent
-    them. Two impairments made from the same scenario and seed answer alike.
+    It is called once for each packet that the link accepts, in each direction's order. Two
+    impairments of the same scenario and seed decide alike.
     """
 
     def fate(self, arrival: Arrival) -> Fate:
-        """What becomes of that packet."""
+        """The decision about that packet."""
         ...
 
 
@@ -45,12 +45,12 @@ class Impairment(Protocol):
 class DropRate:
     """Random loss of UDP datagrams."""
 
-    chance: Chance
+    pattern: LossPattern
 
     def fate(self, arrival: Arrival) -> Fate:
-        """Dropped if chance says so."""
-        strikes = self.chance.strikes(arrival.direction, arrival.index)
-        return Dropped("random loss") if strikes else PASSED
+        """Dropped if the pattern affects it."""
+        affected = self.pattern.affects(arrival.direction, arrival.index)
+        return Dropped("random loss") if affected else PASSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Droplist:
 
 @dataclass(frozen=True, slots=True)
 class Blackhole:
-    """Outages: nothing at all comes through, time and again."""
+    """Periodic outages, in which all packets are dropped."""
 
     on_ns: int
     """How long the link works before each outage."""

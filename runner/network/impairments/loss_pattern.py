@@ -1,6 +1,6 @@
-"""Which datagrams chance strikes: a rate for each direction, and a limit to how many in a row.
+"""Which datagrams a random impairment affects: a rate and a burst limit for each direction.
 
-All random impairments choose like this, so with one seed they strike the same datagrams.
+All random impairments use this, so with the same seed and rates they affect the same datagrams.
 """
 
 from __future__ import annotations
@@ -9,31 +9,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quicmatrix.runner.network.impairments.fate import Direction
-from quicmatrix.runner.network.impairments.rng import roll
+from quicmatrix.runner.network.impairments.rng import random_below
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
-    """A choice among datagrams that depends on nothing but the seed, direction and index."""
+class LossPattern:
+    """A choice of datagrams that depends on the seed, direction and index only."""
 
     percent: Mapping[Direction, int]
     burst: Mapping[Direction, int | None]
-    """After so many in a row the next datagram is spared; None: no limit."""
+    """After so many in a row the next datagram is not affected; None: no limit."""
     seed: int
 
-    def strikes(self, direction: Direction, index: int | None) -> bool:
-        """Whether it strikes the datagram with that index; None, which is no datagram, never."""
-        if index is None or not self._unlucky(direction, index):
+    def affects(self, direction: Direction, index: int | None) -> bool:
+        """Whether it affects the datagram with that index; never if the index is None."""
+        if index is None or not self._chosen(direction, index):
             return False
         limit = self.burst[direction]
-        return limit is None or self._unlucky_run(direction, index) % (limit + 1) != 0
+        return limit is None or self._run_length(direction, index) % (limit + 1) != 0
 
-    def _unlucky(self, direction: Direction, index: int) -> bool:
-        return roll(self.seed, direction, index, 100) < self.percent[direction]
+    def _chosen(self, direction: Direction, index: int) -> bool:
+        return random_below(self.seed, direction, index, 100) < self.percent[direction]
 
-    def _unlucky_run(self, direction: Direction, index: int) -> int:
-        """How many datagrams in a row, up to this one, the dice alone would have struck."""
+    def _run_length(self, direction: Direction, index: int) -> int:
+        """How many datagrams in a row, up to this one, the rate alone would affect."""
         first = index
-        while first > 1 and self._unlucky(direction, first - 1):
+        while first > 1 and self._chosen(direction, first - 1):
             first -= 1
         return index - first + 1

@@ -1,8 +1,8 @@
-"""Chance that belongs to a datagram: one roll for each seed, direction and index, and nothing else.
+"""A random number generator whose numbers depend on seed, direction and datagram index only.
 
-A generator that is asked once per datagram would give other answers as soon as the two directions
-interleave differently. Here each roll is a hash, so the n-th datagram of a direction meets the same
-luck in every repetition, whatever the endpoints did before.
+A generator with a state would give other numbers as soon as the two directions interleave
+differently. Here each number is a hash, so the n-th datagram of a direction gets the same numbers
+in every repetition, whatever the endpoints did before.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _STREAM = {Direction.TO_CLIENT: 1, Direction.TO_SERVER: 2}
 
 
 class Purpose(IntEnum):
-    """What a roll decides; rolls for different purposes are independent of each other."""
+    """What a number decides; the numbers of different purposes are independent of each other."""
 
     CHOICE = 0
-    """Whether anything happens to the datagram."""
+    """Whether the datagram is impaired."""
     OFFSET = 1
-    """Which of its bytes is damaged."""
+    """Which of its bytes is corrupted."""
     VALUE = 2
     """What that byte becomes."""
     PORT = 3
@@ -31,16 +31,16 @@ class Purpose(IntEnum):
     """Which address a NAT has."""
 
 
-def roll(
+def random_below(
     seed: int,
     direction: Direction,
     index: int,
-    sides: int,
+    limit: int,
     purpose: Purpose = Purpose.CHOICE,
 ) -> int:
-    """A number in 0..sides-1."""
+    """A number in 0..limit-1."""
     key = _mix(_mix(seed + _GOLDEN) + _STREAM[direction] + (purpose << 8))
-    return _mix(key + index * _GOLDEN) * sides >> 64
+    return _mix(key + index * _GOLDEN) * limit >> 64
 
 
 def _mix(value: int) -> int:

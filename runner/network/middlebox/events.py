@@ -1,4 +1,4 @@
-"""The middlebox's side of the control protocol: what it reports, and how it hears that it is over.
+"""The middlebox's side of the control protocol: it reports events and learns when to stop.
 
 The protocol itself is described in :mod:`quicmatrix.runner.network.__main__`.
 """
@@ -16,30 +16,30 @@ Fields = Mapping[str, object]
 
 
 class Control(Protocol):
-    """Whoever started the middlebox."""
+    """The connection to the program that started the middlebox."""
 
     def emit(self, event: str, fields: Fields) -> None:
-        """Report something, at once."""
+        """Report an event at once."""
 
     def fileno(self) -> int:
-        """For select(): readable when there may be a word from them."""
+        """For select(): readable when :meth:`stop_requested` may have changed."""
 
-    def over(self) -> bool:
-        """Whether the word that can be read now is that it is over."""
+    def stop_requested(self) -> bool:
+        """Whether what can be read now asks the middlebox to stop."""
 
 
 class StandardStreams:
-    """Events go to standard output; it is over when standard input ends."""
+    """Events go to standard output; the end of standard input asks to stop."""
 
     def emit(self, event: str, fields: Fields) -> None:
-        """Report something, at once."""
+        """Report an event at once."""
         os.write(1, _line(event, fields))
 
     def fileno(self) -> int:
         """For select()."""
         return 0
 
-    def over(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether standard input is at its end."""
         return not os.read(0, 4096)
 
@@ -47,7 +47,7 @@ class StandardStreams:
 class ControlSocket:
     """Events go to a Unix socket that the runner listens on.
 
-    It is over when the runner says anything, or is gone.
+    Anything that the runner sends, and the end of the connection, ask to stop.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,22 +55,22 @@ class ControlSocket:
         self._socket.connect(os.fspath(path))
 
     def emit(self, event: str, fields: Fields) -> None:
-        """Report something, at once."""
+        """Report an event at once."""
         try:
             self._socket.sendall(_line(event, fields))
         except (BrokenPipeError, ConnectionResetError):
-            return  # nobody listens any more; over() will tell
+            return  # the runner is gone: the socket is readable, and the loop will stop
 
     def fileno(self) -> int:
         """For select()."""
         return self._socket.fileno()
 
-    def over(self) -> bool:
-        """Always: the runner has nothing else to say."""
+    def stop_requested(self) -> bool:
+        """Always true: the runner sends nothing else."""
         return True
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
 

@@ -1,4 +1,4 @@
-"""The way across: number each datagram, put it on the link, ask the impairment.
+"""The decision about each packet: number it, put it on the link, apply the impairment.
 
 This is all of the middlebox that decides anything, without sockets and without a clock.
 """
@@ -19,7 +19,7 @@ TOO_LARGE = Dropped("larger than the MTU")
 
 
 class Delivery(NamedTuple):
-    """Something to be sent on the far side."""
+    """A frame to be sent on the far side."""
 
     due_ns: int
     frame: bytes | None
@@ -27,13 +27,13 @@ class Delivery(NamedTuple):
     change: str = ""
 
 
-class Crossing(NamedTuple):
-    """What was decided about one packet."""
+class ForwardingDecision(NamedTuple):
+    """What is to be done with one packet."""
 
     number: int | None
     """It is the n-th UDP datagram of its direction, from 1; None if it is no UDP datagram."""
     waiting: int
-    """How many packets it found waiting in the link's queue."""
+    """How many packets were in the link's queue when it arrived."""
     fate: Dropped | tuple[Delivery, ...]
 
 
@@ -46,7 +46,9 @@ class Network:
         self._counts = dict.fromkeys(Direction, 0)
         self._began_ns: int | None = None
 
-    def cross(self, direction: Direction, now_ns: int, frame: bytes, found: Headers) -> Crossing:
+    def forward(
+        self, direction: Direction, now_ns: int, frame: bytes, found: Headers
+    ) -> ForwardingDecision:
         """Decide about a packet that arrived now; the time never goes back in a direction."""
         if self._began_ns is None:
             self._began_ns = now_ns
@@ -54,14 +56,15 @@ class Network:
         link = self._links[direction]
         waiting = link.waiting(now_ns)
         if found.ip_length > MTU:
-            return Crossing(number, waiting, TOO_LARGE)
+            return ForwardingDecision(number, waiting, TOO_LARGE)
         due_ns = link.offer(now_ns, found.ip_length)
         if isinstance(due_ns, Dropped):
-            return Crossing(number, waiting, due_ns)
+            return ForwardingDecision(number, waiting, due_ns)
         if self._impairment is None:
-            return Crossing(number, waiting, (Delivery(due_ns, None),))
+            return ForwardingDecision(number, waiting, (Delivery(due_ns, None),))
         arrival = Arrival(direction, number, due_ns - self._began_ns, frame, found)
-        return Crossing(number, waiting, _deliveries(due_ns, self._impairment.fate(arrival)))
+        deliveries = _deliveries(due_ns, self._impairment.fate(arrival))
+        return ForwardingDecision(number, waiting, deliveries)
 
     def _next_number(self, direction: Direction) -> int:
         self._counts[direction] += 1

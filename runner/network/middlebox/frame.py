@@ -1,4 +1,4 @@
-"""Ethernet frames that carry IP: just enough of the headers to carry them across, from bytes.
+"""Ethernet frames with IP packets: the header fields that forwarding needs, read and changed.
 
 Formats: RFC 791, 3.1 (IPv4), RFC 8200, 3 and 4 (IPv6), RFC 768 (UDP), RFC 1071 (checksum).
 """
@@ -11,7 +11,7 @@ ETHERNET_HEADER = 14
 UDP = 17
 TCP = 6
 FRAGMENT = 44
-"""As a protocol here: a piece of a packet, which cannot be told what it is a piece of."""
+"""The protocol number of IPv6's Fragment header; here of any IP fragment, which has no ports."""
 
 _ETHERTYPE_IPV4 = b"\x08\x00"
 _ETHERTYPE_IPV6 = b"\x86\xdd"
@@ -26,7 +26,7 @@ Endpoint = tuple[bytes, int]
 
 
 class Headers(NamedTuple):
-    """What an IP packet's headers say."""
+    """Fields of an IP packet's headers."""
 
     ip_length: int
     """Bytes of the IP packet; the frame may be longer, by padding."""

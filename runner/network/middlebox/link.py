@@ -47,7 +47,7 @@ class Link:
         """Put a packet on the link.
 
         Returns:
-            When it comes out at the other end, or that it does not.
+            When it comes out at the other end, or why it is dropped.
         """
         starts, waiting = self._starts, self.waiting(now_ns)
         if self._free_at <= now_ns:

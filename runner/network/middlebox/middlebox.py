@@ -1,4 +1,4 @@
-"""The middlebox: all that it consists of, put together, and its word at the end."""
+"""The middlebox as a whole: opens its interfaces and files, runs its loop, reports a summary."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from selectors import EVENT_READ, BaseSelector, SelectSelector
 from typing import TYPE_CHECKING
 
 from quicmatrix.runner.network.impairments.fate import Direction
-from quicmatrix.runner.network.middlebox.direction import End, Lane
 from quicmatrix.runner.network.middlebox.events import Control
 from quicmatrix.runner.network.middlebox.forwarding import Network
+from quicmatrix.runner.network.middlebox.forwarding_path import ForwardingPath, PacketInterface
 from quicmatrix.runner.network.middlebox.frame import mac_bytes
 from quicmatrix.runner.network.middlebox.loop import Loop
 from quicmatrix.runner.network.middlebox.port import Port
-from quicmatrix.runner.network.middlebox.probe import Probe
-from quicmatrix.runner.network.middlebox.readiness import ServerWatch, ready_listener, turn_away
-from quicmatrix.runner.network.middlebox.recorder import Journal
+from quicmatrix.runner.network.readiness.probe import Probe
+from quicmatrix.runner.network.readiness.ready_port import accept_and_close, ready_listener
+from quicmatrix.runner.network.readiness.server_watch import ServerWatch
+from quicmatrix.runner.network.recording.recorder import Recorder
 from quicmatrix.runner.network.scenarios.scenario import Scenario
 from quicmatrix.runner.network.topology import (
     CLIENT,
@@ -37,12 +38,12 @@ from quicmatrix.runner.network.topology import (
 )
 
 if TYPE_CHECKING:
-    from quicmatrix.runner.network.middlebox.tcp_flow import TcpFlow
+    from quicmatrix.runner.network.cross_traffic.tcp_flow import TcpFlow
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to be between which interfaces."""
+    """The scenario to play, between which interfaces, and what to record of it."""
 
     left: str
     """The interface on the client's side."""
@@ -61,7 +62,7 @@ class Settings:
 
 
 def run(settings: Settings, control: Control) -> None:
-    """Be the middlebox until whoever started it says that it is over, or a signal does.
+    """Forward and record packets until the control connection or a signal asks to stop.
 
     Raises:
         OSError: The machine refuses what is needed.
@@ -69,18 +70,18 @@ def run(settings: Settings, control: Control) -> None:
     began_ns = time.monotonic_ns()
     epoch_ns = time.time_ns() - began_ns
     with ExitStack() as stack:
-        wakeup = stack.enter_context(_signals())
+        stop_signal = stack.enter_context(_stop_signals())
         left = stack.enter_context(Port(settings.left, mac_bytes(settings.client_mac)))
         right = stack.enter_context(Port(settings.right, mac_bytes(settings.server_mac)))
         flow = stack.enter_context(_tcp_flow(left, right)) if settings.scenario.tcp_flow else None
-        journal = stack.enter_context(_journal(settings, epoch_ns, began_ns))
+        recorder = stack.enter_context(_recorder(settings, epoch_ns, began_ns))
         listener = stack.enter_context(ready_listener())
         selector = stack.enter_context(SelectSelector())  # epoll counts in whole milliseconds
         network = Network(settings.scenario, settings.seed)
-        loop = Loop(_lanes(left, right, flow), network, journal, selector)
-        selector.register(control, EVENT_READ, partial(_check_control, control, loop))
-        selector.register(wakeup, EVENT_READ, loop.stop)
-        selector.register(listener, EVENT_READ, partial(turn_away, listener))
+        loop = Loop(_paths(left, right, flow), network, recorder, selector)
+        selector.register(control, EVENT_READ, partial(_stop_if_requested, control, loop))
+        selector.register(stop_signal, EVENT_READ, loop.stop)
+        selector.register(listener, EVENT_READ, partial(accept_and_close, listener))
         control.emit("capturing", {})
         watch = None
         if settings.probes_server:
@@ -88,30 +89,30 @@ def run(settings: Settings, control: Control) -> None:
         elif flow is not None:
             flow.start(selector)
         stopped_ns = loop.run(watch)
-        journal.close()
+        recorder.close()
         traffic = flow.summary(stopped_ns, epoch_ns) if flow is not None else None
         control.emit(
             "finished",
             {
-                "forwarded": {str(way): count for way, count in journal.forwarded.items()},
-                "dropped": journal.dropped,
-                "lateness_ms": asdict(journal.lateness.summary()),
+                "forwarded": {str(way): count for way, count in recorder.forwarded.items()},
+                "dropped": recorder.drops,
+                "lateness_ms": asdict(recorder.lateness.summary()),
                 "kernel_drops": left.dropped() + right.dropped(),
-                "truncated": journal.truncated,
+                "truncated": recorder.truncated,
                 "cross_traffic": asdict(traffic) if traffic is not None else None,
             },
         )
 
 
 def _tcp_flow(left: Port, right: Port) -> TcpFlow:
-    # One scenario needs it, and what it imports would make the start of all others slower.
-    from quicmatrix.runner.network.middlebox.tcp_flow import TcpFlow  # noqa: PLC0415
+    # Only one scenario needs it, and its imports would slow down the start of all others.
+    from quicmatrix.runner.network.cross_traffic.tcp_flow import TcpFlow  # noqa: PLC0415
 
     return TcpFlow(left.own_mac, right.own_mac)
 
 
-def _journal(settings: Settings, epoch_ns: int, began_ns: int) -> Journal:
-    return Journal(
+def _recorder(settings: Settings, epoch_ns: int, began_ns: int) -> Recorder:
+    return Recorder(
         settings.capture_dir,
         settings.scenario_text,
         settings.seed,
@@ -121,17 +122,17 @@ def _journal(settings: Settings, epoch_ns: int, began_ns: int) -> Journal:
     )
 
 
-def _lanes(left: Port, right: Port, flow: TcpFlow | None) -> tuple[Lane, Lane]:
-    """Both directions; the flow's hosts stand beside the client and the server."""
-    to_server: tuple[End, ...] = (left,)
-    to_client: tuple[End, ...] = (right,)
-    hosts: dict[bytes, End] = {}
+def _paths(left: Port, right: Port, flow: TcpFlow | None) -> tuple[ForwardingPath, ForwardingPath]:
+    """Both directions; the TCP flow's hosts are on the networks of the client and the server."""
+    to_server: tuple[PacketInterface, ...] = (left,)
+    to_client: tuple[PacketInterface, ...] = (right,)
+    hosts: dict[bytes, PacketInterface] = {}
     if flow is not None:
         to_server, to_client = (left, flow.receiver), (right, flow.sender)
         hosts = {_ipv4(TCP_RECEIVER): flow.receiver, _ipv4(TCP_SENDER): flow.sender}
     return (
-        Lane(Direction.TO_SERVER, to_server, right, SERVER_NETWORKS, hosts),
-        Lane(Direction.TO_CLIENT, to_client, left, CLIENT_NETWORKS, hosts),
+        ForwardingPath(Direction.TO_SERVER, to_server, right, SERVER_NETWORKS, hosts),
+        ForwardingPath(Direction.TO_CLIENT, to_client, left, CLIENT_NETWORKS, hosts),
     )
 
 
@@ -142,7 +143,7 @@ def _ipv4(interface: Interface) -> bytes:
 def _server_watch(
     settings: Settings, control: Control, selector: BaseSelector, flow: TcpFlow | None
 ) -> ServerWatch:
-    """Asks the server whether it is ready; when it is, the client and the flow may start."""
+    """Probes the server; reports the result, and starts the TCP flow if the server is ready."""
 
     def report(*, ready: bool, after_ns: int) -> None:
         event = "server-ready" if ready else "server-silent"
@@ -154,15 +155,14 @@ def _server_watch(
     return ServerWatch(probe, int(settings.probe_timeout_s * 1e9), selector, report)
 
 
-def _check_control(control: Control, loop: Loop) -> None:
-    """Stop if whoever started it says so."""
-    if control.over():
+def _stop_if_requested(control: Control, loop: Loop) -> None:
+    if control.stop_requested():
         loop.stop()
 
 
 @contextmanager
-def _signals() -> Iterator[socket.socket]:
-    """A socket that can be read once SIGTERM or SIGINT has come."""
+def _stop_signals() -> Iterator[socket.socket]:
+    """A socket that becomes readable on SIGTERM and SIGINT."""
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     with reading, writing:

@@ -33,7 +33,7 @@ _BUFFER_BYTES = 32 * 1024 * 1024
 """About 14,000 full-sized packets: a second at more than 100 Mbps."""
 _LARGEST_FRAME = 2048
 BATCH = 16
-"""Frames read at once, so that deliveries on the other side do not have to wait for long."""
+"""Frames read at once; few, so that deliveries on the other side do not have to wait for long."""
 
 _REFUSALS = {
     errno.EMSGSIZE: "larger than the MTU",
@@ -58,7 +58,7 @@ class Received(NamedTuple):
 
 
 class Port:
-    """Owns the socket. Frames to send get the MAC addresses that the far host expects."""
+    """Owns the socket."""
 
     def __init__(self, interface: str, peer_mac: bytes) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
@@ -78,10 +78,10 @@ class Port:
         return self._socket.fileno()
 
     def receive(self, limit: int = BATCH) -> Iterator[Received]:
-        """The IP packets among the next frames, as far as they are for this interface.
+        """The IP packets among the next frames that are addressed to this interface.
 
-        The kernel stamps them with the wall clock. What counts is how long ago that was, so a
-        clock that is set meanwhile disturbs no more than the frames that wait at that moment.
+        The kernel stamps them with the wall clock, which is converted to the monotonic clock now.
+        So setting the wall clock affects only the frames that are waiting at that moment.
         """
         now_ns = time.monotonic_ns()
         monotonic = now_ns - time.time_ns()
@@ -97,12 +97,12 @@ class Port:
             if found is None:
                 continue
             if status & _TP_STATUS_CSUMNOTREADY and length <= len(frame):
-                # The sender left the checksum to an interface that does not compute any.
+                # The sender left the checksum to its interface, and a veth does not compute it.
                 frame = with_checksum(frame, found)
             yield Received(stamp_ns + monotonic, frame, found, length)
 
     def readdressed(self, frame: bytes) -> bytes:
-        """The frame as it goes out here: from this interface to the host on its wire."""
+        """The frame with the MAC addresses of this interface and of the host behind it."""
         return readdressed(frame, self._macs)
 
     def send(self, frame: bytes) -> str:
@@ -151,7 +151,7 @@ def refusal(error: OSError) -> str:
     """Why a frame could not be sent, as captures show it.
 
     Raises:
-        OSError: The error itself, if it says nothing about the frame or the interface.
+        OSError: The error itself, if it is about neither the frame nor the interface.
     """
     if error.errno not in _REFUSALS:
         raise error

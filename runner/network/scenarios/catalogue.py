@@ -1,8 +1,7 @@
-"""All scenarios there are to choose from: as data, and what each makes of its parameters.
+"""All scenarios: their parameters as data, and the impairment that each makes of them.
 
-It also feeds the errors of :func:`quicmatrix.runner.network.scenarios.scenario.parse_scenario` and
-``quicmatrix list scenarios``. Names and parameters are quic-network-simulator's; ``reorder`` and
-``duplicate`` are ours. All percentages are of the UDP datagrams of a direction.
+``quicmatrix list scenarios`` prints them. Names and parameters are quic-network-simulator's;
+``reorder`` and ``duplicate`` are additions. Percentages are of the UDP datagrams of a direction.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from quicmatrix.runner.network.impairments.impairment import (
     DropRate,
     Impairment,
 )
-from quicmatrix.runner.network.impairments.loss_pattern import Chance
+from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
 from quicmatrix.runner.network.impairments.rebinding import Rebinding
 from quicmatrix.runner.network.impairments.reordering import Duplicate, Reorder
 from quicmatrix.runner.network.scenarios.parameter import Kind, Parameter, Value
@@ -28,7 +27,7 @@ Build = Callable[[Mapping[str, Value], int], Impairment | None]
 
 @dataclass(frozen=True, slots=True)
 class ScenarioKind:
-    """Something the middlebox can do to packets."""
+    """A scenario's name, parameters and impairment."""
 
     name: str
     summary: str
@@ -74,15 +73,15 @@ def _bursts(nouns: str) -> tuple[Parameter, ...]:
     )
 
 
-def _chance(values: Mapping[str, Value], seed: int) -> Chance:
-    return Chance(
+def _pattern(values: Mapping[str, Value], seed: int) -> LossPattern:
+    return LossPattern(
         {way: _whole(values[f"rate_{way}"]) for way in Direction},
         {way: _optional(values.get(f"burst_{way}")) for way in Direction},
         seed,
     )
 
 
-# --- What each makes of its parameters ---------------------------------------------------------
+# --- Impairments from parameters ---------------------------------------------------------------
 
 
 def _no_impairment(_values: Mapping[str, Value], _seed: int) -> None:
@@ -90,11 +89,11 @@ def _no_impairment(_values: Mapping[str, Value], _seed: int) -> None:
 
 
 def _drop_rate(values: Mapping[str, Value], seed: int) -> Impairment:
-    return DropRate(_chance(values, seed))
+    return DropRate(_pattern(values, seed))
 
 
 def _corrupt_rate(values: Mapping[str, Value], seed: int) -> Impairment:
-    return CorruptRate(_chance(values, seed))
+    return CorruptRate(_pattern(values, seed))
 
 
 def _droplist(values: Mapping[str, Value], _seed: int) -> Impairment:
@@ -120,16 +119,16 @@ def _rebind(values: Mapping[str, Value], seed: int) -> Impairment:
         _whole(values["first-rebind"]),
         _whole(values["rebind-freq"]),
         seed,
-        moves=values["rebind-addr"] is True,
+        changes_address=values["rebind-addr"] is True,
     )
 
 
 def _reorder(values: Mapping[str, Value], seed: int) -> Impairment:
-    return Reorder(_chance(values, seed), _whole(values["gap"]))
+    return Reorder(_pattern(values, seed), _whole(values["gap"]))
 
 
 def _duplicate(values: Mapping[str, Value], seed: int) -> Impairment:
-    return Duplicate(_chance(values, seed), _whole(values["gap"]))
+    return Duplicate(_pattern(values, seed), _whole(values["gap"]))
 
 
 # --- The catalogue -----------------------------------------------------------------------------
@@ -246,11 +245,10 @@ SCENARIOS = (
         _duplicate,
     ),
 )
-"""All there is to choose from."""
 
 
 def _whole(value: Value) -> int:
-    assert isinstance(value, int), "the catalogue says that it is a number"
+    assert isinstance(value, int), "the parameter's kind is a number"
     return value
 
 
@@ -259,5 +257,5 @@ def _optional(value: Value) -> int | None:
 
 
 def _indices(value: Value) -> frozenset[int]:
-    assert value is None or isinstance(value, frozenset), "the catalogue says that it is a list"
+    assert value is None or isinstance(value, frozenset), "the parameter's kind is a list"
     return value or frozenset()

@@ -1,4 +1,4 @@
-"""A scenario's parameters: what each is called and means, and what its value may look like."""
+"""A scenario's parameters: their names, meanings and the syntax of their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quicmatrix.runner.errors import UserError
 
 
 class Kind(StrEnum):
-    """What a parameter's value looks like."""
+    """The type and syntax of a parameter's value."""
 
     DURATION = "duration"
     """``15ms``, ``5s``, ``750us``; held in nanoseconds."""
@@ -28,11 +28,11 @@ class Kind(StrEnum):
     CHOICE = "choice"
     """One of the parameter's choices."""
     FLAG = "flag"
-    """``true`` or ``false``; the bare ``--name`` is true. Its choices say so, too."""
+    """``true`` or ``false``; ``--name`` without a value is true."""
 
 
 Value = int | str | bool | frozenset[int] | None
-"""What a parameter holds; None where an optional one was left out."""
+"""A parameter's value; None where an optional one was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,54 +49,54 @@ class Parameter:
 
     @property
     def explanation(self) -> str:
-        """Its meaning, as a sentence."""
+        """Its meaning, in a sentence."""
         return f"It is {self.meaning}."
 
 
-def read_value(scenario: str, parameter: Parameter, word: str) -> Value:
-    """What a parameter's word means.
+def read_value(scenario: str, parameter: Parameter, text: str) -> Value:
+    """Parse a parameter's value.
 
     Args:
         scenario: The name of the scenario, for the error.
-        parameter: What the word is the value of.
-        word: As the user wrote it.
+        parameter: The parameter.
+        text: The value as the user wrote it.
 
     Raises:
-        UserError: The word is no such value.
+        UserError: It is no such value.
     """
-    value, expected = _read(parameter, word)
+    value, expected = _read(parameter, text)
     if value is None:
         raise UserError(
-            f"scenario {scenario}: --{parameter.name}: {word!r} is not {expected}",
+            f"scenario {scenario}: --{parameter.name}: {text!r} is not {expected}",
             parameter.explanation,
         )
     return value
 
 
-def _read(parameter: Parameter, word: str) -> tuple[Value, str]:  # noqa: PLR0911 - one a kind
+def _read(parameter: Parameter, text: str) -> tuple[Value, str]:  # noqa: PLR0911 - one a kind
     """The value, or None, and what was expected."""
     match parameter.kind:
         case Kind.DURATION:
-            return _quantity(word, _UNIT_NS), "a duration such as 15ms, 5s or 750us"
+            return _quantity(text, _UNIT_NS), "a duration such as 15ms, 5s or 750us"
         case Kind.PERIOD:
-            return _quantity(word, _UNIT_NS) or None, "a duration above zero such as 2s"
+            return _quantity(text, _UNIT_NS) or None, "a duration above zero such as 2s"
         case Kind.BANDWIDTH:
             # A link without any rate would never deliver.
-            return _quantity(word, _UNIT_BPS) or None, "a bandwidth such as 10Mbps or 500kbps"
+            return _quantity(text, _UNIT_BPS) or None, "a bandwidth such as 10Mbps or 500kbps"
         case Kind.COUNT:
-            return _number(word) or None, "a whole number from 1"
+            return _number(text) or None, "a whole number from 1"
         case Kind.PERCENT:
-            number = _number(word)
+            number = _number(text)
             in_range = number is not None and number < 100
             return number if in_range else None, "a whole number from 0 to 99"
         case Kind.INDICES:
-            numbers = frozenset(_number(one) or 0 for one in word.split(","))
+            numbers = frozenset(_number(one) or 0 for one in text.split(","))
             return None if 0 in numbers else numbers, "a list of whole numbers from 1 such as 2,3,5"
         case Kind.CHOICE:
-            known = word in parameter.choices
-            return word if known else None, f"one of {', '.join(parameter.choices)}"
+            known = text in parameter.choices
+            return text if known else None, f"one of {', '.join(parameter.choices)}"
         case Kind.FLAG:
-            return {"true": True, "false": False}.get(word), "true or false"
+            return {"true": True, "false": False}.get(text), "true or false"
 
 
 _UNIT_NS = {"s": 10**9, "ms": 10**6, "us": 10**3}
@@ -105,8 +105,8 @@ _QUANTITY = re.compile(r"(?P<whole>\d{1,12})(?:\.(?P<part>\d{1,9}))?(?P<unit>[A-
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 
 
-def _quantity(word: str, units: Mapping[str, int]) -> int | None:
-    match = _QUANTITY.fullmatch(word)
+def _quantity(text: str, units: Mapping[str, int]) -> int | None:
+    match = _QUANTITY.fullmatch(text)
     if match is None or match["unit"] not in units:
         return None
     part = match["part"] or ""
@@ -114,5 +114,5 @@ def _quantity(word: str, units: Mapping[str, int]) -> int | None:
     return digits * units[match["unit"]] // int("1" + "0" * len(part))
 
 
-def _number(word: str) -> int | None:
-    return int(word) if _WHOLE.fullmatch(word) else None
+def _number(text: str) -> int | None:
+    return int(text) if _WHOLE.fullmatch(text) else None

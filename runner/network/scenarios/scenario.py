@@ -1,8 +1,8 @@
-"""Scenario strings, in quic-network-simulator's words: parsed, checked and turned into a network.
+"""Scenario strings, in quic-network-simulator's syntax: parsed, checked and turned into a network.
 
 ``drop-rate --delay=15ms --bandwidth=10Mbps --queue=25 --rate_to_client=2 --rate_to_server 2``
 
-What there is to choose from stands in :mod:`quicmatrix.runner.network.scenarios.catalogue`.
+All scenarios are in :mod:`quicmatrix.runner.network.scenarios.catalogue`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["SCENARIOS", "Parameter", "Scenario", "parse_scenario"]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario string, understood."""
+    """A parsed scenario string."""
 
     kind: ScenarioKind
     values: Mapping[str, Value]
@@ -32,7 +32,7 @@ class Scenario:
         return Link(self.bandwidth_bps, self.delay_ns, self.queue_packets)
 
     def impairment(self, seed: int) -> Impairment | None:
-        """What it does beyond the link; None if nothing."""
+        """Its impairment beyond the link; None if it has none."""
         return self.kind.build(self.values, seed)
 
     @property
@@ -57,43 +57,44 @@ class Scenario:
 
     def _whole(self, name: str) -> int:
         value = self.values[name]
-        assert isinstance(value, int), "the catalogue says that it is a number"
+        assert isinstance(value, int), "the parameter's kind is a number"
         return value
 
 
 def parse_scenario(text: str) -> Scenario:
-    """Understand a scenario string.
+    """Parse a scenario string.
 
     Raises:
-        UserError: It is none; names the scenario or the parameter, and what comes near it.
+        UserError: It is invalid; names the scenario or the parameter, and the nearest known ones.
     """
-    name, *words = text.split() or [""]
+    name, *arguments = text.split() or [""]
     kinds = {kind.name: kind for kind in SCENARIOS}
     if name not in kinds:
         raise UserError(f"unknown scenario {name!r}", _nearest(name, kinds, "scenarios"))
     kind = kinds[name]
     parameters = {parameter.name: parameter for parameter in kind.parameters}
-    given = _split(name, words, parameters)
+    given = _split(name, arguments, parameters)
     values: dict[str, Value] = {}
     for parameter in kind.parameters:
-        word = given.get(parameter.name, parameter.default)
+        text = given.get(parameter.name, parameter.default)
         if parameter.required and parameter.name not in given:
             raise UserError(
                 f"scenario {name}: --{parameter.name} is missing", parameter.explanation
             )
-        values[parameter.name] = read_value(name, parameter, word) if word else None
+        values[parameter.name] = read_value(name, parameter, text) if text else None
     return Scenario(kind, MappingProxyType(values))
 
 
-def _split(name: str, words: list[str], known: Mapping[str, Parameter]) -> dict[str, str]:
+def _split(name: str, arguments: list[str], known: Mapping[str, Parameter]) -> dict[str, str]:
     """The ``--key=value`` and ``--key value`` pairs, as written."""
     given: dict[str, str] = {}
-    remaining = iter(words)
-    for word in remaining:
-        key, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--"):
+    remaining = iter(arguments)
+    for argument in remaining:
+        key, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--"):
             raise UserError(
-                f"scenario {name}: {word!r} is no parameter", "Write --name=value or --name value."
+                f"scenario {name}: {argument!r} is no parameter",
+                "Write --name=value or --name value.",
             )
         if key not in known:
             raise UserError(
@@ -102,7 +103,7 @@ def _split(name: str, words: list[str], known: Mapping[str, Parameter]) -> dict[
         if key in given:
             raise UserError(f"scenario {name}: --{key} is there twice", "Leave one of them out.")
         if not equals:
-            # A flag takes no other word, as in quic-network-simulator.
+            # A flag does not use the next argument as its value, as in quic-network-simulator.
             value = "true" if known[key].kind is Kind.FLAG else next(remaining, "")
         given[key] = value
         if not value:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from quicmatrix.runner.network.impairments.corruption import REACH, CorruptRate
 from quicmatrix.runner.network.impairments.fate import PASSED, Copy, Direction, Replaced
 from quicmatrix.runner.network.impairments.impairment import Arrival
-from quicmatrix.runner.network.impairments.loss_pattern import Chance
+from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
 from quicmatrix.runner.network.middlebox.frame import headers
 from quicmatrix.runner.network.topology import CLIENT, SERVER
 from tests.support import frames
@@ -20,8 +20,8 @@ seeds = st.integers(0, 1 << 64)
 payloads = st.binary(min_size=1, max_size=120)
 
 
-def chance(seed: int, percent: int = 99) -> Chance:
-    return Chance(dict.fromkeys(Direction, percent), dict.fromkeys(Direction, None), seed)
+def pattern(seed: int, percent: int = 99) -> LossPattern:
+    return LossPattern(dict.fromkeys(Direction, percent), dict.fromkeys(Direction, None), seed)
 
 
 def arrival(index: int | None, frame: bytes, direction: Direction = TO_CLIENT) -> Arrival:
@@ -31,7 +31,7 @@ def arrival(index: int | None, frame: bytes, direction: Direction = TO_CLIENT) -
 
 
 def copy(seed: int, index: int, frame: bytes) -> Copy:
-    fate = CorruptRate(chance(seed)).fate(arrival(index, frame))
+    fate = CorruptRate(pattern(seed)).fate(arrival(index, frame))
     assert isinstance(fate, Replaced)
     (one,) = fate.copies
     return one
@@ -41,14 +41,14 @@ def copy(seed: int, index: int, frame: bytes) -> Copy:
 def test_one_byte_of_the_first_51_changes_and_the_checksum_is_right(
     seed: int, index: int, payload: bytes, is_ipv6: bool, padding: bytes
 ) -> None:
-    assume(chance(seed).strikes(TO_CLIENT, index))
+    assume(pattern(seed).affects(TO_CLIENT, index))
     assume(payload[:1] < b"\x80")
     addresses = (CLIENT.ipv6, SERVER.ipv6) if is_ipv6 else (CLIENT.ipv4, SERVER.ipv4)
     frame = frames.udp(payload, *addresses)
     one = copy(seed, index, frame + padding)
-    told = re.fullmatch(r"byte (\d+) changed from 0x(..) to 0x(..)", one.change)
-    assert told is not None
-    offset, old, new = int(told[1]), int(told[2], 16), int(told[3], 16)
+    match = re.fullmatch(r"byte (\d+) changed from 0x(..) to 0x(..)", one.change)
+    assert match is not None
+    offset, old, new = int(match[1]), int(match[2], 16), int(match[3], 16)
     assert offset < min(REACH, len(payload))
     assert old == payload[offset] != new
     damaged = payload[:offset] + bytes([new]) + payload[offset + 1 :]
@@ -57,46 +57,46 @@ def test_one_byte_of_the_first_51_changes_and_the_checksum_is_right(
 
 
 @given(seeds, st.integers(1, 1000), st.binary(min_size=51, max_size=51), st.binary(min_size=51))
-def test_the_place_and_the_value_belong_to_the_datagrams_number(
+def test_offset_and_value_depend_on_the_datagrams_number(
     seed: int, index: int, first: bytes, second: bytes
 ) -> None:
-    assume(chance(seed).strikes(TO_CLIENT, index))
+    assume(pattern(seed).affects(TO_CLIENT, index))
     assume(first[0] < 0x80 and second[0] < 0x80)
-    told = [copy(seed, index, frames.udp(one)).change.split() for one in (first, second)]
-    assert told[0][1] == told[1][1]
-    values = {int(words[-1], 16) for words in told}
+    changes = [copy(seed, index, frames.udp(one)).change.split() for one in (first, second)]
+    assert changes[0][1] == changes[1][1]
+    values = {int(words[-1], 16) for words in changes}
     # But for a byte that already had that value: nothing would have changed.
     assert len(values) == 1 or max(values) - min(values) in {1, 255}
 
 
-def test_every_place_is_hit_and_no_value_more_often_than_others() -> None:
-    told = [
+def test_offsets_and_values_are_evenly_distributed() -> None:
+    changes = [
         copy(3, index, frames.udp(bytes(60))).change.split()
         for index in range(1, 20_001)
-        if chance(3).strikes(TO_CLIENT, index)
+        if pattern(3).affects(TO_CLIENT, index)
     ]
-    assert {int(words[1]) for words in told} == set(range(51))
-    assert {int(words[-1], 16) for words in told} == set(range(1, 256))
+    assert {int(words[1]) for words in changes} == set(range(51))
+    assert {int(words[-1], 16) for words in changes} == set(range(1, 256))
 
 
 @given(seeds, st.integers(0, 99))
-def test_it_chooses_what_drop_rate_would_drop(seed: int, percent: int) -> None:
+def test_it_affects_the_datagrams_that_drop_rate_drops(seed: int, percent: int) -> None:
     frame = frames.udp(b"\x40 a short header")
     for direction in Direction:
         for index in range(1, 30):
-            one = CorruptRate(chance(seed, percent)).fate(arrival(index, frame, direction))
-            assert (one != PASSED) == chance(seed, percent).strikes(direction, index)
+            one = CorruptRate(pattern(seed, percent)).fate(arrival(index, frame, direction))
+            assert (one != PASSED) == pattern(seed, percent).affects(direction, index)
 
 
 @pytest.mark.parametrize(
     "payload",
     [b"\x80" + bytes(4) + b"\0\0" + b"\0\0\0\1", b"\xff\0\0\0\0\x08" + bytes(30), b""],
 )
-def test_a_version_negotiation_and_an_empty_datagram_are_spared(payload: bytes) -> None:
+def test_a_version_negotiation_and_an_empty_datagram_are_never_corrupted(payload: bytes) -> None:
     for index in range(1, 200):
-        assert CorruptRate(chance(1)).fate(arrival(index, frames.udp(payload))) == PASSED
+        assert CorruptRate(pattern(1)).fate(arrival(index, frames.udp(payload))) == PASSED
 
 
-def test_what_is_no_datagram_is_spared() -> None:
+def test_other_packets_are_never_corrupted() -> None:
     frame = frames.ipv4(bytes(40), protocol=6)
-    assert CorruptRate(chance(1)).fate(arrival(None, frame)) == PASSED
+    assert CorruptRate(pattern(1)).fate(arrival(None, frame)) == PASSED

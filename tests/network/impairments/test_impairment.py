@@ -8,7 +8,7 @@ from quicmatrix.runner.network.impairments.impairment import (
     DropRate,
     Impairment,
 )
-from quicmatrix.runner.network.impairments.loss_pattern import Chance
+from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
 from quicmatrix.runner.network.middlebox.frame import Headers
 
 TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
@@ -29,17 +29,17 @@ def lost(
     return fate != PASSED
 
 
-def test_random_loss_is_chances_choice() -> None:
-    chance = Chance(dict.fromkeys(Direction, 30), dict.fromkeys(Direction, 2), 5)
+def test_random_loss_follows_the_loss_pattern() -> None:
+    pattern = LossPattern(dict.fromkeys(Direction, 30), dict.fromkeys(Direction, 2), 5)
     for direction in Direction:
         for index in range(1, 200):
-            expected = Dropped("random loss") if chance.strikes(direction, index) else PASSED
-            assert DropRate(chance).fate(arrival(direction, index)) == expected
+            expected = Dropped("random loss") if pattern.affects(direction, index) else PASSED
+            assert DropRate(pattern).fate(arrival(direction, index)) == expected
 
 
 def test_random_loss_is_of_udp_datagrams_only() -> None:
     certain = [
-        DropRate(Chance(dict.fromkeys(Direction, 99), dict.fromkeys(Direction, None), seed))
+        DropRate(LossPattern(dict.fromkeys(Direction, 99), dict.fromkeys(Direction, None), seed))
         for seed in range(50)
     ]
     assert not any(lost(impairment, TO_CLIENT, None) for impairment in certain)
@@ -52,7 +52,7 @@ def test_a_droplist_drops_just_what_it_lists() -> None:
     assert not lost(impairment, TO_CLIENT, 2)
 
 
-def test_a_blackhole_swallows_everything_for_a_while() -> None:
+def test_a_blackhole_drops_everything_during_the_outage() -> None:
     impairment = Blackhole(5 * S, 2 * S, 1, frozenset(Direction))
     times = (0, 5 * S - 1, 5 * S, 7 * S - 1, 7 * S, 12 * S)
     for index in (1, None):
@@ -60,7 +60,7 @@ def test_a_blackhole_swallows_everything_for_a_while() -> None:
         assert fates == [False, False, True, True, False, False]
 
 
-def test_a_blackhole_may_come_back_and_may_have_a_direction() -> None:
+def test_a_blackhole_may_repeat_and_may_have_one_direction() -> None:
     impairment = Blackhole(5 * S, 2 * S, 2, frozenset({TO_SERVER}))
     assert lost(impairment, TO_SERVER, 1, 6 * S)
     assert lost(impairment, TO_SERVER, 1, 13 * S)

@@ -84,33 +84,33 @@ def seen(sent: Arrival, fate: Fate) -> tuple[bytes, Headers]:
     return one.frame, found
 
 
-def nat(seed: int = 1, *, moves: bool = False, every_s: int = 5) -> Rebinding:
-    return Rebinding(1 * S, every_s * S, seed, moves=moves)
+def nat(seed: int = 1, *, changes_address: bool = False, every_s: int = 5) -> Rebinding:
+    return Rebinding(1 * S, every_s * S, seed, changes_address=changes_address)
 
 
 @pytest.mark.parametrize(("own", "server"), FAMILIES)
 def test_before_the_first_rebind_nothing_changes(own: str, server: str) -> None:
-    story = Story(nat(moves=True), own, server)
+    story = Story(nat(changes_address=True), own, server)
     for time_ns in (0, S - 1):
         assert story.up(time_ns) == (own, 50_000)
         assert story.down(time_ns, (own, 50_000)) == (own, 50_000)
 
 
 @pytest.mark.parametrize(("own", "server"), FAMILIES)
-@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("changes_address", [False, True])
 def test_each_rebind_moves_the_flow_and_the_client_does_not_notice(
-    own: str, server: str, moves: bool
+    own: str, server: str, changes_address: bool
 ) -> None:
-    story = Story(nat(moves=moves), own, server)
+    story = Story(nat(changes_address=changes_address), own, server)
     outside = [story.up(time_s * S) for time_s in (0, 1, 6, 11, 16)]
     assert len({port for _, port in outside}) == 5
-    assert len({address for address, _ in outside}) == (5 if moves else 1)
-    for era, time_s in enumerate((0.9, 5.9, 10.9, 15.9, 100)):
-        fresh = Story(nat(moves=moves), own, server)
-        for before in (0, 1, 6, 11, 16)[: era + 1]:
+    assert len({address for address, _ in outside}) == (5 if changes_address else 1)
+    for generation, time_s in enumerate((0.9, 5.9, 10.9, 15.9, 100)):
+        fresh = Story(nat(changes_address=changes_address), own, server)
+        for before in (0, 1, 6, 11, 16)[: generation + 1]:
             fresh.up(before * S)
-        assert fresh.down(int(time_s * S), outside[era]) == (
-            (own, 50_000) if era < 4 else OLD_BINDING
+        assert fresh.down(int(time_s * S), outside[generation]) == (
+            (own, 50_000) if generation < 4 else OLD_BINDING
         )
 
 
@@ -138,7 +138,7 @@ def test_it_may_rebind_just_once() -> None:
 
 
 def test_each_flow_has_its_own_binding() -> None:
-    story = Story(nat(moves=True))
+    story = Story(nat(changes_address=True))
     first = [story.up(0, port) for port in (50_000, 50_001)]
     assert first == [(CLIENT.ipv4, 50_000), (CLIENT.ipv4, 50_001)]
     outside = [story.up(1 * S, port) for port in (50_000, 50_001, 50_002)]
@@ -161,7 +161,7 @@ def test_a_flow_never_gets_the_port_of_another() -> None:
 @given(st.integers(0, 1 << 64), st.booleans())
 def test_addresses_are_free_ones_of_the_clients_network(seed: int, is_ipv6: bool) -> None:
     own, server = FAMILIES[is_ipv6]
-    story = Story(nat(seed, moves=True, every_s=1), own, server)
+    story = Story(nat(seed, changes_address=True, every_s=1), own, server)
     outside = [story.up(time_s * S) for time_s in range(300)]
     taken = {SIM_LEFT.ipv4, SIM_LEFT.ipv6}
     for before, (address, port) in pairwise(outside):
@@ -175,7 +175,7 @@ def test_addresses_are_free_ones_of_the_clients_network(seed: int, is_ipv6: bool
 @given(st.integers(0, 1 << 64), st.integers(1024, 65_535), st.integers(1024, 65_535))
 def test_the_seed_decides_and_not_the_clients_port(seed: int, one: int, other: int) -> None:
     def ports(own_port: int) -> list[Address]:
-        story = Story(nat(seed, moves=True))
+        story = Story(nat(seed, changes_address=True))
         return [story.up(time_s * S, own_port) for time_s in (0, 1, 6)][1:]
 
     assert ports(one) == ports(other)

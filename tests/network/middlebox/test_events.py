@@ -22,9 +22,11 @@ def test_a_control_socket_carries_one_line_for_each_event(tmp_path: Path) -> Non
         assert not select.select([control], (), (), 0)[0]
         runner.sendall(b"finish\n")
         assert select.select([control], (), (), 5)[0]
-        assert control.over()
-    control.emit("finished", {})  # the runner is gone, which must not be an error
-    control.emit("finished", {})
+        assert control.stop_requested()
+    for _ in range(2):
+        control.emit("finished", {})  # the runner is gone: no error, and the loop is to stop
+        assert select.select([control], (), (), 5)[0]
+        assert control.stop_requested()
     control.close()
 
 
@@ -33,7 +35,7 @@ def test_standard_streams_carry_events_until_the_input_ends() -> None:
         "from quicmatrix.runner.network.middlebox.events import StandardStreams\n"
         "control = StandardStreams()\n"
         "control.emit('capturing', {})\n"
-        "print(control.over(), control.over())\n"
+        "print(control.stop_requested(), control.stop_requested())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], input=b"x", stdout=subprocess.PIPE, check=True

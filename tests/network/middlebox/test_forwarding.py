@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from quicmatrix.runner.network.impairments.fate import Copy, Direction, Dropped, Fate, Replaced
 from quicmatrix.runner.network.impairments.impairment import Arrival
-from quicmatrix.runner.network.impairments.loss_pattern import Chance
-from quicmatrix.runner.network.middlebox.forwarding import Crossing, Delivery, Network
+from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
+from quicmatrix.runner.network.middlebox.forwarding import Delivery, ForwardingDecision, Network
 from quicmatrix.runner.network.middlebox.frame import Headers, headers
 from quicmatrix.runner.network.middlebox.version_negotiation import is_version_negotiation
 from quicmatrix.runner.network.scenarios.catalogue import ScenarioKind
@@ -22,10 +22,12 @@ DATAGRAM = frames.udp(bytes(1220))  # 1248 bytes of IP: 1 ms on the wire
 PING = frames.ipv4(bytes(1228), protocol=1)
 
 
-def cross(network: Network, direction: Direction, now_ns: int, frame: bytes) -> Crossing:
+def forward(
+    network: Network, direction: Direction, now_ns: int, frame: bytes
+) -> ForwardingDecision:
     found = headers(frame)
     assert found is not None
-    return network.cross(direction, now_ns, frame, found)
+    return network.forward(direction, now_ns, frame, found)
 
 
 def test_udp_datagrams_are_numbered_for_each_direction_and_nothing_else_is() -> None:
@@ -37,49 +39,53 @@ def test_udp_datagrams_are_numbered_for_each_direction_and_nothing_else_is() -> 
         (TO_SERVER, frames.udp(b"", "fd00:cafe:cafe::100", "fd00:cafe:cafe:100::100")),
         (TO_CLIENT, DATAGRAM),
     ]
-    numbers = [cross(network, direction, 0, frame).number for direction, frame in sent]
+    numbers = [forward(network, direction, 0, frame).number for direction, frame in sent]
     assert numbers == [1, 1, None, 2, 2]
 
 
 def test_all_packets_of_a_direction_share_its_link_and_the_other_has_its_own() -> None:
     network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
-    crossings = [
-        cross(network, direction, 0, frame)
+    decisions = [
+        forward(network, direction, 0, frame)
         for direction, frame in [(TO_SERVER, DATAGRAM), (TO_SERVER, PING), (TO_CLIENT, DATAGRAM)]
     ]
-    assert crossings == [
-        Crossing(1, 0, (Delivery(16 * MS, None),)),
-        Crossing(None, 0, (Delivery(17 * MS, None),)),
-        Crossing(1, 0, (Delivery(16 * MS, None),)),
+    assert decisions == [
+        ForwardingDecision(1, 0, (Delivery(16 * MS, None),)),
+        ForwardingDecision(None, 0, (Delivery(17 * MS, None),)),
+        ForwardingDecision(1, 0, (Delivery(16 * MS, None),)),
     ]
 
 
 def test_a_datagram_that_the_queue_refuses_keeps_its_number() -> None:
     network = Network(parse_scenario("simple-p2p --delay=15ms --bandwidth=10Mbps --queue=1"), 1)
-    crossings = [cross(network, TO_SERVER, 0, DATAGRAM) for _ in range(4)]
-    assert [one.waiting for one in crossings] == [0, 0, 1, 2]
-    assert crossings[3] == Crossing(4, 2, Dropped("queue full"))
-    assert cross(network, TO_SERVER, 50 * MS, DATAGRAM).number == 5
+    decisions = [forward(network, TO_SERVER, 0, DATAGRAM) for _ in range(4)]
+    assert [one.waiting for one in decisions] == [0, 0, 1, 2]
+    assert decisions[3] == ForwardingDecision(4, 2, Dropped("queue full"))
+    assert forward(network, TO_SERVER, 50 * MS, DATAGRAM).number == 5
 
 
 def test_a_dropped_datagram_has_taken_its_time_on_the_link() -> None:
     network = Network(parse_scenario(f"droplist {LINK} --drops_to_server=1"), 1)
-    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(1, 0, Dropped("droplist"))
-    assert cross(network, TO_SERVER, 0, DATAGRAM) == Crossing(2, 0, (Delivery(17 * MS, None),))
+    assert forward(network, TO_SERVER, 0, DATAGRAM) == ForwardingDecision(1, 0, Dropped("droplist"))
+    assert forward(network, TO_SERVER, 0, DATAGRAM) == ForwardingDecision(
+        2, 0, (Delivery(17 * MS, None),)
+    )
 
 
 def test_the_impairments_clock_starts_with_the_first_packet() -> None:
     network = Network(parse_scenario(f"blackhole {LINK} --on=5s --off=2s"), 1)
     began = 10**15
-    assert cross(network, TO_CLIENT, began, PING).fate == (Delivery(began + 16 * MS, None),)
-    late = cross(network, TO_SERVER, began + 5_000 * MS - 16 * MS, DATAGRAM)
-    assert late == Crossing(1, 0, Dropped("blackhole"))
+    assert forward(network, TO_CLIENT, began, PING).fate == (Delivery(began + 16 * MS, None),)
+    late = forward(network, TO_SERVER, began + 5_000 * MS - 16 * MS, DATAGRAM)
+    assert late == ForwardingDecision(1, 0, Dropped("blackhole"))
 
 
-def test_what_no_link_could_carry_is_dropped() -> None:
+def test_a_packet_larger_than_the_mtu_is_dropped() -> None:
     network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
     huge = Headers(1501, b"", 17, 34)
-    assert network.cross(TO_SERVER, 0, b"", huge) == Crossing(1, 0, Dropped("larger than the MTU"))
+    assert network.forward(TO_SERVER, 0, b"", huge) == ForwardingDecision(
+        1, 0, Dropped("larger than the MTU")
+    )
 
 
 class Duplicate:
@@ -98,7 +104,7 @@ def test_an_impairment_may_replace_a_packet_by_several() -> None:
     link = parse_scenario(f"simple-p2p {LINK}")
     kind = ScenarioKind("dup", "Doubles.", (), lambda _v, _s: duplicate)
     network = Network(Scenario(kind, link.values), 1)
-    assert cross(network, TO_SERVER, 7, DATAGRAM) == Crossing(
+    assert forward(network, TO_SERVER, 7, DATAGRAM) == ForwardingDecision(
         1, 0, (Delivery(16 * MS + 7, None), Delivery(19 * MS + 7, b"other", "replaced"))
     )
     found = headers(DATAGRAM)
@@ -119,7 +125,7 @@ IMPAIRED = (
     st.integers(0, 1 << 64),
     st.lists(st.tuples(st.booleans(), st.integers(0, 2 * MS), st.binary(max_size=60)), max_size=50),
 )
-def test_the_same_seed_does_the_same_whatever_the_other_direction_and_the_time_do(
+def test_decisions_do_not_depend_on_the_other_direction_or_the_time(
     scenario: str, seed: int, sends: list[tuple[bool, int, bytes]]
 ) -> None:
     parsed = parse_scenario(scenario.format("--delay=1ms --bandwidth=10Gbps --queue=100"))
@@ -129,39 +135,39 @@ def test_the_same_seed_does_the_same_whatever_the_other_direction_and_the_time_d
     for to_client, pause_ns, payload in sends:
         now_ns += pause_ns
         direction, frame = (TO_CLIENT if to_client else TO_SERVER), frames.udp(payload)
-        expected = done(cross(alone[direction], direction, 0, frame))
-        assert done(cross(together, direction, now_ns, frame)) == expected
+        expected = done(forward(alone[direction], direction, 0, frame))
+        assert done(forward(together, direction, now_ns, frame)) == expected
 
 
 @pytest.mark.parametrize("scenario", [*IMPAIRED, "rebind {} --first-rebind=1ms --rebind-freq=1ms"])
 @given(st.integers(0, 1 << 64), st.lists(st.tuples(st.booleans(), st.binary(max_size=60))))
-def test_no_datagram_is_lost_or_invented_or_changed_otherwise(
+def test_each_datagram_is_delivered_or_dropped_as_decided(
     scenario: str, seed: int, sends: list[tuple[bool, bytes]]
 ) -> None:
     name = scenario.split(maxsplit=1)[0]
     parsed = parse_scenario(scenario.format("--delay=1ms --bandwidth=10Gbps --queue=100"))
     burst = {TO_CLIENT: 3 if "burst" in scenario else None, TO_SERVER: None}
-    chance = Chance(dict.fromkeys(Direction, 30), burst, seed)
+    pattern = LossPattern(dict.fromkeys(Direction, 30), burst, seed)
     network = Network(parsed, seed)
     for to_client, payload in sends:
         direction = TO_CLIENT if to_client and name != "rebind" else TO_SERVER
-        number, _, fate = cross(network, direction, 0, frames.udp(payload))
-        struck = name != "rebind" and chance.strikes(direction, number)
-        if name == "drop-rate" and struck:
+        number, _, fate = forward(network, direction, 0, frames.udp(payload))
+        affected = name != "rebind" and pattern.affects(direction, number)
+        if name == "drop-rate" and affected:
             assert fate == Dropped("random loss")
             continue
         assert not isinstance(fate, Dropped)
-        assert len(fate) == (2 if name == "duplicate" and struck else 1)
+        assert len(fate) == (2 if name == "duplicate" and affected else 1)
         for delivery in fate:
             came = payload if delivery.frame is None else delivery.frame[42:]
             assert len(came) == len(payload)
             wrong = sum(one != other for one, other in zip(came, payload, strict=True))
             spared = not payload or is_version_negotiation(payload)
-            assert wrong == (name == "corrupt-rate" and struck and not spared)
+            assert wrong == (name == "corrupt-rate" and affected and not spared)
 
 
-def done(crossing: Crossing) -> object:
+def done(decision: ForwardingDecision) -> object:
     """What became of a packet, but for when."""
-    if isinstance(crossing.fate, Dropped):
-        return crossing.fate
-    return [(one.frame, one.change) for one in crossing.fate]
+    if isinstance(decision.fate, Dropped):
+        return decision.fate
+    return [(one.frame, one.change) for one in decision.fate]

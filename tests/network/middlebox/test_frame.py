@@ -82,7 +82,7 @@ frame_bytes = st.one_of(
 
 
 @given(frame_bytes, st.data())
-def test_no_cut_or_changed_frame_confuses(frame: bytes, data: st.DataObject) -> None:
+def test_truncated_and_changed_frames_never_raise(frame: bytes, data: st.DataObject) -> None:
     cut = frame[: data.draw(st.integers(0, len(frame)))]
     if cut:
         at = data.draw(st.integers(0, len(cut) - 1))
@@ -179,7 +179,7 @@ def test_where_a_datagram_comes_from_and_goes_to(client: str, server: str, other
 
 @FAMILIES
 @given(payload=payloads, port=st.integers(0, 0xFFFF))
-def test_a_datagram_from_or_to_elsewhere_is_as_if_it_had_been_sent_like_that(
+def test_a_changed_address_gives_the_frame_that_would_have_been_sent_from_there(
     client: str, server: str, other: str, payload: bytes, port: int
 ) -> None:
     frame, endpoint = frames.udp(payload, client, server), (ip_address(other).packed, port)

@@ -17,7 +17,7 @@ offers = st.lists(
 """Pauses before offers, and lengths."""
 
 
-def test_a_datagram_takes_its_time_on_the_wire_and_then_the_delay() -> None:
+def test_a_datagram_takes_its_transmission_time_and_the_delay() -> None:
     link = Link(TEN_MBPS, 15 * MS, 25)
     # 1252 bytes of UDP payload: 1280 of IP, 1282 with PPP, 10256 bits at 0.1 us each.
     assert link.offer(7, 1280) == 7 + 1_025_600 + 15 * MS
@@ -45,7 +45,7 @@ def test_a_place_is_free_again_when_the_next_transmission_starts() -> None:
     assert link.offer(1 * MS, 1248) == QUEUE_FULL
 
 
-def test_a_saturated_link_carries_exactly_its_rate() -> None:
+def test_a_saturated_link_has_exactly_its_rate() -> None:
     link = Link(TEN_MBPS, 15 * MS, 25)
     delivered = 0
     last = 0

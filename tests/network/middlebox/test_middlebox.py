@@ -12,7 +12,7 @@ from aioquic.asyncio.server import QuicServer
 
 from quicmatrix.runner.bundle.capture import CapturedPacket, finish, read_packets
 from quicmatrix.runner.network.control import Forwarded, MiddleboxError, Summary
-from quicmatrix.runner.network.middlebox.recorder import LEFT_CAPTURE, RIGHT_CAPTURE
+from quicmatrix.runner.network.recording.recorder import LEFT_CAPTURE, RIGHT_CAPTURE
 from quicmatrix.runner.network.scenarios.scenario import parse_scenario
 from quicmatrix.runner.network.topology import (
     CLIENT,
@@ -52,7 +52,7 @@ def comments(box: RunningMiddlebox, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
-def test_datagrams_cross_both_ways_and_both_captures_tell(ipv6: bool) -> None:
+def test_datagrams_are_forwarded_in_both_directions_and_captured_twice(ipv6: bool) -> None:
     server_address = SERVER.ipv6 if ipv6 else SERVER.ipv4
 
     async def story(hosts: ThreeHosts) -> None:
@@ -83,7 +83,7 @@ def test_datagrams_cross_both_ways_and_both_captures_tell(ipv6: bool) -> None:
         asyncio.run(story(hosts))
 
 
-def test_the_client_sees_the_round_trip_that_the_scenario_asks_for() -> None:
+def test_the_round_trip_time_is_that_of_the_scenario() -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT) as box:
             with hosts.client.udp() as client, hosts.server.udp(port=443) as server:
@@ -150,7 +150,7 @@ def test_nothing_is_missed_at_the_start_and_at_the_end() -> None:
         asyncio.run(story(hosts))
 
 
-def test_what_is_in_flight_for_too_long_after_the_end_is_told_too() -> None:
+def test_packets_in_flight_for_too_long_after_the_end_are_recorded_as_dropped() -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, "simple-p2p --delay=60s --bandwidth=1Gbps --queue=25") as box:
             with hosts.client.udp() as client:
@@ -184,7 +184,7 @@ def test_a_scenario_decides_by_the_datagrams_number() -> None:
         asyncio.run(story(hosts))
 
 
-def test_tcp_crosses_the_same_link_without_a_number() -> None:
+def test_tcp_uses_the_same_link_without_a_number() -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT) as box:
             with hosts.server.entered():
@@ -195,9 +195,9 @@ def test_tcp_crosses_the_same_link_without_a_number() -> None:
                 client.sendall(b"over tcp")
                 assert server.recv(100) == b"over tcp"
             await end(box)
-            told = comments(box, LEFT_CAPTURE)
-            assert len(told) >= 4
-            assert all(one.startswith("delivered after ") for one in told)
+            found = comments(box, LEFT_CAPTURE)
+            assert len(found) >= 4
+            assert all(one.startswith("delivered after ") for one in found)
 
     with three_hosts() as hosts:
         asyncio.run(story(hosts))
@@ -220,7 +220,7 @@ def test_the_ecn_field_and_the_hop_limit_are_left_alone() -> None:
         asyncio.run(story(hosts))
 
 
-def test_what_is_for_the_middlebox_itself_neither_crosses_nor_is_captured() -> None:
+def test_packets_to_the_middlebox_itself_are_neither_forwarded_nor_captured() -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT) as box:
             for host, interface in ((hosts.client, SIM_LEFT), (hosts.server, SIM_RIGHT)):
@@ -278,7 +278,7 @@ def test_a_server_that_never_answers_is_silent() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
+def test_a_signal_stops_it_after_all_is_delivered(number: signal.Signals) -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT, probe_timeout_s=10) as box:
             with hosts.client.udp() as client:
@@ -291,7 +291,7 @@ def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
         asyncio.run(story(hosts))
 
 
-def test_a_middlebox_that_is_killed_is_missed_at_once() -> None:
+def test_a_killed_middlebox_is_an_error_at_once() -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT) as box:
             box.process.kill()
@@ -302,7 +302,7 @@ def test_a_middlebox_that_is_killed_is_missed_at_once() -> None:
         asyncio.run(story(hosts))
 
 
-def test_a_full_capture_does_not_end_the_traffic() -> None:
+def test_forwarding_goes_on_when_a_capture_is_full() -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT, capture_limit=3000) as box:
             with hosts.client.udp() as client, hosts.server.udp(port=443) as server:
@@ -359,7 +359,7 @@ def test_wireshark_reads_what_was_captured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
-def test_more_than_a_hundred_megabits_get_through(ipv6: bool) -> None:
+def test_it_forwards_more_than_a_hundred_megabits_per_second(ipv6: bool) -> None:
     count, payload = 20_000, bytes(1252)
 
     async def story(hosts: ThreeHosts) -> float:

@@ -38,7 +38,7 @@ def test_a_datagram_comes_with_the_kernels_time() -> None:
         assert one.headers.destination == socket.inet_aton(SERVER.ipv4)
 
 
-def test_only_what_is_meant_for_it_counts() -> None:
+def test_only_frames_to_its_mac_address_are_received() -> None:
     with three_hosts() as hosts, port_of(hosts) as port, hosts.client.entered():
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
             raw.bind(("eth0", 0))
@@ -81,7 +81,7 @@ def test_a_checksum_that_the_sender_left_to_its_interface_is_filled_in() -> None
     assert one.frame[34:] == frames.udp(b"hello")[34:]
 
 
-def test_what_the_kernel_had_to_drop_is_counted() -> None:
+def test_frames_that_the_kernel_dropped_are_counted() -> None:
     with three_hosts() as hosts, port_of(hosts) as port, hosts.client.udp() as client:
         port._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
         for _ in range(50):

@@ -14,7 +14,7 @@ def test_only_a_long_header_with_version_zero_is_one(data: bytes) -> None:
     assert is_version_negotiation(data) == expected
 
 
-def test_a_whole_one_is_one() -> None:
+def test_a_version_negotiation_of_aioquic_is_one() -> None:
     assert is_version_negotiation(VERSION_NEGOTIATION)
     assert not is_version_negotiation(VERSION_NEGOTIATION[:6])
     assert not is_version_negotiation(b"\x40" + VERSION_NEGOTIATION[1:])

@@ -8,7 +8,7 @@ from quicmatrix.runner.network.impairments.impairment import (
     DropRate,
     Impairment,
 )
-from quicmatrix.runner.network.impairments.loss_pattern import Chance
+from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
 from quicmatrix.runner.network.impairments.rebinding import Rebinding
 from quicmatrix.runner.network.impairments.reordering import Duplicate, Reorder
 from quicmatrix.runner.network.scenarios.catalogue import SCENARIOS
@@ -18,7 +18,7 @@ TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
 S = 10**9
 LINK = "--delay=15ms --bandwidth=10Mbps --queue=25"
 RATES = f"{LINK} --rate_to_client=30 --rate_to_server=2"
-CHANCE = Chance({TO_CLIENT: 30, TO_SERVER: 2}, {TO_CLIENT: None, TO_SERVER: None}, 7)
+PATTERN = LossPattern({TO_CLIENT: 30, TO_SERVER: 2}, {TO_CLIENT: None, TO_SERVER: None}, 7)
 
 
 def impairment(text: str) -> Impairment | None:
@@ -30,11 +30,11 @@ def test_a_plain_link_does_nothing_else() -> None:
     assert impairment(f"tcp-cross-traffic {LINK}") is None
 
 
-def test_drop_rate_and_corrupt_rate_choose_alike() -> None:
-    limited = Chance(CHANCE.percent, {TO_CLIENT: 3, TO_SERVER: None}, 7)
-    assert impairment(f"drop-rate {RATES}") == DropRate(CHANCE)
+def test_drop_rate_and_corrupt_rate_affect_the_same_datagrams() -> None:
+    limited = LossPattern(PATTERN.percent, {TO_CLIENT: 3, TO_SERVER: None}, 7)
+    assert impairment(f"drop-rate {RATES}") == DropRate(PATTERN)
     assert impairment(f"drop-rate {RATES} --burst_to_client=3") == DropRate(limited)
-    assert impairment(f"corrupt-rate {RATES}") == CorruptRate(CHANCE)
+    assert impairment(f"corrupt-rate {RATES}") == CorruptRate(PATTERN)
     assert impairment(f"corrupt-rate {RATES} --burst_to_client 3") == CorruptRate(limited)
 
 
@@ -52,10 +52,10 @@ def test_blackhole() -> None:
 
 
 def test_reorder_and_duplicate() -> None:
-    assert impairment(f"reorder {RATES}") == Reorder(CHANCE, 5_000_000)
-    assert impairment(f"reorder {RATES} --gap=20ms") == Reorder(CHANCE, 20_000_000)
-    assert impairment(f"duplicate {RATES}") == Duplicate(CHANCE, 0)
-    assert impairment(f"duplicate {RATES} --gap=3ms") == Duplicate(CHANCE, 3_000_000)
+    assert impairment(f"reorder {RATES}") == Reorder(PATTERN, 5_000_000)
+    assert impairment(f"reorder {RATES} --gap=20ms") == Reorder(PATTERN, 20_000_000)
+    assert impairment(f"duplicate {RATES}") == Duplicate(PATTERN, 0)
+    assert impairment(f"duplicate {RATES} --gap=3ms") == Duplicate(PATTERN, 3_000_000)
 
 
 def test_rebind() -> None:
@@ -63,8 +63,8 @@ def test_rebind() -> None:
     moving = impairment(f"rebind {LINK} --first-rebind=1s --rebind-freq=5s --rebind-addr")
     assert isinstance(once, Rebinding)
     assert isinstance(moving, Rebinding)
-    assert (once.first_ns, once.every_ns, once.moves) == (S, 0, False)
-    assert (moving.first_ns, moving.every_ns, moving.moves) == (S, 5 * S, True)
+    assert (once.first_ns, once.every_ns, once.changes_address) == (S, 0, False)
+    assert (moving.first_ns, moving.every_ns, moving.changes_address) == (S, 5 * S, True)
 
 
 def test_it_can_be_listed() -> None:

@@ -33,7 +33,7 @@ def read(kind: Kind, word: str, choices: tuple[str, ...] = ()) -> Value:
         (Kind.FLAG, "false", False),
     ],
 )
-def test_a_value_is_understood(kind: Kind, word: str, value: Value) -> None:
+def test_valid_values(kind: Kind, word: str, value: Value) -> None:
     found = read(kind, word)
     assert found == value
     assert type(found) is type(value)
@@ -60,7 +60,7 @@ def test_a_choice_is_one_of_its_choices() -> None:
         (Kind.FLAG, "yes", "true or false"),
     ],
 )
-def test_what_is_no_value_is_refused(kind: Kind, word: str, expected: str) -> None:
+def test_invalid_values(kind: Kind, word: str, expected: str) -> None:
     with pytest.raises(UserError) as caught:
         read(kind, word)
     assert caught.value.message == f"scenario test: --x: {word!r} is not {expected}"
@@ -68,7 +68,7 @@ def test_what_is_no_value_is_refused(kind: Kind, word: str, expected: str) -> No
 
 
 @given(st.sampled_from(Kind), st.text())
-def test_any_word_is_understood_or_refused(kind: Kind, word: str) -> None:
+def test_any_text_is_parsed_or_a_user_error(kind: Kind, word: str) -> None:
     try:
         value = read(kind, word, ("up",))
     except UserError:

@@ -25,7 +25,7 @@ def test_values_may_stand_apart() -> None:
     assert apart == parse_scenario(f"simple-p2p {LINK}")
 
 
-def test_a_flag_takes_no_other_word() -> None:
+def test_a_flag_does_not_use_the_next_argument() -> None:
     for words, moves in (
         ("", False),
         ("--rebind-addr", True),
@@ -119,7 +119,7 @@ words = st.sampled_from(
 
 
 @given(st.lists(words).map(" ".join) | st.text())
-def test_any_text_is_understood_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_a_user_error(text: str) -> None:
     try:
         scenario = parse_scenario(text)
     except UserError:

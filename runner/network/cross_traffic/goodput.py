@@ -1,4 +1,4 @@
-"""What the TCP flow of tcp-cross-traffic got through the link, for programs on both sides."""
+"""The goodput of tcp-cross-traffic's TCP flow: measured by the middlebox, read by the runner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CrossTraffic:
     """From then to the end."""
     received_bytes: int
     bytes_per_second: tuple[int, ...]
-    """What came in each second since it began; the last one may be cut short."""
+    """What arrived in each second since it began; the last second may be incomplete."""
 
     @property
     def goodput_kbps(self) -> float:
@@ -37,7 +37,7 @@ class Arrivals:
         self._seconds[second] += count
 
     def summary(self, now_ns: int, epoch_ns: int) -> CrossTraffic:
-        """All until now; ``epoch_ns`` is what the wall clock shows at time 0."""
+        """All until now; ``epoch_ns`` is the wall clock's time at time 0."""
         self.add(now_ns, 0)
         return CrossTraffic(
             (epoch_ns + self._began_ns) / 1e9,

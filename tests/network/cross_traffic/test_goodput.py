@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quicmatrix.runner.network.middlebox.cross_traffic import Arrivals, CrossTraffic
+from quicmatrix.runner.network.cross_traffic.goodput import Arrivals, CrossTraffic
 
 S = 10**9
 
@@ -18,14 +18,14 @@ def test_bytes_are_counted_by_the_second() -> None:
     assert traffic.goodput_kbps == 123 * 8 / 1000 / 4.5
 
 
-def test_a_flow_that_had_no_time_has_no_goodput() -> None:
+def test_a_flow_of_no_duration_has_no_goodput() -> None:
     traffic = Arrivals(5).summary(5, 0)
     assert traffic == CrossTraffic(5e-9, 0.0, 0, (0,))
     assert traffic.goodput_kbps == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * S), st.integers(0, 1 << 20)), max_size=20))
-def test_no_byte_is_lost_or_invented(pieces: list[tuple[int, int]]) -> None:
+def test_all_bytes_are_counted_once(pieces: list[tuple[int, int]]) -> None:
     now_ns, arrivals = 7, Arrivals(7)
     for pause_ns, count in pieces:
         now_ns += pause_ns

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from quicmatrix.runner.network.cross_traffic.tun import Tun, new_namespace
 from quicmatrix.runner.network.middlebox.frame import TCP, mac_bytes
 from quicmatrix.runner.network.middlebox.port import Received
-from quicmatrix.runner.network.middlebox.tun import Tun, new_namespace
 from quicmatrix.runner.network.topology import CLIENT, SIM_RIGHT, TCP_RECEIVER, TCP_SENDER
 from tests.support import frames
 
@@ -26,7 +26,7 @@ def received(tun: Tun) -> list[Received]:
     return list(tun.receive())
 
 
-def test_a_namespace_is_left_again_whatever_happens() -> None:
+def test_a_namespace_is_left_again_after_an_exception() -> None:
     home = namespace()
     with new_namespace():
         assert namespace() != home
@@ -36,7 +36,7 @@ def test_a_namespace_is_left_again_whatever_happens() -> None:
     assert namespace() == home
 
 
-def test_a_host_is_as_far_away_from_here_as_any_other() -> None:
+def test_a_host_has_a_namespace_of_its_own() -> None:
     with new_namespace():
         tun = Tun(TCP_SENDER, PORT_MAC)
         other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -46,7 +46,7 @@ def test_a_host_is_as_far_away_from_here_as_any_other() -> None:
             here.bind((TCP_SENDER.ipv4, 0))
 
 
-def test_what_a_host_sends_comes_out_in_full_with_the_address_of_a_port() -> None:
+def test_packets_of_a_host_have_the_mac_address_of_a_port() -> None:
     with new_namespace():
         tun = Tun(TCP_SENDER, PORT_MAC)
         host = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -74,7 +74,7 @@ def test_what_is_sent_to_a_host_arrives() -> None:
         assert host.recvfrom(100) == (b"hi", (TCP_SENDER.ipv4, 5))
 
 
-def test_tcp_segments_are_never_larger_than_the_link_can_carry() -> None:
+def test_tcp_segments_are_never_larger_than_the_mtu() -> None:
     with new_namespace():
         tun = Tun(TCP_SENDER, PORT_MAC)
         host = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

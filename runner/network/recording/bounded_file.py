@@ -1,4 +1,4 @@
-"""A file that is written while traffic goes on: limited, and never the traffic's problem."""
+"""A file with a size limit that never raises while it is written, so that forwarding goes on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _BUFFER = 128 * 1024
 
 
 class BoundedFile:
-    """Appends to a new file until its limit is reached or the disk refuses; then it only says why.
+    """Appends to a new file until its limit is reached or the disk refuses, and keeps the reason.
 
-    Subclasses give what they write its form. Nothing here raises once the file is open.
+    Subclasses define the format. Nothing here raises once the file is open.
 
     Args:
         path: The file to make.
-        limit_bytes: How large it may grow.
-        reserved_bytes: How much of that is kept for :attr:`closing`.
+        limit_bytes: The largest size of the file.
+        reserved_bytes: How much of that is reserved for :meth:`closing`.
 
     Raises:
         OSError: The file cannot be made.
@@ -32,7 +32,7 @@ class BoundedFile:
         """Why something is missing at the end; empty if nothing is."""
 
     def append(self, data: bytes) -> None:
-        """Write all of it, or nothing if it does not fit, and nothing ever after."""
+        """Write all of it; if it does not fit, write nothing, now and later."""
         if self.truncated:
             return
         if len(data) > self._remaining:
@@ -45,11 +45,11 @@ class BoundedFile:
             self._fail(error)
 
     def closing(self) -> bytes:
-        """What comes last in the file, whatever happened before."""
+        """The last bytes of the file, also of one that was truncated."""
         return b""
 
     def close(self) -> None:
-        """Write what is buffered and what comes last. A second time does nothing."""
+        """Write what is buffered and the last bytes. A second call does nothing."""
         if self._file.closed:
             return
         try:

@@ -2,8 +2,8 @@
 
 Its ends are real TCP stacks, on two hosts of the middlebox's own, with the addresses that
 quic-interop-runner gives to them. It goes from the server's side to the client's, across the same
-link as everything else. The sender connects when the client may start, as there, where both wait
-for the same port, and goes on to the end.
+link as all other packets. As in quic-interop-runner, the sender connects when the client may start,
+and it sends until the end.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from quicmatrix.runner.network.middlebox.cross_traffic import Arrivals, CrossTraffic
-from quicmatrix.runner.network.middlebox.tun import Tun, new_namespace
+from quicmatrix.runner.network.cross_traffic.goodput import Arrivals, CrossTraffic
+from quicmatrix.runner.network.cross_traffic.tun import Tun, new_namespace
 from quicmatrix.runner.network.topology import TCP_RECEIVER, TCP_RECEIVER_PORT, TCP_SENDER
 
 CONGESTION_CONTROL = b"cubic"
 
 _TCP_NOTSENT_LOWAT = 25
 _UNSENT_BYTES = 128 * 1024
-"""As much as waits in the sender's socket: enough to be never idle, and written in no time."""
+"""Limit of unsent bytes in the sender's socket: enough that TCP always has data to send."""
 _CHUNK = bytes(64 * 1024)
 _LARGEST_READ = 1 << 20
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -34,11 +34,11 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class TcpFlow:
     """Owns both hosts and their sockets.
 
-    The middlebox carries what comes out of :attr:`sender` and :attr:`receiver`; this does the rest.
+    The middlebox forwards the packets of :attr:`sender` and :attr:`receiver`.
     """
 
     def __init__(self, client_port_mac: bytes, server_port_mac: bytes) -> None:
-        """Make the hosts; nothing is sent yet.
+        """Create the hosts; nothing is sent yet.
 
         Args:
             client_port_mac: Of the middlebox's interface on the client's side.
@@ -68,14 +68,14 @@ class TcpFlow:
             self._stack = stack.pop_all()
 
     def start(self, selector: selectors.BaseSelector) -> None:
-        """Connect, and send from then on, whenever the selector's events are handled."""
+        """Connect, and send from then on, whenever the selector's callbacks are called."""
         self._arrivals = Arrivals(time.monotonic_ns())
         selector.register(self._listener, selectors.EVENT_READ, lambda: self._accept(selector))
         selector.register(self._sending, selectors.EVENT_WRITE, self._send)
         self._sending.connect_ex((TCP_RECEIVER.ipv4, TCP_RECEIVER_PORT))
 
     def summary(self, now_ns: int, epoch_ns: int) -> CrossTraffic | None:
-        """What it got through until now; None if it never started."""
+        """Its goodput until now; None if it was never started."""
         return self._arrivals.summary(now_ns, epoch_ns) if self._arrivals else None
 
     def _accept(self, selector: selectors.BaseSelector) -> None:
@@ -88,7 +88,7 @@ class TcpFlow:
     def _receiving(self, connection: socket.socket) -> Callable[[], None]:
         def receive() -> None:
             assert self._arrivals is not None, "it was started"
-            # The kernel forgets the bytes without copying them.
+            # MSG_TRUNC: the kernel discards the bytes without copying them.
             count = connection.recv_into(self._buffer, 0, socket.MSG_TRUNC)
             self._arrivals.add(time.monotonic_ns(), count)
 
@@ -98,7 +98,7 @@ class TcpFlow:
         self._sending.send(_CHUNK)
 
     def close(self) -> None:
-        """End it with everything that belongs to it."""
+        """Reset the connection and remove both hosts."""
         self._stack.close()
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
-"""Every fate, told once: here captures and the link log are written and packets counted.
+"""Records what the middlebox did with each packet: in both captures, the link log and counters.
 
-Both captures of a datagram carry the same comment. The near one, of the sender's side, has all that
-was sent; the far one has what came out. Of TCP segments, which are there to load the link, the
+A datagram has the same comment in both captures. The near capture, at the sender's side, has all
+that was sent; the far one has what came out. Of TCP segments, which only load the link, the
 captures have just the headers.
 """
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from quicmatrix.runner.network import fate_comment
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
-from quicmatrix.runner.network.middlebox.capture_writer import CaptureWriter
 from quicmatrix.runner.network.middlebox.frame import TCP, Headers
-from quicmatrix.runner.network.middlebox.lateness import Lateness
-from quicmatrix.runner.network.middlebox.link_log import Facts, LinkLogWriter
+from quicmatrix.runner.network.recording import fate_comment
+from quicmatrix.runner.network.recording.capture_writer import CaptureWriter
+from quicmatrix.runner.network.recording.lateness import Lateness
+from quicmatrix.runner.network.recording.link_log import LinkLogWriter, PacketFields
 
 LEFT_CAPTURE = "left.raw.pcapng"
 """The client's side."""
@@ -41,10 +41,10 @@ class Sent(NamedTuple):
     original_length: int
     headers: Headers
     waiting: int
-    """How many packets it found in the link's queue."""
+    """How many packets were in the link's queue when it arrived."""
 
 
-class Journal:
+class Recorder:
     """Owns both captures, the link log and the counts."""
 
     def __init__(
@@ -61,10 +61,10 @@ class Journal:
 
         Args:
             folder: Where to put them.
-            scenario: What they say about themselves.
-            seed: The same.
-            limit_bytes: How large each may become.
-            epoch_ns: What the wall clock shows when the monotonic clock is 0.
+            scenario: The scenario string, for their headers.
+            seed: The same for the seed.
+            limit_bytes: The size limit of each.
+            epoch_ns: The time on the wall clock when the monotonic clock is 0.
             began_ns: Now, on the monotonic clock; the link log counts from here.
         """
         self._epoch_ns = epoch_ns
@@ -80,7 +80,7 @@ class Journal:
             )
             self._files = stack.pop_all()
         self.forwarded = dict.fromkeys(Direction, 0)
-        self.dropped = 0
+        self.drops = 0
         self.lateness = Lateness()
 
     @property
@@ -96,35 +96,39 @@ class Journal:
         return ""
 
     def delivered(
-        self, sent: Sent, due_ns: int, now_ns: int, frame: bytes, change: str, *, again: bool
+        self, sent: Sent, due_ns: int, now_ns: int, frame: bytes, change: str, *, duplicate: bool
     ) -> None:
-        """A frame went out on the far side; ``again`` if not the packet's first."""
+        """Record that a frame was sent on the far side; a duplicate if not the packet's first."""
         self.forwarded[sent.direction] += 1
         self.lateness.add(now_ns - due_ns)
         delay_ms = (now_ns - sent.time_ns) / 1e6
-        comment = fate_comment.delivered(sent.number, delay_ms, change, duplicate=again)
+        comment = fate_comment.delivered(sent.number, delay_ms, change, duplicate=duplicate)
         near, far = self._captures(sent.direction)
-        if not again:
+        if not duplicate:
             self._capture_sent(near, sent, comment)
         far.write(self._epoch_ns + now_ns, _kept(sent, frame), comment, len(frame))
         began_ns = self._began_ns
         self._log.delivered(
-            self._facts(sent), due_ns - began_ns, now_ns - began_ns, change, again=again
+            _packet_fields(sent, self._began_ns),
+            due_ns - began_ns,
+            now_ns - began_ns,
+            change,
+            duplicate=duplicate,
         )
 
-    def not_delivered(self, sent: Sent, fate: Dropped) -> None:
-        """A packet will not come out on the far side."""
-        self.dropped += 1
+    def dropped(self, sent: Sent, fate: Dropped) -> None:
+        """Record that a packet will not come out on the far side."""
+        self.drops += 1
         near, _ = self._captures(sent.direction)
         self._capture_sent(near, sent, fate_comment.dropped(sent.number, fate.reason))
-        self._log.dropped(self._facts(sent), fate.reason)
+        self._log.dropped(_packet_fields(sent, self._began_ns), fate.reason)
 
     def close(self) -> None:
         """Close all files."""
         self._files.close()
 
     def _captures(self, direction: Direction) -> tuple[CaptureWriter, CaptureWriter]:
-        """The near and the far one."""
+        """The near and the far capture."""
         if direction is Direction.TO_SERVER:
             return self._left, self._right
         return self._right, self._left
@@ -132,16 +136,6 @@ class Journal:
     def _capture_sent(self, near: CaptureWriter, sent: Sent, comment: str) -> None:
         time_ns = self._epoch_ns + sent.time_ns
         near.write(time_ns, _kept(sent, sent.frame), comment, sent.original_length)
-
-    def _facts(self, sent: Sent) -> Facts:
-        return (
-            sent.direction,
-            sent.number,
-            sent.headers.protocol,
-            sent.time_ns - self._began_ns,
-            sent.waiting,
-            sent.headers.ip_length,
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -157,3 +151,14 @@ class Journal:
 
 def _kept(sent: Sent, frame: bytes) -> bytes:
     return frame[:_TCP_BYTES] if sent.headers.protocol == TCP else frame
+
+
+def _packet_fields(sent: Sent, began_ns: int) -> PacketFields:
+    return (
+        sent.direction,
+        sent.number,
+        sent.headers.protocol,
+        sent.time_ns - began_ns,
+        sent.waiting,
+        sent.headers.ip_length,
+    )

@@ -1,9 +1,9 @@
 """A host of the middlebox's own: an empty network namespace with a TUN device for its interface.
 
-What the kernel of that host sends comes out of the device's file as IP packets, and what is written
-to the file is what it receives. So there is a whole TCP/IP stack on the other side, and no process:
-the namespace lives by the file and by the sockets that were opened in it, and ends with them,
-however this process ends. Needs CAP_SYS_ADMIN, to make and to leave a namespace, and /dev/net/tun.
+IP packets that the kernel of that host sends are read from the device's file, and packets that are
+written to the file are received by it. So the host has a whole TCP/IP stack, and no process. Its
+namespace exists as long as the file and the sockets that were opened in it, so the end of this
+process removes it. Needs CAP_SYS_ADMIN, to make and to leave a namespace, and /dev/net/tun.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PREFIX_BITS = int(ROUTED_NETWORKS[0].partition("/")[2])
 class Tun:
     """Owns the device, in the network namespace that it is made in. IPv4 only.
 
-    Its packets get Ethernet headers, as if the host were on the wire of a port of the middlebox.
+    Its packets get Ethernet headers, as if the host were connected to a port of the middlebox.
     """
 
     def __init__(self, interface: Interface, port_mac: bytes) -> None:
@@ -61,7 +61,7 @@ class Tun:
         return self._file
 
     def receive(self, limit: int = BATCH) -> Iterator[Received]:
-        """The IP packets that the host sends next."""
+        """The next IP packets that the host sends."""
         for _ in range(limit):
             try:
                 packet = os.read(self._file, _LARGEST_PACKET)
@@ -73,11 +73,11 @@ class Tun:
                 yield Received(time.monotonic_ns(), frame, found, len(frame))
 
     def readdressed(self, frame: bytes) -> bytes:
-        """The frame as it would come to the host."""
+        """The frame with the MAC addresses of a frame to the host."""
         return readdressed(frame, self._macs)
 
     def send(self, frame: bytes) -> str:
-        """Let the host receive a frame's packet; why it cannot, or empty."""
+        """Let the host receive a frame's packet; why it could not be sent, or empty."""
         try:
             os.write(self._file, frame[14:])
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The link log: what became of each packet, for programs.
+"""The link log: what the middlebox did with each packet, for programs.
 
 JSON Lines in UTF-8. The first line is an object and says what the log is of::
 
@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
-from quicmatrix.runner.network.middlebox.bounded_file import BoundedFile
+from quicmatrix.runner.network.recording.bounded_file import BoundedFile
 
 VERSION = 1
 _DIRECTIONS = {str(direction): direction for direction in Direction}
@@ -44,26 +44,26 @@ _RESERVE = 200
 
 
 class DamagedLinkLog(Exception):  # noqa: N818 - it says what the file is
-    """A link log that cannot be read, or not to its end."""
+    """A link log of which nothing can be read, or not all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """It came out on the far side. Times in nanoseconds since the log began."""
+    """The packet came out on the far side. Times in nanoseconds since the log began."""
 
     due_ns: int
-    """When it should have come out: its lateness is the middlebox's own."""
+    """When it should have come out; the difference is the middlebox's lateness."""
     time_ns: int
     """When it did."""
     change: str = ""
-    """What was done to it; empty: nothing."""
-    again: bool = False
-    """Whether it had come out before."""
+    """What was changed in it; empty if nothing was."""
+    duplicate: bool = False
+    """Whether the same packet had come out before."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkEntry:
-    """What became of a packet."""
+    """What the middlebox did with a packet."""
 
     direction: Direction
     number: int | None
@@ -73,19 +73,19 @@ class LinkEntry:
     offered_ns: int
     """When it was offered to the link, since the log began."""
     waiting: int
-    """How many packets it found in the queue."""
+    """How many packets were in the queue when it was offered."""
     ip_length: int
     """Bytes of the IP packet."""
     fate: Delivered | Dropped
 
 
-Facts = tuple[Direction, int | None, int, int, int, int]
+PacketFields = tuple[Direction, int | None, int, int, int, int]
 """The fields of an entry before its fate, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkLog:
-    """All that is in a log."""
+    """A parsed log."""
 
     scenario: str
     seed: int
@@ -109,7 +109,7 @@ class LinkLogWriter(BoundedFile):
 
     def write(self, entry: LinkEntry) -> None:
         """Append an entry."""
-        facts = (
+        fields = (
             entry.direction,
             entry.number,
             entry.protocol,
@@ -118,32 +118,32 @@ class LinkLogWriter(BoundedFile):
             entry.ip_length,
         )
         match entry.fate:
-            case Delivered(due_ns, time_ns, change, again):
-                self.delivered(facts, due_ns, time_ns, change, again=again)
+            case Delivered(due_ns, time_ns, change, duplicate):
+                self.delivered(fields, due_ns, time_ns, change, duplicate=duplicate)
             case Dropped(reason):
-                self.dropped(facts, reason)
+                self.dropped(fields, reason)
 
-    # The middlebox is in too much of a hurry to make an entry of each packet.
+    # The middlebox calls these: to build a LinkEntry for each packet would cost it time.
 
     def delivered(
-        self, facts: Facts, due_ns: int, time_ns: int, change: str, *, again: bool
+        self, fields: PacketFields, due_ns: int, time_ns: int, change: str, *, duplicate: bool
     ) -> None:
-        """Append an entry, told by its parts."""
+        """Append the entry of a packet that came out."""
         quoted = json.dumps(change) if change else '""'
-        self._append(facts, f"{due_ns},{time_ns},{quoted},{again:d}")
+        self._append(fields, f"{due_ns},{time_ns},{quoted},{duplicate:d}")
 
-    def dropped(self, facts: Facts, reason: str) -> None:
-        """Append an entry, told by its parts."""
-        self._append(facts, json.dumps(reason))
+    def dropped(self, fields: PacketFields, reason: str) -> None:
+        """Append the entry of a packet that did not."""
+        self._append(fields, json.dumps(reason))
 
     def closing(self) -> bytes:
-        """The last line: how many entries there should be, and why there are no more."""
+        """The last line: the number of entries, and why the log was truncated, if it was."""
         return _line(json.dumps({"end": self._entries, "truncated": self.truncated}))
 
-    def _append(self, facts: Facts, fate: str) -> None:
+    def _append(self, fields: PacketFields, fate: str) -> None:
         if self.truncated:
             return
-        direction, number, protocol, offered_ns, waiting, ip_length = facts
+        direction, number, protocol, offered_ns, waiting, ip_length = fields
         self.append(
             _line(
                 f'["{direction}",{"null" if number is None else number},{protocol},{offered_ns},'
@@ -157,7 +157,7 @@ def read_link_log(path: Path) -> LinkLog:
     """The log in a file.
 
     Raises:
-        DamagedLinkLog: It is none, or cut off or damaged.
+        DamagedLinkLog: It is no link log, or cut off or damaged.
         OSError: The file cannot be read.
     """
     return parse_link_log(path.read_bytes())
@@ -167,7 +167,7 @@ def parse_link_log(data: bytes) -> LinkLog:
     """A log, from the bytes of its file.
 
     Raises:
-        DamagedLinkLog: It is none, or cut off or damaged; names the line.
+        DamagedLinkLog: They are no link log, or cut off or damaged; names the line.
     """
     lines = data.split(b"\n")
     if len(lines) < 3 or lines.pop():
@@ -196,18 +196,20 @@ def _line(text: str) -> bytes:
 
 def _entry(line: bytes, at: int) -> LinkEntry:
     match _json(line, at):
-        case [str(way), number, *facts, str(reason)] if len(facts) == 4:
+        case [str(way), number, *others, str(reason)] if len(others) == 4:
             fate: Delivered | Dropped = Dropped(reason)
-        case [str(way), number, *facts, due, time, str(change), 0 | 1 as again] if len(facts) == 4:
+        case [
+            str(way), number, *others, due, time, str(change), 0 | 1 as duplicate
+        ] if len(others) == 4:  # fmt: skip
             due_ns, time_ns = _whole((due, time), at)
-            fate = Delivered(due_ns, time_ns, change, again == 1)
+            fate = Delivered(due_ns, time_ns, change, duplicate == 1)
         case _:
             raise DamagedLinkLog(f"line {at}: not an entry")
     if way not in _DIRECTIONS:
         raise DamagedLinkLog(f"line {at}: {way!r} is no direction")
     if number is not None:
         (number,) = _whole((number,), at)
-    protocol, offered_ns, waiting, ip_length = _whole(facts, at)
+    protocol, offered_ns, waiting, ip_length = _whole(others, at)
     return LinkEntry(_DIRECTIONS[way], number, protocol, offered_ns, waiting, ip_length, fate)
 
 

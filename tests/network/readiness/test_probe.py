@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from quicmatrix.runner.network.middlebox.probe import (
+from quicmatrix.runner.network.readiness.probe import (
     INTERVAL_AFTER_REFUSAL_NS,
     INTERVAL_NS,
     PROBE,
@@ -32,7 +32,7 @@ def test_the_probe_is_quic_interop_runners() -> None:
 def test_a_version_negotiation_answers(server: socket.socket) -> None:
     with Probe(("127.0.0.1", "::1"), server.getsockname()[1], 5) as probe:
         assert probe.next_ns == 5
-        probe.ask(5)
+        probe.send(5)
         asked, source = server.recvfrom(2000)
         assert asked == PROBE
         assert probe.next_ns == 5 + INTERVAL_NS
@@ -42,12 +42,12 @@ def test_a_version_negotiation_answers(server: socket.socket) -> None:
         assert [answer(probe, four), answer(probe, four)] == [False, True]
 
 
-def test_a_closed_port_is_asked_again_soon() -> None:
+def test_a_closed_port_is_probed_again_soon() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     with Probe(("127.0.0.1",), port, 0) as probe:
-        probe.ask(0)
+        probe.send(0)
         assert not answer(probe, probe.sockets[0])
         assert probe.next_ns == INTERVAL_AFTER_REFUSAL_NS
 
@@ -55,7 +55,7 @@ def test_a_closed_port_is_asked_again_soon() -> None:
 def test_an_address_without_a_route_is_left_out() -> None:
     with Probe(("255.255.255.255",), 443, 0) as probe:
         assert not probe.sockets
-        probe.ask(0)
+        probe.send(0)
         assert probe.next_ns == INTERVAL_NS
 
 

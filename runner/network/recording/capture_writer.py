@@ -9,7 +9,7 @@ from quicmatrix.runner.bundle.capture import (
     interface_description,
     section_header,
 )
-from quicmatrix.runner.network.middlebox.bounded_file import BoundedFile
+from quicmatrix.runner.network.recording.bounded_file import BoundedFile
 
 
 class CaptureWriter(BoundedFile):

@@ -1,8 +1,8 @@
-"""Is the server ready? Ask it for something that every QUIC server answers.
+"""The probe that a ready QUIC server answers.
 
 A packet with an unknown version makes a server that listens send a Version Negotiation (RFC 9000,
 6.1). This is quic-interop-runner's probe: version 0x57414954 ("WAIT"), empty connection IDs, 1207
-bytes, twice a second. It comes from the middlebox's own address, so it is no part of the traffic.
+bytes, twice a second. It comes from the middlebox's own address, so it is not part of the traffic.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from quicmatrix.runner.network.middlebox.version_negotiation import is_version_n
 PROBE = b"\xc0" + b"WAIT" + b"\0\0" + bytes(1200)
 INTERVAL_NS = 500_000_000
 INTERVAL_AFTER_REFUSAL_NS = 100_000_000
-"""A closed port cannot mind being asked sooner again, and every test waits for this."""
+"""Shorter where the port is closed: a probe costs nothing there, and every attempt waits for it."""
 
 
 class Probe:
-    """Asks on all of the server's addresses, until one answers."""
+    """Sends probes to all of the server's addresses and recognises the answer."""
 
     def __init__(self, addresses: tuple[str, ...], port: int, now_ns: int) -> None:
         self.next_ns = now_ns
-        """When to ask next."""
+        """When the next probe is due."""
         self._sockets = [
             opened for address in addresses if (opened := _connected(address, port)) is not None
         ]
@@ -34,14 +34,14 @@ class Probe:
         """For select()."""
         return self._sockets
 
-    def ask(self, now_ns: int) -> None:
+    def send(self, now_ns: int) -> None:
         """Send the probe to all addresses."""
         self.next_ns = now_ns + INTERVAL_NS
         for connected in self._sockets:
             try:
                 connected.send(PROBE)
             except OSError:
-                # A refusal of an earlier probe, or no way to that address: the answer decides.
+                # An earlier probe was refused, or there is no route: another address may answer.
                 self._refused(now_ns)
 
     def answered(self, connected: socket.socket, now_ns: int) -> bool:
@@ -76,7 +76,7 @@ class Probe:
 
 
 def _connected(address: str, port: int) -> socket.socket | None:
-    """A UDP socket to that address; None if there is no way to it."""
+    """A UDP socket to that address; None if there is no route to it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

@@ -3,14 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quicmatrix.runner.network.middlebox.lateness import Lateness, LatenessSummary
+from quicmatrix.runner.network.recording.lateness import Lateness, LatenessSummary
 
 
 def test_nothing_delivered_is_not_late() -> None:
     assert Lateness().summary() == LatenessSummary()
 
 
-def test_the_figures_of_a_hundred() -> None:
+def test_percentiles_of_a_hundred_deliveries() -> None:
     lateness = Lateness()
     for late_ms in range(1, 101):
         lateness.add(late_ms * 1_000_000)

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from quicmatrix.runner.bundle.capture import CapturedPacket, read_packets
-from quicmatrix.runner.network.middlebox.capture_writer import CaptureWriter
+from quicmatrix.runner.network.recording.capture_writer import CaptureWriter
 
 
-def test_the_limit_ends_the_capture_and_not_the_traffic(tmp_path: Path) -> None:
+def test_at_the_limit_the_capture_ends_without_an_error(tmp_path: Path) -> None:
     assert write(tmp_path / "raw", [bytes(60)] * 100, 5000) == "limit of 5000 bytes reached"
     kept = list(read_packets(tmp_path / "raw"))
     assert kept == [CapturedPacket(number, bytes(60), "", 60) for number in range(len(kept))]
@@ -14,7 +14,7 @@ def test_the_limit_ends_the_capture_and_not_the_traffic(tmp_path: Path) -> None:
     assert size <= 5000 < size + 92 + 1
 
 
-def test_a_disk_that_refuses_ends_the_capture_and_not_the_traffic() -> None:
+def test_on_a_full_disk_the_capture_ends_without_an_error() -> None:
     assert write(Path("/dev/full"), [bytes(60_000)] * 4) == "cannot write: No space left on device"
     assert write(Path("/dev/full"), [b""]) == "cannot write: No space left on device"
 

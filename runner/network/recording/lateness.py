@@ -1,4 +1,4 @@
-"""How late the middlebox was: the distribution, in bounded memory."""
+"""How late deliveries were: their distribution, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STEP_NS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LatenessSummary:
-    """By how much deliveries missed the time that the link's model gave them, in milliseconds."""
+    """How much later than due packets were delivered, in milliseconds."""
 
     count: int = 0
     mean: float = 0.0

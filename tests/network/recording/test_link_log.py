@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
-from quicmatrix.runner.network.middlebox.link_log import (
+from quicmatrix.runner.network.recording.link_log import (
     DamagedLinkLog,
     Delivered,
     LinkEntry,
@@ -64,7 +64,7 @@ def test_a_line_is_as_documented(tmp_path: Path) -> None:
         (
             LinkEntry(
                 *(Direction.TO_CLIENT, 12, 17, 31_250_000, 3, 1280),
-                Delivered(50_875_600, 50_901_234, "byte 17 changed", again=False),
+                Delivered(50_875_600, 50_901_234, "byte 17 changed", duplicate=False),
             ),
             LinkEntry(*(Direction.TO_SERVER, None, 6, 31_300_000, 25, 1500), Dropped("queue full")),
         ),
@@ -93,7 +93,7 @@ def test_it_never_becomes_larger_than_its_limit(
     assert found.truncated == ("" if whole else f"limit of {limit} bytes reached")
 
 
-def test_a_disk_that_refuses_does_not_stop_the_traffic() -> None:
+def test_a_full_disk_raises_nothing() -> None:
     writer = LinkLogWriter(Path("/dev/full"), "", 0, 0, 1 << 20)
     for _ in range(10_000):
         writer.write(LinkEntry(Direction.TO_CLIENT, 1, 17, 5, 0, 100, Dropped("queue full")))
@@ -135,7 +135,7 @@ WHOLE = (
 
 
 @given(st.data())
-def test_no_cut_or_changed_log_confuses(data: st.DataObject) -> None:
+def test_truncated_and_changed_logs_raise_the_named_error_only(data: st.DataObject) -> None:
     cut = WHOLE[: data.draw(st.integers(0, len(WHOLE)))]
     at = data.draw(st.integers(0, len(cut)))
     changed = cut[:at] + data.draw(st.binary(max_size=3)) + cut[at + 1 :]
@@ -147,6 +147,6 @@ def test_no_cut_or_changed_log_confuses(data: st.DataObject) -> None:
 
 
 @given(st.integers(0, len(WHOLE) - 1))
-def test_every_cut_is_noticed(length: int) -> None:
+def test_every_truncation_is_detected(length: int) -> None:
     with pytest.raises(DamagedLinkLog):
         parse_link_log(WHOLE[:length])

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from quicmatrix.runner.network.middlebox import wiring
+from quicmatrix.runner.network.container_interfaces import BROADCAST_MAC, parse_neighbour
 from quicmatrix.runner.network.topology import CLIENT, SERVER
 from tests.support.three_hosts import Host, ThreeHosts, three_hosts
 
-NOBODY = "193.167.0.77"
+UNUSED = "193.167.0.77"
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def hosts() -> Iterator[ThreeHosts]:
 
 
 def call(host: Host, expression: str) -> str:
-    """What a function of the module says on that host, where ip and all sockets are."""
-    program = f"from quicmatrix.runner.network import wiring; print({expression})"
+    """What a call of the module's functions returns on that host."""
+    program = f"from quicmatrix.runner.network.container_interfaces import *; print({expression})"
     done = subprocess.run(
         host.command(sys.executable, "-P", "-c", program),
         capture_output=True,
@@ -42,17 +42,17 @@ def test_interfaces_are_found_by_address_whatever_their_names(hosts: ThreeHosts)
     hosts.sim.ip(
         "link set eth0 name middle", "link set middle name eth7", "link set eth1 name eth0"
     )
-    assert call(hosts.sim, "wiring.interfaces()") == "('eth7', 'eth0')"
+    assert call(hosts.sim, "interfaces()") == "('eth7', 'eth0')"
 
 
 @pytest.mark.netns
 def test_a_missing_network_is_named(hosts: ThreeHosts) -> None:
     hosts.sim.ip("address del 193.167.100.2/24 dev eth1")
-    assert "no interface has the address 193.167.100.2" in call(hosts.sim, "wiring.interfaces()")
+    assert "no interface has the address 193.167.100.2" in call(hosts.sim, "interfaces()")
 
 
 @pytest.mark.netns
-def test_a_kernel_that_forwards_is_kept_from_it(hosts: ThreeHosts) -> None:
+def test_the_kernel_is_prevented_from_forwarding(hosts: ThreeHosts) -> None:
     forwards(hosts.sim)
     with (
         hosts.client.udp() as client4,
@@ -65,11 +65,11 @@ def test_a_kernel_that_forwards_is_kept_from_it(hosts: ThreeHosts) -> None:
         client6.sendto(b"before", (SERVER.ipv6, 443))
         assert server4.recv(99) == server6.recv(99) == b"before"
 
-        assert call(hosts.sim, "wiring.bar_shortcuts('eth0', 'eth1')") == "None"
+        assert call(hosts.sim, "prevent_kernel_forwarding('eth0', 'eth1')") == "None"
 
         client4.sendto(b"after", (SERVER.ipv4, 443))
         client6.sendto(b"after", (SERVER.ipv6, 443))
-        # What is for the middlebox itself was sent later, and is there: so the others are not late.
+        # This is sent last and arrives: so the other two would have arrived, too.
         client4.sendto(b"to the sim", ("193.167.0.2", 57))
         assert sim.recv(99) == b"to the sim"
         for server in (server4, server6):
@@ -79,10 +79,13 @@ def test_a_kernel_that_forwards_is_kept_from_it(hosts: ThreeHosts) -> None:
 
 
 @pytest.mark.netns
-def test_a_kernel_that_cannot_be_kept_from_it_is_refused(hosts: ThreeHosts) -> None:
+def test_a_kernel_that_still_forwards_is_an_error(hosts: ThreeHosts) -> None:
     forwards(hosts.sim)
     weak = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
-    program = "from quicmatrix.runner.network import wiring; wiring.bar_shortcuts('eth0', 'eth1')"
+    program = (
+        "from quicmatrix.runner.network.container_interfaces import prevent_kernel_forwarding\n"
+        "prevent_kernel_forwarding('eth0', 'eth1')"
+    )
     done = subprocess.run(
         hosts.sim.command(*weak, sys.executable, "-P", "-c", program),
         capture_output=True,
@@ -93,18 +96,22 @@ def test_a_kernel_that_cannot_be_kept_from_it_is_refused(hosts: ThreeHosts) -> N
 
 
 @pytest.mark.netns
-def test_neighbours_are_asked_for_and_the_silent_ones_are_everybody(hosts: ThreeHosts) -> None:
+def test_mac_addresses_are_resolved_and_unknown_ones_are_broadcast(hosts: ThreeHosts) -> None:
     hosts.sim.ip(f"neigh del {CLIENT.ipv4} dev eth0", f"neigh del {SERVER.ipv4} dev eth1")
-    wanted = {CLIENT.ipv4: "eth0", SERVER.ipv4: "eth1", NOBODY: "eth0"}
-    found = call(hosts.sim, f"wiring.neighbours({wanted!r}, 1.0)")
+    wanted = {CLIENT.ipv4: "eth0", SERVER.ipv4: "eth1", UNUSED: "eth0"}
+    found = call(hosts.sim, f"mac_addresses({wanted!r}, 1.0)")
     assert found == str(
-        {CLIENT.ipv4: CLIENT.mac, SERVER.ipv4: SERVER.mac, NOBODY: wiring.EVERYBODY}
+        {
+            CLIENT.ipv4: CLIENT.mac,
+            SERVER.ipv4: SERVER.mac,
+            UNUSED: BROADCAST_MAC,
+        }
     )
 
 
 @pytest.mark.parametrize("state", ["REACHABLE", "STALE", "DELAY", "PROBE", "PERMANENT"])
 def test_a_known_neighbour_has_an_address(state: str) -> None:
-    assert wiring.mac_of(json.dumps([{"lladdr": CLIENT.mac, "state": [state]}])) == CLIENT.mac
+    assert parse_neighbour(json.dumps([{"lladdr": CLIENT.mac, "state": [state]}])) == CLIENT.mac
 
 
 @pytest.mark.parametrize(
@@ -117,4 +124,4 @@ def test_a_known_neighbour_has_an_address(state: str) -> None:
     ],
 )
 def test_an_unknown_neighbour_has_none(table: str) -> None:
-    assert not wiring.mac_of(table)
+    assert not parse_neighbour(table)

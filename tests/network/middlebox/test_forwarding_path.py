@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from quicmatrix.runner.network.impairments.fate import Direction
-from quicmatrix.runner.network.middlebox.direction import Lane
+from quicmatrix.runner.network.middlebox.forwarding_path import ForwardingPath
 from quicmatrix.runner.network.middlebox.frame import headers
 from quicmatrix.runner.network.middlebox.port import Received
 from quicmatrix.runner.network.topology import (
@@ -45,21 +45,21 @@ def received(time_ns: int, destination: str = SERVER.ipv4, source: str = CLIENT.
     return Received(time_ns, frame, found, len(frame))
 
 
-def lane(*entries: FakeEnd) -> Lane:
-    return Lane(Direction.TO_SERVER, entries, FakeEnd(), SERVER_NETWORKS, {})
+def path(*entries: FakeEnd) -> ForwardingPath:
+    return ForwardingPath(Direction.TO_SERVER, entries, FakeEnd(), SERVER_NETWORKS, {})
 
 
 def test_time_never_goes_back() -> None:
     first, second = FakeEnd([received(5), received(3), received(7)]), FakeEnd([received(6)])
-    together = lane(first, second)
+    together = path(first, second)
     assert [one.time_ns for one in together.receive()] == [5, 5, 7, 7]
     first.queue.append(received(6))
     assert [one.time_ns for one in together.receive()] == [7]
 
 
-def test_each_end_is_asked_for_so_many() -> None:
+def test_the_limit_is_for_each_interface() -> None:
     first, second = FakeEnd([received(1)] * 20), FakeEnd([received(1)] * 20)
-    assert len(list(lane(first, second).receive(4))) == 8
+    assert len(list(path(first, second).receive(4))) == 8
     assert (len(first.queue), len(second.queue)) == (16, 16)
 
 
@@ -78,15 +78,15 @@ def test_each_end_is_asked_for_so_many() -> None:
         (CLIENT.ipv6, "fe80::2", False),
     ],
 )
-def test_only_what_is_for_the_far_side_crosses(
+def test_only_packets_to_the_far_side_are_forwarded(
     source: str, destination: str, crosses: bool
 ) -> None:
-    assert len(list(lane(FakeEnd([received(1, destination, source)])).receive())) == crosses
+    assert len(list(path(FakeEnd([received(1, destination, source)])).receive())) == crosses
 
 
-def test_a_host_may_have_an_end_of_its_own() -> None:
+def test_a_host_may_have_an_egress_interface_of_its_own() -> None:
     usual, own = FakeEnd(), FakeEnd()
     mine, others = received(0, TCP_SENDER.ipv4).headers, received(0).headers
-    one = Lane(Direction.TO_SERVER, (), usual, SERVER_NETWORKS, {mine.destination: own})
-    assert one.exit(mine.destination) is own
-    assert one.exit(others.destination) is usual
+    one = ForwardingPath(Direction.TO_SERVER, (), usual, SERVER_NETWORKS, {mine.destination: own})
+    assert one.egress(mine.destination) is own
+    assert one.egress(others.destination) is usual

@@ -1,4 +1,4 @@
-"""One direction of the middlebox: where packets come in, which may cross, and where they go out."""
+"""One direction of forwarding: its ingress and egress interfaces, and which packets it takes."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ from quicmatrix.runner.network.middlebox.port import BATCH, Received
 from quicmatrix.runner.network.topology import SIM_LEFT, SIM_RIGHT
 
 
-class End(Protocol):
-    """Hosts that packets come from and go to, behind an interface."""
+class PacketInterface(Protocol):
+    """An interface of the middlebox: a port to a real host, or a host of the middlebox's own."""
 
     def fileno(self) -> int:
         """For select()."""
 
     def receive(self, limit: int = BATCH) -> Iterator[Received]:
-        """The next IP packets that its hosts send."""
+        """The next IP packets that arrive here."""
 
     def readdressed(self, frame: bytes) -> bytes:
-        """The frame as it goes out here."""
+        """The frame with the MAC addresses with which it is sent here."""
 
     def send(self, frame: bytes) -> str:
         """Send a frame as it is; why it could not be sent, or empty."""
 
 
-class Lane:
-    """Brings packets from one side, and knows the ways on the other."""
+class ForwardingPath:
+    """Receives the packets of one direction and knows the egress interface of each."""
 
     def __init__(
         self,
         direction: Direction,
-        entries: tuple[End, ...],
-        exit_: End,
+        ingress: tuple[PacketInterface, ...],
+        egress: PacketInterface,
         networks: tuple[str, ...],
-        hosts: Mapping[bytes, End],
+        hosts: Mapping[bytes, PacketInterface],
     ) -> None:
         """Connect two sides.
 
         Args:
-            direction: Which way packets go.
-            entries: Where they come in; the most punctual one first.
-            exit_: Where they go out.
-            networks: Those of the far side, for IPv4 and IPv6.
-            hosts: Addresses that have an end of their own.
+            direction: The direction of its packets.
+            ingress: Where packets arrive; they are read in this order.
+            egress: Where packets leave.
+            networks: The IPv4 and IPv6 networks of the far side.
+            hosts: Addresses with an egress interface of their own.
         """
         self.direction = direction
-        self.entries = entries
-        self._exit = exit_
+        self.ingress = ingress
+        self._egress = egress
         self._hosts = hosts
         parsed = [ip_network(network) for network in networks]
         self._prefixes = {one.network_address.packed[: one.prefixlen // 8] for one in parsed}
         self._last_ns = 0
 
     def receive(self, limit: int = BATCH) -> Iterator[Received]:
-        """The next packets that may cross; the time never goes back from one to the next."""
-        for entry in self.entries:
-            for received in entry.receive(limit):
-                if not self._leads_to(received.headers.destination):
+        """The next packets to forward; the time never goes back from one to the next."""
+        for interface in self.ingress:
+            for received in interface.receive(limit):
+                if not self._is_forwarded(received.headers.destination):
                     continue
                 if received.time_ns >= self._last_ns:
                     self._last_ns = received.time_ns
@@ -67,15 +67,15 @@ class Lane:
                 else:
                     yield received._replace(time_ns=self._last_ns)
 
-    def exit(self, destination: bytes) -> End:
-        """Where the way to that address goes on."""
-        return self._hosts.get(destination, self._exit)
+    def egress(self, destination: bytes) -> PacketInterface:
+        """The interface through which packets to that address leave."""
+        return self._hosts.get(destination, self._egress)
 
-    def _leads_to(self, destination: bytes) -> bool:
-        """Whether that address is on the far side, and not the middlebox's own.
+    def _is_forwarded(self, destination: bytes) -> bool:
+        """Whether packets to that address are forwarded: it is a host of the far side.
 
-        So nothing of the middlebox's own traffic crosses, and no multicast or link-local packet,
-        which ARP's successor and its relatives are made of.
+        Not forwarded are packets to the middlebox itself, and multicast and link-local ones, such
+        as those of neighbour discovery.
         """
         prefix = destination[:3] if len(destination) == 4 else destination[:8]
         return prefix in self._prefixes and destination not in _OWN_ADDRESSES

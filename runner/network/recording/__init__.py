@@ -1,0 +1,1 @@
+"""What the middlebox records: captures with each datagram's fate, the link log and its lateness."""
