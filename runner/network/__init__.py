@@ -1,1 +1,1 @@
-"""The network of an attempt: its topology, the link's model and the middlebox that plays it."""
+"""The network of an attempt: its topology, the scenarios and the middlebox that emulates them."""

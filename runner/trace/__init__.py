@@ -1,1 +1,1 @@
-"""From a capture to a :class:`quicmatrix.runner.trace.model.Trace`."""
+"""Decodes captures to a :class:`quicmatrix.runner.trace.model.Trace`."""

@@ -1,1 +1,1 @@
-"""What scenarios do to packets beyond the link: loss, corruption, reordering, rebinding."""
+"""Impairments beyond the link: loss, corruption, reordering, duplication, rebinding."""

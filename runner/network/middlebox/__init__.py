@@ -1,1 +1,1 @@
-"""The middlebox: forwards packets between the two sides, and records them."""
+"""The middlebox: forwards packets between the two sides as the scenario decides."""

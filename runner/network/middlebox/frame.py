@@ -100,30 +100,32 @@ def udp_payload(found: Headers) -> tuple[int, int]:
 
 
 def source(frame: bytes, found: Headers) -> Endpoint:
-    """Where a UDP datagram comes from."""
+    """The source of a UDP datagram."""
     size = len(found.destination)
     at, port_at = _SOURCE_AT[size], found.transport_at
     return frame[at : at + size], frame[port_at] << 8 | frame[port_at + 1]
 
 
 def destination(frame: bytes, found: Headers) -> Endpoint:
-    """Where a UDP datagram goes to."""
+    """The destination of a UDP datagram."""
     port_at = found.transport_at + 2
     return found.destination, frame[port_at] << 8 | frame[port_at + 1]
 
 
 def with_source(frame: bytes, found: Headers, endpoint: Endpoint) -> bytes:
-    """The frame of a UDP datagram that comes from elsewhere, with the right checksums."""
-    return _moved(frame, found, _SOURCE_AT[len(found.destination)], found.transport_at, endpoint)
+    """The frame of a UDP datagram with another source, and the right checksums."""
+    return _with_endpoint(
+        frame, found, _SOURCE_AT[len(found.destination)], found.transport_at, endpoint
+    )
 
 
 def with_destination(frame: bytes, found: Headers, endpoint: Endpoint) -> bytes:
-    """The frame of a UDP datagram that goes elsewhere, with the right checksums."""
+    """The frame of a UDP datagram with another destination, and the right checksums."""
     size = len(found.destination)
-    return _moved(frame, found, _SOURCE_AT[size] + size, found.transport_at + 2, endpoint)
+    return _with_endpoint(frame, found, _SOURCE_AT[size] + size, found.transport_at + 2, endpoint)
 
 
-def _moved(
+def _with_endpoint(
     frame: bytes, found: Headers, address_at: int, port_at: int, endpoint: Endpoint
 ) -> bytes:
     address, port = endpoint

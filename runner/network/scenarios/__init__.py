@@ -1,1 +1,1 @@
-"""Scenario strings of quic-network-simulator, and what each of them means."""
+"""Scenarios: quic-network-simulator's strings, parsed to a link and an impairment."""

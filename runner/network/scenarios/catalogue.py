@@ -142,7 +142,7 @@ SCENARIOS = (
     ),
     ScenarioKind(
         "drop-rate",
-        "Loses UDP datagrams at random.",
+        "Drops UDP datagrams at random.",
         (*_rates("lost"), *_bursts("losses")),
         _drop_rate,
     ),
@@ -154,7 +154,7 @@ SCENARIOS = (
     ),
     ScenarioKind(
         "droplist",
-        "Loses chosen UDP datagrams.",
+        "Drops the UDP datagrams with the given numbers.",
         tuple(
             Parameter(
                 f"drops_{way}",
@@ -168,7 +168,7 @@ SCENARIOS = (
     ),
     ScenarioKind(
         "blackhole",
-        "Works for a while, then loses everything for a while.",
+        "Drops all packets during outages.",
         (
             Parameter("on", Kind.DURATION, "how long it works before each outage"),
             Parameter("off", Kind.PERIOD, "how long an outage lasts"),
@@ -176,7 +176,7 @@ SCENARIOS = (
             Parameter(
                 "direction",
                 Kind.CHOICE,
-                "which direction suffers",
+                "which direction has outages",
                 required=False,
                 default="both",
                 choices=("both", "toclient", "toserver"),
@@ -186,7 +186,7 @@ SCENARIOS = (
     ),
     ScenarioKind(
         "rebind",
-        "Puts the client behind a NAT that forgets: every flow goes on from another port.",
+        "Puts the client behind a NAT that rebinds: every flow continues from another port.",
         (
             Parameter("first-rebind", Kind.PERIOD, "when it happens for the first time"),
             Parameter(
@@ -216,7 +216,7 @@ SCENARIOS = (
     ),
     ScenarioKind(
         "reorder",
-        "Holds UDP datagrams back at random, so that later ones overtake them.",
+        "Delays UDP datagrams at random, so that later ones overtake them.",
         (
             *_rates("held back"),
             Parameter(

@@ -76,12 +76,12 @@ def parse_scenario(text: str) -> Scenario:
     given = _split(name, arguments, parameters)
     values: dict[str, Value] = {}
     for parameter in kind.parameters:
-        text = given.get(parameter.name, parameter.default)
+        written = given.get(parameter.name, parameter.default)
         if parameter.required and parameter.name not in given:
             raise UserError(
                 f"scenario {name}: --{parameter.name} is missing", parameter.explanation
             )
-        values[parameter.name] = read_value(name, parameter, text) if text else None
+        values[parameter.name] = read_value(name, parameter, written) if written else None
     return Scenario(kind, MappingProxyType(values))
 
 
