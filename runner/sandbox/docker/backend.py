@@ -8,7 +8,6 @@ found again.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -31,7 +30,7 @@ from quicmatrix.runner.sandbox.docker.preflight import try_out
 from quicmatrix.runner.sandbox.label import Label, Runner
 from quicmatrix.runner.sandbox.model import Folders, Form, Limits, SandboxError
 from quicmatrix.runner.sandbox.netns import cgroup, privileges
-from quicmatrix.runner.sandbox.netns.holder import SCRIPT, finish
+from quicmatrix.runner.sandbox.netns.holder import finish
 from quicmatrix.runner.sandbox.netns.host import NetnsHost
 from quicmatrix.runner.sandbox.topology import Joined
 from quicmatrix.runner.trace.model import Side as Role
@@ -143,7 +142,7 @@ class DockerBackend:
                 label=mark,
                 group=cgroup.Group(),
                 grace_s=self._stop_grace_s,
-                visible=(Path(sys.prefix), Path(sys.base_prefix), SCRIPT.parent),
+                visible=(),
             )
             client, server = (
                 self._host(Side(name, scratch.name, mark, folders, limits))

@@ -1,8 +1,9 @@
-"""The process that is a host: its namespaces live as long as it does, and it as long as we do.
+"""The processes that keep a host's namespaces alive, until the runner closes a pipe or dies.
 
-``unshare`` makes the namespaces and waits outside of the PID namespace; ``host.sh``, PID 1 inside,
-builds the file system and then waits for the end of its standard input. The other end of that pipe
-is held here and nowhere else, so whatever ends the runner, even SIGKILL, ends the host.
+unshare(1) makes the namespaces and waits outside of the PID namespace. PID 1 inside makes the file
+system (:mod:`quicmatrix.runner.sandbox.netns.filesystem`) and then waits for the end of its
+standard input. The other end of that pipe is open in the runner only, so whatever ends the runner,
+even SIGKILL, ends the host.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import TypeVar
 
 from quicmatrix.runner.sandbox.model import SandboxError
 
-SCRIPT = Path(__file__).with_name("host.sh")
 SEARCH_PATH = os.pathsep.join(("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
 """Where root's tools are, which the PATH of other users may lack."""
 BUILD_S = 20.0
@@ -45,7 +45,7 @@ class Holder:
         """Wait until the host is built.
 
         Raises:
-            SandboxError: The script failed.
+            SandboxError: The command failed.
         """
         assert self.process.stdout is not None
         said: list[str] = []
@@ -121,8 +121,8 @@ def alive(process: Path) -> bool:
     return state not in ("Z", "X") or int(fields[16]) > 1  # proc(5): num_threads
 
 
-async def hold(arguments: Sequence[str], environment: Mapping[str, str]) -> Holder:
-    """Start to build a host; the arguments are those of ``host.sh build``.
+async def hold(command: Sequence[str], environment: Mapping[str, str]) -> Holder:
+    """Run a command, which prints ``ready PID`` in the end, as PID 1 of new namespaces.
 
     Not to be cancelled, since whoever calls it has to end the host.
     """
@@ -131,7 +131,7 @@ async def hold(arguments: Sequence[str], environment: Mapping[str, str]) -> Hold
         process = await asyncio.create_subprocess_exec(
             *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts"),
             *("--fork", "--kill-child=KILL"),
-            *("sh", str(SCRIPT), "build", *arguments),
+            *command,
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -13,16 +13,15 @@ from quicmatrix.runner.network.topology import SIM_LEFT, SIM_RIGHT, hosts_file
 from quicmatrix.runner.sandbox.label import RUN_VARIABLE, Label, environment
 from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Folders, Launch, LaunchError, Limits, SandboxError
-from quicmatrix.runner.sandbox.netns import cgroup
+from quicmatrix.runner.sandbox.netns import cgroup, filesystem
 from quicmatrix.runner.sandbox.netns.cgroup import Group
-from quicmatrix.runner.sandbox.netns.holder import SCRIPT, Holder, finish, hold, run_tool
-from quicmatrix.runner.sandbox.netns.process import NetnsProcess, needed, start, sweep
+from quicmatrix.runner.sandbox.netns.filesystem import SIDE_FOLDERS
+from quicmatrix.runner.sandbox.netns.holder import Holder, finish, hold, run_tool
+from quicmatrix.runner.sandbox.netns.process import NetnsProcess, interpreter, needed, start, sweep
 
-PRIVATE = tuple(
-    Path(name)
-    for name in ("/tmp", "/run", "/dev", "/www", "/certs", "/downloads", "/logs", "/proc", "/sys")  # noqa: S108 - not to write there
-)
-"""What a side has of its own instead of the machine's; host.sh says the same."""
+SCRIPT = (*interpreter(), filesystem.__file__)
+PRIVATE = tuple(Path("/", name) for name in SIDE_FOLDERS)
+"""What a side has of its own instead of the machine's."""
 OTHER_ENTRIES = 65536
 """Inodes in /logs, in /tmp and in /dev/shm."""
 
@@ -99,7 +98,8 @@ class NetnsHost:
         root.mkdir()
 
         async def start() -> None:
-            self._holder = await hold(self._arguments(root), environment(self.label))
+            command = (*SCRIPT, "build", *self._arguments(root))
+            self._holder = await hold(command, environment(self.label))
 
         await finish(start())
 
@@ -140,20 +140,23 @@ class NetnsHost:
             self._holder.release()
 
     def _arguments(self, root: Path) -> tuple[str, ...]:
-        limits = self.limits
-        other = f"size={limits.temporary_bytes},nr_inodes={OTHER_ENTRIES}"
+        folders, limits = self.folders, self.limits
+        if not self.contained:
+            return (self.name, str(root), "", *("bind", "/logs", str(folders.sim_logs.absolute())))
+        www = ("bind", "/www", str(folders.www.absolute()))
+        temporary = f"mode=1777,size={limits.temporary_bytes},nr_inodes={OTHER_ENTRIES}"
+        # The folder itself is an inode too.
+        downloads = f"size={limits.downloads_bytes},nr_inodes={limits.downloads_entries + 1}"
+        logs = f"size={limits.logs_bytes},nr_inodes={OTHER_ENTRIES}"
         return (
-            "contained" if self.contained else "open",
-            str(root),
-            self.name,
-            hosts_file(SIM_LEFT if self.name == "client" else SIM_RIGHT),
-            str(self.folders.www.absolute()) if self.name == "server" else "",
-            str(self.folders.certs.absolute()),
-            str(self.folders.sim_logs.absolute()),
-            # The folder itself is an inode too.
-            f"size={limits.downloads_bytes},nr_inodes={limits.downloads_entries + 1}",
-            f"size={limits.logs_bytes},nr_inodes={OTHER_ENTRIES}",
-            other,
+            *(self.name, str(root), hosts_file(SIM_LEFT if self.name == "client" else SIM_RIGHT)),
+            *(www if self.name == "server" else ("tmpfs", "/www", "")),
+            *("bind", "/certs", str(folders.certs.absolute())),
+            *("tmpfs", "/dev/shm", temporary),  # noqa: S108 - its own
+            *("tmpfs", "/tmp", temporary),  # noqa: S108
+            *("tmpfs", "/downloads", f"mode=777,{downloads}"),
+            *("tmpfs", "/logs", f"mode=777,{logs}"),
+            *("tmpfs", "/run", "mode=755,size=1m,nr_inodes=1k"),
         )
 
     async def _expose(self, paths: Sequence[Path]) -> None:
@@ -164,7 +167,7 @@ class NetnsHost:
         if hidden:
             outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
             root = str(self.scratch / self.name)
-            await run_tool(*outside, "sh", str(SCRIPT), "expose", root, *map(str, hidden))
+            await run_tool(*outside, *SCRIPT, "show", str(self.holder.pid), root, *map(str, hidden))
             self._exposed.update(hidden)
 
 

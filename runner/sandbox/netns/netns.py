@@ -20,7 +20,7 @@ from quicmatrix.runner.sandbox import label
 from quicmatrix.runner.sandbox.label import Label, Runner
 from quicmatrix.runner.sandbox.model import Folders, Form, Limits
 from quicmatrix.runner.sandbox.netns import cgroup, privileges
-from quicmatrix.runner.sandbox.netns.holder import SCRIPT, finish
+from quicmatrix.runner.sandbox.netns.holder import finish
 from quicmatrix.runner.sandbox.netns.host import NetnsHost
 from quicmatrix.runner.sandbox.topology import Joined
 from quicmatrix.runner.trace.model import Side
@@ -49,7 +49,7 @@ class NetnsBackend:
     ) -> None:
         self._scratch = scratch or Path(tempfile.gettempdir())
         self._stop_grace_s = stop_grace_s
-        self._visible = (Path(sys.prefix), Path(sys.base_prefix), SCRIPT.parent, *visible)
+        self._visible = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parent, *visible)
 
     @property
     def form(self) -> Form:
@@ -80,7 +80,7 @@ class NetnsBackend:
             UserError: They cannot; the hint says what to do.
         """
         privileges.check()
-        return ()
+        return privileges.reachable_sockets()
 
     @asynccontextmanager
     async def sandbox(

@@ -14,10 +14,9 @@ from quicmatrix.runner.sandbox.netns.holder import tool_environment
 MARKER = "QUICMATRIX_USER_NAMESPACE"
 """In the environment of a runner that :func:`enter_user_namespace` has started over."""
 TOOLS = {
-    **dict.fromkeys(
-        ("unshare", "nsenter", "setpriv", "mount", "umount", "pivot_root"), "util-linux"
-    ),
-    **dict.fromkeys(("chroot", "cat", "cp", "realpath"), "coreutils"),
+    **dict.fromkeys(("unshare", "nsenter", "setpriv"), "util-linux"),
+    "mount": "mount",
+    "cat": "coreutils",
     "ip": "iproute2",
 }
 """Every program that is used, and the package that it comes with."""
@@ -26,8 +25,9 @@ ALL_USERS = ["0", "0", "4294967295"]
 """The uid_map of the machine's own user namespace (user_namespaces(7))."""
 CHECK_S = 20.0
 
-TRIAL = (
-    *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "sh", "-euc"),
+UNSHARE = ("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork")
+PREFLIGHT = (
+    *(*UNSHARE, "sh", "-euc"),
     """
     mount -n -t proc proc /proc
     mount -n -t tmpfs tmpfs /proc/tty
@@ -35,7 +35,11 @@ TRIAL = (
     ip link add name left type veth peer name right
     """,
 )
-"""In small what a sandbox needs, without a trace."""
+"""The operations of the kernel that a sandbox needs, in namespaces that end with the command."""
+OVERLAY_PREFLIGHT = (
+    *(*UNSHARE, "mount", "-n", "-t", "overlay"),
+    *("-o", "ro,lowerdir=/usr/bin:/usr/share", "overlay", "/usr"),
+)
 
 
 def find_tool(name: str) -> str | None:
@@ -61,13 +65,19 @@ def check() -> None:
             "run it as root, or allow user namespaces: sysctl user.max_user_namespaces=10000"
             " kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0",
         )
-    trial = TRIAL if privileged() else (*USER_NAMESPACE, *TRIAL)
-    problem = _problem(trial)
-    if problem:
+    if problem := _problem(_as_root(PREFLIGHT)):
         raise UserError(
             f"network namespaces cannot be made here: {problem}",
             "in a container, give it --privileged; elsewhere run it as root",
         )
+
+
+def reachable_sockets() -> Sequence[str]:
+    """A line for the user where overlays are refused: endpoints can reach sockets on disk."""
+    problem = _problem(_as_root(OVERLAY_PREFLIGHT))
+    if not problem:
+        return ()
+    return (f"endpoints can reach sockets and FIFOs on this machine's disks: {problem}",)
 
 
 def check_real_root() -> None:
@@ -114,6 +124,11 @@ def privileged() -> bool:
 def user_namespace_allowed() -> bool:
     """Whether we can become root of a user namespace."""
     return find_tool("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
+
+
+def _as_root(command: Sequence[str]) -> Sequence[str]:
+    """A command as root of a user namespace, if we may make no other namespaces without."""
+    return command if privileged() else (*USER_NAMESPACE, *command)
 
 
 def _problem(command: Sequence[str]) -> str:

@@ -4,12 +4,14 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from quicmatrix.runner.sandbox.model import SandboxError
 from quicmatrix.runner.sandbox.netns.host import PRIVATE, to_expose
+from tests.support.machine_sockets import NOT_REACHED, PROBE, REACHED, listening
 from tests.support.one_sandbox import REPOSITORY, SMALL, Stage, one_sandbox, until
 
 netns = pytest.mark.netns
@@ -106,6 +108,95 @@ def test_the_sockets_and_disks_of_the_machine_are_not_there(tmp_path: Path) -> N
 
 
 @netns
+def test_no_socket_and_no_fifo_of_the_machine_can_be_reached(tmp_path: Path) -> None:
+    """Neither on its disks, nor in a program's own folder below its /tmp."""
+
+    async def story() -> tuple[str, str]:
+        async with one_sandbox(tmp_path) as stage:
+            side, log = await stage.start(
+                stage.client, "python3", "-c", PROBE, str(on_disk), ".", cwd=own
+            )
+            assert (await side.wait()).code == 0, log.read_text()
+            sim, sim_log = await stage.start(stage.sim, "python3", "-c", PROBE, str(on_disk))
+            assert (await sim.wait()).code == 0
+            return log.read_text(), sim_log.read_text()
+
+    own = tmp_path / "own"
+    own.mkdir()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        on_disk = Path(name)
+        with listening(on_disk), listening(own):
+            assert asyncio.run(story()) == (NOT_REACHED * 2, REACHED)
+
+
+ON_THE_CLIENT = """
+import asyncio, sys
+from pathlib import Path
+from tests.support.one_sandbox import one_sandbox
+
+async def main():
+    async with one_sandbox(Path(sys.argv[1])) as stage:
+        print((await stage.shell(stage.client, sys.argv[2]))[1])
+
+asyncio.run(main())
+"""
+
+
+def on_another_machine(prepare: str, folder: Path, script: str) -> list[str]:
+    """The words that a script prints on a client, after another one has changed our mounts."""
+    done = subprocess.run(
+        [
+            *("unshare", "--mount", "sh", "-euc", f'{prepare}; exec "$@"', "sh"),
+            *(sys.executable, "-c", ON_THE_CLIENT, str(folder), script),
+        ],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@netns
+def test_mounts_below_a_folder_of_the_machine_are_visible(tmp_path: Path) -> None:
+    prepare = """
+        mount -n -t tmpfs tmpfs /var/lib/dpkg
+        echo first >/var/lib/dpkg/file
+        mkdir /var/lib/dpkg/below
+        mount -n -t tmpfs tmpfs /var/lib/dpkg/below
+        echo second >/var/lib/dpkg/below/file
+        : >/var/lib/dpkg/hidden
+        mount -n --bind /var/lib/dpkg/file /var/lib/dpkg/hidden"""
+    look = "cd /var/lib/dpkg; cat file below/file hidden; ls /var"
+    for namespace in ("", '; set -- unshare --user --map-root-user --mount -- "$@"'):
+        (place := tmp_path / str(len(namespace))).mkdir()
+        said = on_another_machine(prepare + namespace, place, look)
+        assert said == ["first", "second", "first", *sorted(e.name for e in Path("/var").iterdir())]
+
+
+@netns
+def test_names_are_known_on_a_machine_that_has_none(tmp_path: Path) -> None:
+    for name in ("upper", "work", "sandbox"):
+        (tmp_path / name).mkdir()
+    layers = f"lowerdir=/etc,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    prepare = f"mount -t overlay -o {layers} overlay /etc; rm -f /etc/hosts"
+    look = "getent hosts server6; ls /etc/passwd"
+    first, *_, last = on_another_machine(prepare, tmp_path / "sandbox", look)
+    assert (first, last) == ("fd00:cafe:cafe:100::100", "/etc/passwd")
+
+
+@netns
+def test_names_are_known_where_the_kernel_refuses_overlays(tmp_path: Path) -> None:
+    """As it does for a third one on top of each other."""
+    again = "mount -n -t overlay -o ro,lowerdir=/etc:/usr/share overlay /etc"
+    look = "getent hosts server6; ls /etc/passwd; ! echo >/etc/hosts"
+    first, *rest = on_another_machine(f"{again}; {again}", tmp_path, look)
+    assert (first, "/etc/passwd" in rest) == ("fd00:cafe:cafe:100::100", True)
+    assert " ".join(rest).endswith("Read-only file system")
+
+
+@netns
 def test_a_host_has_its_name_and_knows_the_others(tmp_path: Path) -> None:
     async def story() -> list[str]:
         async with one_sandbox(tmp_path) as stage:
@@ -117,38 +208,6 @@ def test_a_host_has_its_name_and_knows_the_others(tmp_path: Path) -> None:
     assert client.split()[3] == "fd00:cafe:cafe::2"
     assert server.split()[0] == "server"
     assert server.split()[3] == "fd00:cafe:cafe:100::2"
-
-
-@netns
-def test_names_are_known_on_a_machine_that_has_none(tmp_path: Path) -> None:
-    (tmp_path / "layers/upper").mkdir(parents=True)
-    (tmp_path / "layers/work").mkdir()
-    (tmp_path / "sandbox").mkdir()
-    story = f"""
-import asyncio
-import os
-import subprocess
-import sys
-from pathlib import Path
-from one_sandbox import one_sandbox
-
-async def story():
-    async with one_sandbox(Path({str(tmp_path / "sandbox")!r})) as stage:
-        print((await stage.shell(stage.client, "getent hosts server6; ls /etc/passwd"))[1])
-
-asyncio.run(story())
-"""
-    layers = f"lowerdir=/etc,upperdir={tmp_path}/layers/upper,workdir={tmp_path}/layers/work"
-    without_hosts = f'mount -t overlay -o {layers} overlay /etc && rm -f /etc/hosts && exec "$@"'
-    said = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", without_hosts, "sh", sys.executable, "-c", story],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    first, *_, last = said.stdout.split()
-    assert (first, last) == ("fd00:cafe:cafe:100::100", "/etc/passwd")
 
 
 @netns
@@ -298,7 +357,7 @@ def test_what_leads_out_of_tmp_is_not_followed(tmp_path: Path, project: Path) ->
         async with one_sandbox(tmp_path) as stage:
             how, _ = await stage.shell(stage.client, f"ln -s /var/tmp /tmp/{outside}")
             assert how.code == 0
-            with pytest.raises(SandboxError, match="expose"):
+            with pytest.raises(SandboxError, match=r"filesystem\.py show"):
                 await stage.start(stage.client, "./bin/program", cwd=project)
 
     before = set(Path("/var/tmp").iterdir())

@@ -114,7 +114,7 @@ def test_what_cannot_be_made_says_why_and_leaves_nothing(tmp_path: Path) -> None
 RUNNER = """
 import asyncio, json, sys
 from pathlib import Path
-from one_sandbox import one_sandbox
+from tests.support.one_sandbox import one_sandbox
 
 async def main():
     async with one_sandbox(Path(sys.argv[1]), run_id=sys.argv[2]) as stage:
