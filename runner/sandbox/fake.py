@@ -202,6 +202,7 @@ class FakeBackend:
         mounts = {
             "client": {"/certs": folders.certs},
             "server": {"/certs": folders.certs, "/www": folders.www},
-            "sim": {"/logs": folders.sim_logs},
         }
-        return FakeHost(name, root, mounts[name], self.programs.get(name), self.stop_grace_s)
+        return FakeHost(
+            name, root, mounts.get(name, {}), self.programs.get(name), self.stop_grace_s
+        )

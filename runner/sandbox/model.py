@@ -106,8 +106,6 @@ class Folders:
     """/www of the server, read-only."""
     certs: Path
     """/certs of both sides, read-only."""
-    sim_logs: Path
-    """/logs of the sim, writable, without limit: the sim is ours."""
 
 
 class Sandbox(Protocol):

@@ -1,12 +1,11 @@
 """The file system of a host: a script, run by the runner's own Python, that makes its mounts.
 
-    filesystem.py build NAME ROOT HOSTS [KIND PATH WHAT]...   as PID 1 of new namespaces
+    filesystem.py build NAME [ROOT HOSTS [KIND PATH WHAT]...]  as PID 1 of new namespaces
     filesystem.py show PID STAGE PATH...      in a mount namespace with the machine's root
 
-``build`` assembles the host's root on a tmpfs, moves into it, prints ``ready PID`` and waits for
-the end of its standard input. That comes when the runner closes the pipe or dies, and then the
-kernel kills everything in the PID namespace. ``show`` mounts more of the machine on a host that
-runs.
+``build`` makes the mounts, prints ``ready PID`` and waits for the end of its standard input. That
+comes when the runner closes the pipe or dies, and then the kernel kills everything in the PID
+namespace. ``show`` mounts more of the machine on a side that runs.
 
 A side sees the machine's folders through read-only overlay mounts. A socket or a FIFO has an inode
 of its own there, to which nobody listens, so none of the machine's can be reached. Where the kernel
@@ -25,7 +24,7 @@ from contextlib import suppress
 
 RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 """Flags of mount(2) as well as of mount_setattr(2)."""
-MS_BIND, MS_REC, MS_UNBINDABLE = 0x1000, 0x4000, 0x20000
+MS_BIND, MS_REC = 0x1000, 0x4000
 MNT_DETACH = 2
 CLONE_NEWNS = 0x20000
 OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
@@ -37,7 +36,6 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 DEVICE_LINKS = ("fd", "stdin", "stdout", "stderr")
 SIDE_FOLDERS = ("proc", "sys", "dev", "run", "tmp", "www", "certs", "downloads", "logs")
 """What a side has of its own instead of the machine's."""
-SIM_FOLDERS = ("proc", "sys", "logs")
 PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 """Entries of /proc by which the machine could be changed."""
 IPV4_SETTINGS = ("forwarding", "send_redirects", "accept_redirects", "rp_filter")
@@ -47,47 +45,36 @@ IPV6_SETTINGS = (
 )
 
 
-def build(name: str, root: str, hosts: str, *mounts: str) -> None:
-    """Make a host's root, move into it, and keep its namespaces until standard input ends.
+def build(name: str, root: str = "", hosts: str = "", *mounts: str) -> None:
+    """Make a host's mounts, and keep its namespaces until standard input ends.
 
     Args:
         name: The host name.
-        root: An empty folder, to assemble the root in.
-        hosts: The text of /etc/hosts; empty for the sim, which sees the machine as it is.
+        root: An empty folder to assemble a side's root in; none for the sim, which keeps the
+            machine's, since it runs programs of ours only.
+        hosts: The text of a side's /etc/hosts.
         mounts: Three words each: ``bind PATH SOURCE`` or ``tmpfs PATH OPTIONS``, which without
             options is empty and read-only.
     """
     outer_pid = os.readlink("/proc/self")  # this /proc still counts as the runner does
     view = View()
     call("unshare", CLONE_NEWNS)
-    mount("root", root, "tmpfs", NOSUID, "mode=755,size=4m")
-    if hosts:
+    if root:
         make_side(root, hosts, view)
-    else:
-        make_sim(root)
     for kind, path, what in zip(mounts[::3], mounts[1::3], mounts[2::3], strict=True):
         if kind == "bind":
-            bind(what, root + path, RDONLY | NODEV if hosts else 0)
+            bind(what, root + path, RDONLY | NODEV)
         else:
             mount("tmpfs", root + path, "tmpfs", NOSUID | NODEV | (0 if what else RDONLY), what)
-    if hosts:
-        for entry in os.scandir("/run"):  # NixOS finds all its programs through a link there
-            if entry.is_symlink():
-                os.symlink(os.readlink(entry.path), root + entry.path)
     mount("proc", f"{root}/proc", "proc", NOSUID | NODEV | NOEXEC)
     try:  # of the host's own network namespace
         mount("sysfs", f"{root}/sys", "sysfs", RDONLY | NOSUID | NODEV | NOEXEC)
     except OSError:  # forbidden in containers that hide a part of it
         bind("/sys", f"{root}/sys", RDONLY | NODEV)
     silence_network()
-
-    os.chdir(root)
-    call("pivot_root", ".", ".")
-    call("umount2", ".", MNT_DETACH)
-    os.chdir("/")
     call("sethostname", name, len(name))
-    if hosts:
-        finish_side(hosts)
+    if root:
+        finish_side(root, hosts)
     os.write(sys.stdout.fileno(), f"ready {outer_pid}\n".encode())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # inherited: the kernel reaps orphans by itself
     os.dup2(os.open("/dev/null", os.O_WRONLY), sys.stdout.fileno())
@@ -95,7 +82,8 @@ def build(name: str, root: str, hosts: str, *mounts: str) -> None:
 
 
 def make_side(root: str, hosts: str, view: View) -> None:
-    """What the client's and the server's root show of the machine, and places for their own."""
+    """Mount the root of the client or the server, with what it shows of the machine."""
+    mount("root", root, "tmpfs", NOSUID, "mode=755,size=4m")
     for name in (*SIDE_FOLDERS, "etc"):
         os.mkdir(f"{root}/{name}")
     with open(f"{root}/etc/hosts", "w", encoding="ascii") as file:
@@ -111,11 +99,18 @@ def make_side(root: str, hosts: str, view: View) -> None:
     os.mkdir(f"{root}/dev/shm")  # noqa: S108 - its own
 
 
-def finish_side(hosts: str) -> None:
-    """What can be done only in a side's root."""
+def finish_side(root: str, hosts: str) -> None:
+    """Move into a side's root, and make there what can be made only then."""
+    for entry in os.scandir("/run"):  # NixOS finds all its programs through a link there
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), root + entry.path)
+    os.chdir(root)
+    call("pivot_root", ".", ".")
+    call("umount2", ".", MNT_DETACH)
+    os.chdir("/")
     with open("/etc/hosts", "rb") as file:
-        same = file.read() == hosts.encode()
-    if not same:  # an overlay was refused
+        complete = file.read() == hosts.encode()
+    if not complete:  # an overlay was refused
         with open("/run/hosts", "x", encoding="ascii") as copy:
             copy.write(hosts)
         bind("/run/hosts", "/etc/hosts", RDONLY | NOSUID | NODEV)
@@ -127,24 +122,6 @@ def finish_side(hosts: str) -> None:
             bind(path, path, RDONLY | NOSUID | NODEV | NOEXEC)
     set_flags("/dev", RDONLY | NOSUID)
     set_flags("/", RDONLY | NOSUID)
-
-
-def make_sim(root: str) -> None:
-    """All of the machine, as it is: the sim runs programs of ours only."""
-    mount("none", root, None, MS_UNBINDABLE)  # or binding the folder that it is in would recurse
-    for name in SIM_FOLDERS:
-        os.mkdir(f"{root}/{name}")
-    for entry in os.scandir("/"):
-        target = root + entry.path
-        if entry.name in SIM_FOLDERS:
-            continue
-        if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), target)
-        elif entry.is_dir():
-            os.mkdir(target)
-            bind(entry.path, target, 0)
-        elif entry.is_file():
-            bind_file(entry.path, target, 0)
 
 
 def show(pid: str, stage: str, *paths: str) -> None:
@@ -267,16 +244,18 @@ def call(function: str | int, *arguments: str | bytes | int | None) -> int:
     Raises:
         OSError: It failed; its file name is the last path among the arguments.
     """
-    library = ctypes.CDLL(None, use_errno=True)
-    words = [
-        ctypes.c_long(word)
-        if isinstance(word, int)
-        else os.fsencode(word)
+    words = arguments
+    if isinstance(function, int):
+        function, words = "syscall", (function, *arguments)
+    converted = (
+        os.fsencode(word)
         if isinstance(word, str)
+        else ctypes.c_long(word)
+        if isinstance(word, int)
         else word
-        for word in ((function, *arguments) if isinstance(function, int) else arguments)
-    ]
-    result: int = getattr(library, function if isinstance(function, str) else "syscall")(*words)
+        for word in words
+    )
+    result: int = getattr(ctypes.CDLL(None, use_errno=True), function)(*converted)
     if result < 0:
         paths = [word for word in arguments if isinstance(word, str) and "/" in word]
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), *paths[-1:])

@@ -80,7 +80,7 @@ class NetnsHost:
         """Where a folder of the host is for us, while the sandbox lasts."""
         if self.contained:
             return self.holder.root / path.lstrip("/")
-        return self.folders.sim_logs if path.rstrip("/") == "/logs" else Path(path)
+        return Path(path)
 
     async def settle(self, ended: NetnsProcess) -> None:
         """Kill what a program left behind, if no other program runs here."""
@@ -142,7 +142,7 @@ class NetnsHost:
     def _arguments(self, root: Path) -> tuple[str, ...]:
         folders, limits = self.folders, self.limits
         if not self.contained:
-            return (self.name, str(root), "", *("bind", "/logs", str(folders.sim_logs.absolute())))
+            return (self.name,)
         www = ("bind", "/www", str(folders.www.absolute()))
         temporary = f"mode=1777,size={limits.temporary_bytes},nr_inodes={OTHER_ENTRIES}"
         # The folder itself is an inode too.
