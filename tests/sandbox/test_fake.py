@@ -80,7 +80,7 @@ def test_everything_that_can_go_wrong_can_be_played(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="no room"):
         asyncio.run(enter(FakeBackend({}, fault="no room")))
     with pytest.raises(SandboxError, match="crumbs"):
-        asyncio.run(enter(FakeBackend({"client": succeed}, dirt="crumbs")))
+        asyncio.run(enter(FakeBackend({"client": succeed}, removal_problem="crumbs")))
     with pytest.raises(UserError, match="not today"):
         FakeBackend({}, refusal=UserError("not today")).check()
     FakeBackend({}).check()

@@ -56,7 +56,7 @@ def build(name: str, root: str = "", hosts: str = "", *mounts: str) -> None:
         mounts: Three words each: ``bind PATH SOURCE`` or ``tmpfs PATH OPTIONS``, which without
             options is empty and read-only.
     """
-    outer_pid = os.readlink("/proc/self")  # this /proc still counts as the runner does
+    outer_pid = os.readlink("/proc/self")  # this /proc is the runner's
     view = View()
     call("unshare", CLONE_NEWNS)
     if root:

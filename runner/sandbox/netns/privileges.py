@@ -1,4 +1,4 @@
-"""Whether namespaces can be made here: as root, or as root of a user namespace of our own."""
+"""Privileges for namespaces: as root, or as root of a user namespace of our own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.sandbox.netns.holder import tool_environment
 
 MARKER = "QUICMATRIX_USER_NAMESPACE"
-"""In the environment of a runner that :func:`enter_user_namespace` has started over."""
+"""In the environment of a runner that :func:`enter_user_namespace` has executed again."""
 TOOLS = {
     **dict.fromkeys(("unshare", "nsenter", "setpriv"), "util-linux"),
     "mount": "mount",
     "cat": "coreutils",
     "ip": "iproute2",
 }
-"""Every program that is used, and the package that it comes with."""
+"""The programs that are used, with their Debian packages."""
 CAP_SYS_ADMIN = 21
 ALL_USERS = ["0", "0", "4294967295"]
 """The uid_map of the machine's own user namespace (user_namespaces(7))."""
@@ -43,15 +43,15 @@ OVERLAY_PREFLIGHT = (
 
 
 def find_tool(name: str) -> str | None:
-    """Where a tool of the machine's is, also where only root's PATH leads; None if nowhere."""
+    """The path of a tool, searched in root's PATH too; None if there is none."""
     return shutil.which(name, path=tool_environment()["PATH"])
 
 
 def check() -> None:
-    """Find out whether sandboxes can be made.
+    """Check that sandboxes can be made.
 
     Raises:
-        UserError: They cannot; the hint says what to do.
+        UserError: They cannot be made; the hint says what to do.
     """
     missing = {tool: package for tool, package in TOOLS.items() if find_tool(tool) is None}
     if missing:
@@ -81,15 +81,15 @@ def reachable_sockets() -> Sequence[str]:
 
 
 def check_real_root() -> None:
-    """Find out whether namespaces can be made and joined with those that others have made.
+    """Check that we may enter namespaces of other processes, e.g. of containers.
 
     Raises:
-        UserError: They cannot.
+        UserError: We may not.
     """
     mapping = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
     if not privileged() or mapping != ALL_USERS:
         raise UserError(
-            "--backend docker needs root: it wires the networks of containers",
+            "--backend docker needs root: it configures the networks of containers",
             "sudo quicmatrix run ..., or run quicmatrix/runner, its image (docs/images.md)",
         )
     check()
@@ -99,13 +99,13 @@ USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--")
 
 
 def enter_user_namespace(argv: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Start the runner over as root of its own user namespace, if it needs that and can have it.
+    """Execute the runner again as root of a new user namespace, if needed and possible.
 
-    Comes back if it does not or cannot; :func:`check` then says why. Call it first of all, since
-    nothing of this process survives.
+    Returns if it is not; :func:`check` then says why. Call it first of all, since execve(2)
+    replaces this process.
 
     Args:
-        argv: The command that starts this very program; ``sys.orig_argv``.
+        argv: The command of this program; ``sys.orig_argv``.
         environment: Its environment; ``os.environ``.
     """
     if privileged() or MARKER in environment or not user_namespace_allowed():
@@ -115,19 +115,19 @@ def enter_user_namespace(argv: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def privileged() -> bool:
-    """Whether we may make namespaces: root may not be, in a container."""
+    """Whether we have CAP_SYS_ADMIN, which root has not got in most containers."""
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
     return bool(int(effective.split()[1], 16) >> CAP_SYS_ADMIN & 1)
 
 
 def user_namespace_allowed() -> bool:
-    """Whether we can become root of a user namespace."""
+    """Whether we may make a user namespace."""
     return find_tool("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
 
 
 def _as_root(command: Sequence[str]) -> Sequence[str]:
-    """A command as root of a user namespace, if we may make no other namespaces without."""
+    """A command, run as root of a user namespace if we have not got the privileges."""
     return command if privileged() else (*USER_NAMESPACE, *command)
 
 

@@ -223,10 +223,10 @@ def test_a_dead_host_is_the_machines_fault_and_not_its_programs(tmp_path: Path) 
         async with one_sandbox(tmp_path) as stage:
             process, _ = await stage.start(stage.server, "sleep", "1000")
             os.kill(stage.server.holder.pid, signal.SIGKILL)
-            with pytest.raises(SandboxError, match="died under its programs"):
+            with pytest.raises(SandboxError, match="died before its programs"):
                 await process.wait()
 
-    with pytest.raises(SandboxError, match="died under its programs"):
+    with pytest.raises(SandboxError, match="died before its programs"):
         asyncio.run(story())
     assert remains(tmp_path, str(tmp_path)) == []
 

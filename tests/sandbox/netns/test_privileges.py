@@ -46,7 +46,7 @@ async def main():
         process, log = await stage.start(stage.client, "python3", "-c", PROBE, *sys.argv[2:])
         await process.wait()
         stopped = await server.stop()
-        left = stage.client.holder.crowded()
+        left = stage.client.holder.has_processes()
     print(json.dumps({
         "code": how.code, "said": said, "private": private.code, "stopped": stopped.signal,
         "reached": log.read_text(), "count": int(count), "left": left, "uid": os.geteuid(),
