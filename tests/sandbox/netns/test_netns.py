@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quicmatrix.runner.sandbox.model import Limits, SandboxError
+from quicmatrix.runner.sandbox.model import Exit, Limits, SandboxError
 from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
 from tests.support.one_sandbox import REPOSITORY, SMALL, folders, one_sandbox, remains, until
 
@@ -231,8 +231,13 @@ def test_a_dead_host_is_the_machines_fault_and_not_its_programs(tmp_path: Path) 
     assert remains(tmp_path, str(tmp_path)) == []
 
 
-def test_namespaces_can_be_made_here() -> None:
-    NetnsBackend().check()
+def test_the_check_agrees_with_what_can_be_made(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with one_sandbox(tmp_path) as stage:
+            assert (await stage.shell(stage.client, "exit 0"))[0] == Exit(0)
+
+    assert NetnsBackend().check() == ()
+    asyncio.run(story())
 
 
 def test_what_is_limited_is_known(tmp_path: Path) -> None:
