@@ -2,8 +2,8 @@
 
 Processes have it in their environment, scratch folders in a file that also names the control
 groups. A run is dead if the process that wrote its label is; since process ids are used again, the
-label has its start time too. Nothing is touched that belongs to a living run, or to one in another
-PID namespace, of which it cannot be told.
+label has its start time too. What belongs to a living run is not touched, nor to one in another PID
+namespace, of which it is not known.
 """
 
 from __future__ import annotations

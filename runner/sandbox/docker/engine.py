@@ -236,7 +236,7 @@ def connect(environment: Mapping[str, str] = os.environ) -> Engine:
     if not place.startswith("unix://"):
         raise UserError(
             f"DOCKER_HOST={place}: the engine has to be on this machine",
-            "its containers are joined by this machine's network; DOCKER_HOST=unix://PATH",
+            "the runner configures the network of its containers; DOCKER_HOST=unix://PATH",
         )
     path = place.removeprefix("unix://")
     _knock(path)

@@ -60,7 +60,7 @@ class DockerProcess:
         try:
             await self._log.over.wait()
             if self._log.overflow or self._log.fault is not None:
-                # The engine waits for whoever is attached to read it all, even to end a container.
+                # The engine does not end a container before all of its output was read.
                 self._log.close()
                 await asyncio.to_thread(self._engine.signal, self._container, signal.SIGKILL)
             end = await asyncio.to_thread(self._engine.wait, self._container)

@@ -8,7 +8,7 @@ comes when the runner closes the pipe or dies, and then the kernel kills everyth
 namespace. ``show`` mounts more of the machine on a side that runs.
 
 A side sees the machine's folders through read-only overlay mounts. A socket or a FIFO has an inode
-of its own there, to which nobody listens, so none of the machine's can be reached. Where the kernel
+of its own there, without a listener, so none of the machine's can be reached. Where the kernel
 refuses an overlay, a folder without mounts below is bound read-only as it is, and any other one is
 made anew, with what it holds shown entry by entry. Our own mounts are made on the host's root only.
 """

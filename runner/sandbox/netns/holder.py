@@ -126,7 +126,7 @@ def alive(process: Path) -> bool:
 async def hold(command: Sequence[str], environment: Mapping[str, str]) -> Holder:
     """Run a command, which prints ``ready PID`` in the end, as PID 1 of new namespaces.
 
-    Not to be cancelled, since whoever calls it has to end the host.
+    Not to be cancelled, since the caller has to end the host.
     """
     theirs, pipe = os.pipe()
     try:

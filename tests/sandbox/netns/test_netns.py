@@ -189,7 +189,7 @@ def _groups(folder: Path) -> list[Path]:
 
 
 def test_what_hangs_on_after_the_end_is_an_error(tmp_path: Path) -> None:
-    """A process that came in from elsewhere is nobody's child there, and survives PID 1."""
+    """A process that only entered the network namespace survives the end of PID 1."""
 
     async def story() -> None:
         backend = NetnsBackend(scratch=tmp_path / "scratch")

@@ -136,7 +136,7 @@ def test_arguments_arrive_as_they_are(tmp_path: Path) -> None:
 
 
 @netns
-def test_a_program_starts_from_a_clean_slate(tmp_path: Path) -> None:
+def test_a_program_inherits_nothing_of_the_runner(tmp_path: Path) -> None:
     async def story() -> tuple[str, str]:
         async with one_sandbox(tmp_path) as stage:
             look = (
@@ -268,7 +268,7 @@ def test_orphans_are_reaped(tmp_path: Path) -> None:
 
 
 @netns
-def test_a_fork_bomb_is_bounded_and_swept_away(tmp_path: Path) -> None:
+def test_a_fork_bomb_is_limited_and_killed(tmp_path: Path) -> None:
     script = (
         "import os, signal\ncount = 0\ntry:\n while True:\n"
         "  if os.fork() == 0:\n   signal.pause()\n  count += 1\n"
@@ -374,7 +374,7 @@ def test_a_program_needs_its_folder_and_where_it_really_lies(tmp_path: Path) -> 
 def test_nobody_but_asyncio_reaps_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever else does takes the exit status away: asyncio then reports 255."""
+    """Else asyncio does not get the exit status, and reports 255."""
 
     def poll(_: subprocess.Popen[bytes]) -> int | None:
         raise AssertionError("Popen.poll, which Popen.send_signal calls, may reap")
