@@ -1,8 +1,7 @@
-"""Reading what an untrusted program left in its folders: /downloads and /logs.
+"""Reads and copies files that an untrusted program wrote: /downloads and /logs.
 
-Nothing in there is believed. Links are never followed, nor is anything opened that is not a regular
-file by then, so a fifo cannot block us and a link cannot lead us away. The number of entries, the
-depth and the bytes read are all bounded, and no name from there is used before it was looked at.
+Links are not followed, and only regular files are read, so that no FIFO can block us. The number of
+entries, the depth and the bytes read are limited, and names are checked before they are used.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CL
 
 
 def manifest(folder: Path, max_entries: int, max_bytes: int) -> tuple[tuple[FileRecord, ...], bool]:
-    r"""What a folder holds, in order of names, and whether that is all of it.
+    r"""The entries of a folder, sorted by name, and whether the list is complete.
 
-    It is not if there are more entries, folders deeper than :data:`MAX_DEPTH`, more bytes, or a
-    file that could not be read; a file that was not hashed has an empty ``sha256``. Entries of
-    subfolders are named by their path. Bytes that are no UTF-8 appear as ``\xNN``.
+    It is incomplete if there are more entries, folders deeper than :data:`MAX_DEPTH`, more bytes,
+    or a file that could not be read; a file that was not hashed has an empty ``sha256``. Entries of
+    subfolders are named by their path. Bytes that are not UTF-8 appear as ``\xNN``.
     """
     walk = _Walk(max_entries, MAX_DEPTH)
     records: list[FileRecord] = []
@@ -52,11 +51,12 @@ def manifest(folder: Path, max_entries: int, max_bytes: int) -> tuple[tuple[File
 def copy_out(
     source: Path, destination: Path, max_bytes: int, max_files: int, max_depth: int = MAX_DEPTH
 ) -> tuple[str, ...]:
-    """Copy the regular files of an untrusted folder into one of ours, which may exist already.
+    """Copy the regular files of an untrusted folder to another one, which may exist already.
 
     Returns:
-        One note for everything that was left out, ``NAME: REASON``, safe to print: links, devices,
-        fifos, files beyond the limits, names that are not printable UTF-8, and what exists already.
+        One note, ``NAME: REASON``, safe to print, for everything that was not copied: links,
+        devices, FIFOs, files beyond the limits, names that are not printable UTF-8, and what exists
+        already.
     """
     walk = _Walk(max_files, max_depth)
     destination.mkdir(parents=True, exist_ok=True)
@@ -79,13 +79,13 @@ def copy_out(
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Something in a folder that is open."""
+    """An entry of an open folder."""
 
     folder: int
-    """The folder's file descriptor."""
+    """The descriptor of the folder."""
     name: str
     path: str
-    r"""Relative to where the walk began, bytes that are no UTF-8 as ``\xNN``."""
+    r"""Relative to the folder that is walked, bytes that are not UTF-8 as ``\xNN``."""
     status: os.stat_result
 
     @property
@@ -99,15 +99,15 @@ class _Entry:
 
     @property
     def shown(self) -> str:
-        """Its path without anything that a terminal or a log could take for something else."""
+        """Its path without control characters, for terminals and logs."""
         return printable(self.path)
 
     @contextmanager
     def open(self) -> Iterator[int]:
-        """A descriptor of the file, if it still is one.
+        """A descriptor of the regular file.
 
         Raises:
-            OSError: It is not, or cannot be read.
+            OSError: It is not a regular file, or cannot be read.
         """
         fd = os.open(self.name, FILE_FLAGS, dir_fd=self.folder)
         try:
@@ -120,20 +120,19 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Walk:
-    """A walk through a tree, within limits."""
+    """Walks a tree of folders within limits."""
 
     entries_left: int
     max_depth: int
     cut: list[str] = field(default_factory=list)
-    """Notes of where it had to end."""
+    """Notes of what was left out because of the limits."""
 
     def entries(self, folder: Path, odd: list[str] | None = None) -> Iterator[_Entry]:
-        """All entries, folders before what is in them, in order of names.
+        """All entries, a folder before its entries, sorted by name.
 
         Args:
-            folder: Where to begin; nothing is found if it is not there.
-            odd: If given, entries with names that we would not use ourselves are left out, and
-                noted here.
+            folder: The folder; there are no entries if it does not exist.
+            odd: If given, entries whose names are not :func:`usable` are left out and noted here.
         """
         try:
             fd = os.open(folder, FOLDER_FLAGS)
@@ -176,12 +175,12 @@ class _Walk:
 
 
 def usable(name: str) -> bool:
-    """Whether a name from outside may become one of ours."""
+    """Whether an untrusted name may be the name of a file of ours."""
     return name not in ("", ".", "..") and "/" not in name and name.isprintable()
 
 
 def shown(name: str) -> str:
-    r"""A name as the system gives it, with bytes that are no UTF-8 as ``\xNN``."""
+    r"""A file name as text, with bytes that are not UTF-8 as ``\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -218,7 +217,11 @@ def _copy(entry: _Entry, target: Path, limit: int) -> int:
 
 
 def _chunks(fd: int, limit: int) -> Iterator[bytes]:
-    """The bytes of a file, which may grow or have holes of any size meanwhile."""
+    """The bytes of a file, which may grow while it is read.
+
+    Raises:
+        OSError: It has more bytes than the limit.
+    """
     if os.fstat(fd).st_size > limit:
         raise OSError(0, "too large")
     while chunk := os.read(fd, CHUNK):

@@ -60,8 +60,7 @@ def _checks(file: Path | None) -> Iterator[Check]:
     place = backend(NETNS)
 
     def sandbox() -> str:
-        place.check()
-        return "namespaces can be made"
+        return "; ".join(("namespaces can be made", *place.check()))
 
     yield machine_checks.python()
     yield machine_checks.tools(privileges.TOOLS, privileges.find_tool)

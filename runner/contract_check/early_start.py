@@ -55,7 +55,7 @@ async def early_start(
     """
     for part in ("client", "server", "sim"):
         (bundle / part).mkdir(parents=True)
-    folders = Folders(scratch / "www", scratch / "certs", sim_logs=bundle / "sim")
+    folders = Folders(scratch / "www", scratch / "certs")
     folders.www.mkdir()
     folders.certs.mkdir()
     pki.issue(dt.datetime.fromtimestamp(stage.clock(), dt.UTC)).write(folders.certs)

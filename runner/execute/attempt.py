@@ -159,7 +159,7 @@ def launch(
 async def _perform(
     job: Job, bundle: Path, folder: Path, stage: Stage, record: AttemptRecord
 ) -> AttemptRecord:
-    folders = Folders(www=folder / "www", certs=folder / "certs", sim_logs=bundle / "sim")
+    folders = Folders(www=folder / "www", certs=folder / "certs")
     folders.www.mkdir()
     folders.certs.mkdir()
     record = replace(record, www=fill_www(folders.www, job.test, job.seed))

@@ -67,7 +67,7 @@ async def violation(
 async def _ask(
     implementation: Implementation, role: Side, folder: Path, scratch: Path, stage: Stage
 ) -> str:
-    folders = Folders(www=scratch / "www", certs=scratch / "certs", sim_logs=folder / "sim")
+    folders = Folders(www=scratch / "www", certs=scratch / "certs")
     folders.www.mkdir()
     folders.certs.mkdir()
     testcase = f"unknown-{secrets.token_hex(4)}"

@@ -1,1 +1,1 @@
-"""Where endpoints run: three hosts per attempt, that vanish as a whole when it ends."""
+"""Sandboxes: three hosts per attempt, removed as a whole when it ends; docs/sandbox.md."""

@@ -1,4 +1,4 @@
-"""Which kinds of sandbox there are, by the name that ``--backend`` uses."""
+"""The backends, by their names for ``--backend``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NETNS, DOCKER = BACKENDS = ("netns", "docker")
 
 
 def backend(name: str) -> Backend:
-    """Make a backend. Nothing is asked of the machine yet."""
+    """Make a backend, without any access to the machine yet."""
     if name == DOCKER:
         from quicmatrix.runner.console.pulling import Pulling  # noqa: PLC0415 - only docker needs it
         from quicmatrix.runner.sandbox.docker.backend import DockerBackend  # noqa: PLC0415 - imports the SDK
@@ -23,7 +23,7 @@ def backend(name: str) -> Backend:
 
 
 def widest() -> Backend:
-    """The backend that knows most of what runs can leave behind: docker, if there is an engine."""
+    """The backend that finds the leftovers of both: docker, if there is an engine."""
     place = backend(DOCKER)
     try:
         place.leftovers()
@@ -33,7 +33,7 @@ def widest() -> Backend:
 
 
 def engine_version() -> str:
-    """The container engine of this machine.
+    """The version of this machine's container engine.
 
     Raises:
         UserError: There is none, or it does not answer.

@@ -1,7 +1,7 @@
-"""A backend without machines: programs are Python functions that act in temporary folders.
+"""A backend for tests: programs are Python functions that work in temporary folders.
 
-It is what the executor is tested with, and everything of it that an executor can see behaves as in
-the real ones: folders that are gone afterwards, SIGTERM before SIGKILL, an exit for each program.
+To an executor it behaves as the real ones do: folders that are removed afterwards, SIGTERM before
+SIGKILL, an exit for each program.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ HOSTS = ("client", "server", "sim")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a fake program sees of the world."""
+    """The arguments of a fake program."""
 
     host: FakeHost
     launch: Launch
     log: Path
     """Its standard output and error, empty at first."""
     terminated: asyncio.Event
-    """Set when it gets SIGTERM. One that does not return soon after is cancelled: SIGKILL."""
+    """Set by SIGTERM. A program that does not return soon after is cancelled, as by SIGKILL."""
 
 
 Program = Callable[[Running], Awaitable[Exit]]
 
 
 async def until_terminated(running: Running) -> Exit:
-    """A server without fault: runs until SIGTERM, and exits with 0."""
+    """A server that runs until SIGTERM, and exits with 0."""
     await running.terminated.wait()
     return Exit(0)
 
 
 async def succeed(_: Running) -> Exit:
-    """A client that has nothing to do."""
+    """A program that exits with 0 at once."""
     return Exit(0)
 
 
 class FakeProcess:
-    """A task that plays a program; see :class:`quicmatrix.runner.sandbox.model.Process`."""
+    """A task in place of a process; see :class:`quicmatrix.runner.sandbox.model.Process`."""
 
     def __init__(self, program: Program, running: Running, grace_s: float) -> None:
         self._terminated = running.terminated
@@ -123,42 +123,42 @@ class FakeSandbox:
 
 @dataclass(slots=True)
 class FakeBackend:
-    """A backend that needs nothing; see :class:`quicmatrix.runner.sandbox.model.Backend`."""
+    """A backend that needs no privileges; see :class:`quicmatrix.runner.sandbox.model.Backend`."""
 
     programs: Mapping[str, Program]
-    """By the host's name; a host without one refuses to start anything."""
+    """By the host's name; a host without one starts nothing."""
     refusal: UserError | None = None
     """What :meth:`check` raises."""
     remarks: list[str] = field(default_factory=list)
     """What it returns."""
     fault: str = ""
-    """Why no sandbox can be made, if so."""
-    dirt: str = ""
-    """What is found when a sandbox has been removed, if anything."""
+    """The message with which making a sandbox fails, if any."""
+    removal_problem: str = ""
+    """The message with which removing a sandbox fails, if any."""
     stop_grace_s: float = 0.2
     remains: list[str] = field(default_factory=list)
-    """What dead runs left behind."""
+    """Leftovers of dead runs."""
     sandboxes: list[FakeSandbox] = field(default_factory=list)
-    """All that were made, in order; their folders are gone once they are left."""
+    """All that were made, in order; their folders are removed when they are left."""
 
     form: Form = Form.COMMAND
     images: dict[str, Image] = field(default_factory=dict)
-    """By reference, those that there are, if programs stand for images."""
+    """By reference, the local ones, if programs stand for images."""
 
     def obstacle(self, implementation: Implementation, role: Side) -> str:
-        """As the real ones."""
+        """As the real backends do."""
         if self.form is Form.COMMAND:
             return missing_program(implementation, role)
         there = implementation.image in self.images
         return "" if there else f"{implementation.name}: no image"
 
     def require(self, implementation: Implementation, role: Side) -> None:
-        """As the real ones."""
+        """As the real backends do."""
         if problem := self.obstacle(implementation, role):
-            raise UserError(problem, "there is nothing to be done")
+            raise UserError(problem, "no hint")
 
     def check(self) -> Sequence[str]:
-        """Raise what the test wants raised."""
+        """Raise or return what the test has set."""
         if self.refusal is not None:
             raise self.refusal
         return tuple(self.remarks)
@@ -182,15 +182,15 @@ class FakeBackend:
                 for host in (sandbox.client, sandbox.server, sandbox.sim):
                     for process in host.processes:
                         await process.kill()
-        if self.dirt:
-            raise SandboxError(self.dirt)
+        if self.removal_problem:
+            raise SandboxError(self.removal_problem)
 
     def leftovers(self) -> Sequence[str]:
-        """What the test says."""
+        """What the test has set."""
         return tuple(self.remains)
 
     def clean(self) -> Sequence[str]:
-        """Forget it."""
+        """Remove what the test has set."""
         removed = tuple(self.remains)
         self.remains.clear()
         return removed
@@ -202,6 +202,7 @@ class FakeBackend:
         mounts = {
             "client": {"/certs": folders.certs},
             "server": {"/certs": folders.certs, "/www": folders.www},
-            "sim": {"/logs": folders.sim_logs},
         }
-        return FakeHost(name, root, mounts[name], self.programs.get(name), self.stop_grace_s)
+        return FakeHost(
+            name, root, mounts.get(name, {}), self.programs.get(name), self.stop_grace_s
+        )

@@ -1,10 +1,9 @@
-"""Who made what: the label that everything of a run carries, and what dead runs left behind.
+"""The label of everything that a run creates, and the leftovers of dead runs.
 
-Processes carry it in their environment, scratch folders in a file that also names the control
-groups. A run is dead if the process that wrote its label is: the same process id may belong to
-another process by now, so the label has its start time too. What the label of a living run is on,
-or one that cannot be judged from here (another PID namespace, i.e. another container), is left
-alone.
+Processes have it in their environment, scratch folders in a file that also names the control
+groups. A run is dead if the process that wrote its label is; since process ids are used again, the
+label has its start time too. What belongs to a living run is not touched, nor to one in another PID
+namespace, of which it is not known.
 """
 
 from __future__ import annotations
@@ -27,29 +26,29 @@ from quicmatrix.runner.sandbox.netns import cgroup
 RUN_VARIABLE = "QUICMATRIX_RUN"
 """In the environment of every process of a run: the run's id."""
 RUNNER_VARIABLE = "QUICMATRIX_RUNNER"
-"""In the environment of what holds its namespaces: its runner, as :attr:`Runner.text`."""
+"""In the environment of a host's first processes: its runner, as :attr:`Runner.text`."""
 LABEL_FILE = "quicmatrix-label.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """One process, among all that ever ran on any machine with this scratch folder."""
+    """A runner's process, identified beyond its lifetime."""
 
     pid: int
     start: int
-    """When it started, in clock ticks since the machine did."""
+    """Its start time, in clock ticks since boot."""
     boot: str
     pid_namespace: str
 
     @classmethod
     def this(cls) -> Runner:
-        """The process that asks."""
+        """This process."""
         pid = os.getpid()
         return cls(pid, start_time(pid) or 0, *_here())
 
     @property
     def dead(self) -> bool:
-        """Whether it is known not to run any more."""
+        """Whether it is known to have ended."""
         boot, pid_namespace = _here()
         if self.boot != boot:
             return True
@@ -65,7 +64,7 @@ class Runner:
         """The inverse of :attr:`text`.
 
         Raises:
-            ValueError: It is no such word.
+            ValueError: It has another form.
         """
         pid, start, boot, pid_namespace = text.split("/")
         return cls(int(pid), int(start), boot, pid_namespace)
@@ -73,17 +72,17 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a scratch folder's label file says."""
+    """The content of a scratch folder's label file."""
 
     run_id: str
     runner: Runner
     groups: tuple[str, ...] = ()
-    """Folders of the control groups that belong to the sandbox, made or about to be."""
+    """Folders of the sandbox's control groups, which may not exist yet."""
 
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A new folder that only we can enter, and that is gone afterwards."""
+    """A new folder of mode 0700, removed when the context is left."""
     folder = Path(tempfile.mkdtemp(prefix="quicmatrix-", dir=parent))
     try:
         yield folder
@@ -92,14 +91,14 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def attach(label: Label, folder: Path) -> None:
-    """Put a label on a scratch folder, in one step."""
+    """Write a label into a scratch folder, atomically."""
     draft = folder / f"{LABEL_FILE}.{secrets.token_hex(4)}"
     draft.write_bytes(msgspec.json.encode(label))
     draft.rename(folder / LABEL_FILE)
 
 
 def environment(label: Label) -> dict[str, str]:
-    """The label, for the environment of what holds namespaces."""
+    """The label as environment variables."""
     return {RUN_VARIABLE: label.run_id, RUNNER_VARIABLE: label.runner.text}
 
 
@@ -123,7 +122,7 @@ class Leftover:
 
 
 def leftovers(parent: Path) -> list[Leftover]:
-    """What dead runs left, in the order in which it can be removed."""
+    """The leftovers of dead runs, in an order in which they can be removed."""
     found = [
         Leftover(f"process {folder.name} of run {run_id}", folder)
         for folder, run_id, runner in labelled_processes()
@@ -154,12 +153,12 @@ def labelled_processes() -> Iterator[tuple[Path, str, Runner]]:
 
 
 def processes() -> Iterator[Path]:
-    """The folder in /proc of every process that we can see."""
+    """The folder in /proc of every process in our PID namespace."""
     return (folder for folder in Path("/proc").iterdir() if folder.name.isdigit())
 
 
 def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since the machine did; None if there is none."""
+    """A process's start time, in clock ticks since boot; None if there is none."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -174,7 +173,7 @@ def _here() -> tuple[str, str]:
 
 
 def _read(folder: Path) -> Label | None:
-    """The label of a scratch folder; None if it is none of ours."""
+    """The label of a scratch folder; None if it has none or another owner."""
     try:
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():

@@ -1,4 +1,4 @@
-"""What a program prints, kept in a file up to a limit, at a bounded cost to the runner."""
+"""A program's standard output and error, copied to a file up to a limit."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 
 PIPE_BYTES = 1024 * 1024
 PAUSE_S = 0.01
-"""Between two reads: however a program splits its output, it wakes us a hundred times a second."""
+"""Between two reads: a program that writes single bytes wakes us a hundred times a second."""
 
 
 class BoundedLog:
-    """A pipe, or a socket, that is drained into a file.
+    """Copies a pipe or a socket to a file.
 
     Args:
-        path: The file; what was in it is lost.
+        path: The file; it is truncated.
         limit: How many bytes it may hold. The first ones are kept.
         source: An open socket to read from instead of a pipe; closed with the log.
-        decode: What makes text of the bytes that come.
+        decode: Applied to the bytes that are read.
 
     Attributes:
-        end: What the program writes to; close it with :meth:`close_end` once the program has it.
-            -1 if there is another source.
+        end: The write end of the pipe; call :meth:`close_end` once the program has it. -1 if there
+            is another source.
         overflow: Whether there were more bytes than the limit.
-        fault: Why the file could not be written, if so.
-        over: Set when nothing more is read: at the source's end, or because of these.
+        fault: The error if the file could not be written.
+        over: Set when nothing more will be read: at the source's end, or after one of these.
     """
 
     def __init__(
@@ -57,19 +57,19 @@ class BoundedLog:
         self._loop.add_reader(self._pipe, self._drain)
 
     def when_full(self, call: Callable[[], None]) -> None:
-        """What to do, once, when there are more bytes than wanted or the file fails."""
+        """Set what is called, once, on overflow or a fault."""
         self._on_full = call
         if self.overflow or self.fault is not None:
             call()
 
     def close_end(self) -> None:
-        """Close our copy of the program's end."""
+        """Close our copy of the write end."""
         if self.end >= 0:
             os.close(self.end)
             self.end = -1
 
     def close(self) -> None:
-        """Take what is in the pipe, and close everything."""
+        """Copy what is left in the pipe, and close everything."""
         if self._pipe < 0:
             return
         self._pause()
@@ -97,7 +97,7 @@ class BoundedLog:
             self._timer = None
 
     def _copy(self) -> bool:
-        """Copy what is there; whether anything was."""
+        """Copy what can be read without blocking; returns whether there was anything."""
         try:
             data = os.read(self._pipe, PIPE_BYTES)
         except BlockingIOError:

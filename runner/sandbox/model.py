@@ -1,7 +1,7 @@
-"""What a backend offers: a sandbox of three hosts, and processes on them.
+"""The interface of a backend: a sandbox of three hosts, and processes on them.
 
-A host is a machine of its own to whatever runs on it: network, processes, /www, /downloads, /certs
-and /logs are private to it. Leaving the sandbox ends every process in it and removes every trace.
+A host has a network, processes, /www, /downloads, /certs and /logs of its own. Leaving the sandbox
+kills every process in it and removes everything that was created for it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Exit:
     log_overflow: bool = False
     """Whether it was killed because it wrote more than its log may hold."""
     out_of_memory: bool = False
-    """Whether the kernel killed a process of the host meanwhile because its memory was used up."""
+    """Whether the kernel killed a process of the host meanwhile for lack of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one host may use before it is stopped: endpoints are not trusted."""
+    """What one host may use: endpoints are not trusted."""
 
     memory_bytes: int = 2048 * MIB
     processes: int = 512
@@ -52,19 +52,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to run on a host."""
+    """A program to start on a host."""
 
     command: tuple[str, ...]
-    """The program, absolute or found through PATH, and its arguments; never a shell line. Empty if
-    there is an image: what that starts is its own affair."""
+    """The program, absolute or found through PATH, and its arguments; never a shell line. Empty for
+    an image's own entry point."""
     cwd: Path
-    """The working directory; it is visible on the host, read-only, even where /tmp is private."""
+    """The working directory; it is visible on the host, read-only, even below the machine's
+    /tmp."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """All of the environment; nothing of the runner's is inherited. An image's own is added."""
+    """All of the environment; the runner's is not inherited. An image's own is added."""
     image: str = ""
-    """The image to start instead of a command, on a side of a backend that can."""
+    """The image to start instead of a command, on a side of a backend of that form."""
     core: int | None = None
-    """The only core that it may run on; None: any."""
+    """The core that it is bound to; None: any."""
 
 
 class Process(Protocol):
@@ -88,30 +89,28 @@ class Host(Protocol):
 
         Raises:
             LaunchError: There is no such program, or it cannot be executed.
-            SandboxError: The machine refused.
+            SandboxError: It cannot be started for another reason.
         """
 
     def folder(self, path: str) -> Path:
-        """Where the runner finds a folder of the host, e.g. ``/downloads``.
+        """The path of a folder of the host, e.g. ``/downloads``, in the runner's mount namespace.
 
-        What lies there was written by an untrusted program: never follow links in it.
+        An untrusted program writes there: never follow links in it.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Folders of the runner that the sides see as their own."""
+    """Folders of the machine that are mounted on the sides."""
 
     www: Path
     """/www of the server, read-only."""
     certs: Path
     """/certs of both sides, read-only."""
-    sim_logs: Path
-    """/logs of the sim, writable, without limit: the sim is ours."""
 
 
 class Sandbox(Protocol):
-    """Three hosts, joined by two wires: client - sim - server."""
+    """Three hosts and two links between them: client - sim - server."""
 
     @property
     def client(self) -> Host:
@@ -123,7 +122,7 @@ class Sandbox(Protocol):
 
     @property
     def sim(self) -> Host:
-        """The middlebox's host. Not a contained one: it sees the runner's file system."""
+        """The middlebox's host. It has the machine's file system, as it runs our programs only."""
 
 
 class Form(StrEnum):
@@ -138,27 +137,27 @@ class Backend(Protocol):
 
     @property
     def form(self) -> Form:
-        """What its sides start."""
+        """What its sides run."""
 
     @property
     def images(self) -> Mapping[str, Image]:
         """By reference, the images that :meth:`require` has seen."""
 
     def obstacle(self, implementation: Implementation, role: Side) -> str:
-        """Why an implementation cannot be started as it is; empty if it can. Changes nothing."""
+        """Why an implementation cannot be started as it is; empty if it can. No side effects."""
 
     def require(self, implementation: Implementation, role: Side) -> None:
-        """See to it that an implementation can be started; that may take its time.
+        """Make an implementation ready to start, e.g. pull its image.
 
         Raises:
             UserError: It cannot; the hint says what to do.
         """
 
     def check(self) -> Sequence[str]:
-        """Find out, quickly, whether sandboxes can be made here.
+        """Check that sandboxes can be made here.
 
         Returns:
-            What is not as endpoints may expect it, one line each: nothing, as a rule.
+            One line for each thing that is not as endpoints or users may expect it.
 
         Raises:
             UserError: They cannot; the hint says what to do.
@@ -167,22 +166,22 @@ class Backend(Protocol):
     def sandbox(
         self, run_id: str, folders: Folders, limits: Limits
     ) -> AbstractAsyncContextManager[Sandbox]:
-        """A new sandbox, labelled with the run's id, gone when the context is left.
+        """A new sandbox, labelled with the run's id, removed when the context is left.
 
         Raises:
-            SandboxError: The machine refused; the attempt's verdict is ``error``.
+            SandboxError: It cannot be made; the attempt's verdict is ``error``.
         """
 
     def leftovers(self) -> Sequence[str]:
-        """What dead runs left behind, one line each, for ``quicmatrix doctor``."""
+        """Leftovers of dead runs, one line each, for ``quicmatrix doctor``."""
 
     def clean(self) -> Sequence[str]:
-        """Remove it, found by its label; one line for each thing removed."""
+        """Remove the leftovers of dead runs; one line for each."""
 
 
 class SandboxError(Exception):
-    """A sandbox could not be made or removed: the machine's fault or ours, never a peer's."""
+    """A sandbox could not be made or removed: never an endpoint's fault."""
 
 
 class LaunchError(SandboxError):
-    """A program could not be executed: it is missing, or no program. It never ran at all."""
+    """A program could not be executed: it is missing, or not executable."""

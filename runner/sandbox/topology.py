@@ -1,8 +1,8 @@
-"""Three hosts joined by two wires, whatever the two sides are made of.
+"""The network of a sandbox: three hosts and two veth pairs, the same for both backends.
 
-The sim is made of namespaces in any case, and the wires begin with it: both pairs are made there,
-and their far ends given to the sides. So there is one network, one middlebox and one way to
-capture, and a packet of a container goes the way that a packet of a local command goes.
+The sim is made of namespaces in either backend. Both veth pairs are created there, and one end of
+each is moved to a side, be it a container or namespaces of ours. So middlebox and captures are the
+same for containers and for local commands.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from quicmatrix.runner.sandbox.model import Host, SandboxError
 from quicmatrix.runner.sandbox.netns.holder import run_tool
 from quicmatrix.runner.sandbox.netns.host import NetnsHost
 
-KINDS = ("net", "mnt", "pid")
-"""The namespaces by which it can be told who belongs to a sandbox."""
+NAMESPACES = ("net", "mnt", "pid")
+"""The namespaces by which a sandbox's processes are found."""
 
 
 class SideHost(Host, Protocol):
-    """A side's host, as who joins it to others sees it."""
+    """A side's host, as the topology needs it."""
 
     async def build(self) -> None:
-        """Begin to make it."""
+        """Start to make it."""
 
     async def ready(self) -> None:
         """Wait until it is made.
 
         Raises:
-            SandboxError: The machine refused.
+            SandboxError: It cannot be made.
         """
 
     @property
@@ -43,20 +43,20 @@ class SideHost(Host, Protocol):
         """A process in its network namespace."""
 
     async def end(self) -> None:
-        """End it with everything that runs on it, and remove what it was made of."""
+        """Kill everything that runs on it, and remove it."""
 
     def inodes(self) -> frozenset[int]:
-        """What identifies its namespaces, until :meth:`release`."""
+        """The inode numbers of its namespaces, until :meth:`release`."""
 
     def release(self) -> None:
-        """Let go of its namespaces."""
+        """Close its namespaces."""
 
 
 SideT = TypeVar("SideT", bound=SideHost)
 
 
 @dataclass(frozen=True, slots=True)
-class Joined(Generic[SideT]):
+class Topology(Generic[SideT]):
     """Three hosts; see :class:`quicmatrix.runner.sandbox.model.Sandbox`."""
 
     client: SideT
@@ -69,10 +69,10 @@ class Joined(Generic[SideT]):
         return self.client, self.server, self.sim
 
     async def create(self) -> None:
-        """Build the hosts side by side, then join them.
+        """Build the hosts in parallel, then their links.
 
         Raises:
-            SandboxError: The machine refused.
+            SandboxError: They cannot be made.
         """
         try:
             for host in self.hosts:
@@ -90,12 +90,12 @@ class Joined(Generic[SideT]):
             raise SandboxError(f"cannot make a sandbox: {error}") from error
 
     async def remove(self) -> None:
-        """End the hosts, and see that nothing of them is left.
+        """End the hosts, and check that nothing of them is left.
 
         Raises:
             SandboxError: Something is left.
         """
-        async with AsyncExitStack() as stack:  # each step is tried, whatever the others do
+        async with AsyncExitStack() as stack:  # every step is tried, even if others fail
             for host in self.hosts:
                 stack.callback(host.release)
             stack.callback(self._verify)
@@ -108,7 +108,7 @@ class Joined(Generic[SideT]):
                 raise problem
 
     def _verify(self) -> None:
-        left = inhabitants(host.inodes() for host in self.hosts)
+        left = processes_in(host.inodes() for host in self.hosts)
         if left:
             raise SandboxError(f"processes of a sandbox are left: {', '.join(left)}")
 
@@ -118,8 +118,8 @@ async def configure(pid: int, batch: str) -> None:
     await run_tool("nsenter", "--target", str(pid), "--net", "ip", "-batch", "-", text=batch)
 
 
-def inhabitants(namespaces: Iterable[frozenset[int]]) -> list[str]:
-    """Whoever is in one of these namespaces, to be read by people."""
+def processes_in(namespaces: Iterable[frozenset[int]]) -> list[str]:
+    """Descriptions of the processes in these namespaces."""
     inodes = frozenset[int]().union(*namespaces)
     return [_describe(folder) for folder in label.processes() if _in(folder, inodes)]
 
@@ -133,7 +133,7 @@ def _describe(process: Path) -> str:
 
 def _in(process: Path, namespaces: frozenset[int]) -> bool:
     """Whether a process is in one of these namespaces."""
-    for name in KINDS:
+    for name in NAMESPACES:
         with suppress(OSError):  # dead by now, or not ours
             if (process / "ns" / name).stat().st_ino in namespaces:
                 return True

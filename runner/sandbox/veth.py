@@ -1,8 +1,8 @@
-"""The network of a sandbox: two veth pairs, their addresses and routes, and no offloads.
+"""The veth pairs of a sandbox: their addresses, routes, neighbours and offloads.
 
-Nobody ever asks for a hardware address: all neighbours are entered for good, and the interfaces are
-set to do without ARP and neighbour discovery, which also keeps the kernels from announcing
-themselves. So all that is ever on a wire was sent by an endpoint or by the middlebox.
+All neighbours are permanent entries, and ARP and neighbour discovery are off, which also keeps the
+kernel from sending announcements. So every packet on a link was sent by an endpoint or by the
+middlebox.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from quicmatrix.runner.network.topology import (
 from quicmatrix.runner.sandbox.model import SandboxError
 
 METRIC = 4096
-"""Of our routes: worse than any that is made without a word about it."""
+"""Of our routes: higher than the default, so that other routes are preferred."""
 FAR_ENDS = {"left": CLIENT, "right": SERVER}
-"""What the sides' ends are called while they are still in the sim's namespace."""
+"""The names of the sides' ends while they are in the sim's namespace."""
 
 
 def pairs() -> str:
-    """For ``ip -batch`` in the sim's namespace: both veth pairs."""
+    """Commands for ``ip -batch`` in the sim's namespace that create both veth pairs."""
     return "".join(
         f"link add name {near.name} address {near.mac} type veth"
         f" peer name {name} address {far.mac}\n"
@@ -42,7 +42,7 @@ def pairs() -> str:
 
 
 def sim(client_pid: int, server_pid: int) -> str:
-    """For the same: give the far ends away, and configure the near ones."""
+    """Commands for the same that move the far ends to the sides, and configure the near ones."""
     moves = "".join(
         f"link set dev {name} netns {pid} name {far.name}\n"
         for (name, far), pid in zip(FAR_ENDS.items(), (client_pid, server_pid), strict=True)
@@ -56,7 +56,7 @@ def sim(client_pid: int, server_pid: int) -> str:
 
 
 def side(own: Interface, gateway: Interface) -> str:
-    """For ``ip -batch`` in the namespace of the client or the server."""
+    """Commands for ``ip -batch`` in the namespace of the client or the server."""
     return (
         "link set dev lo up\n"
         + _interface(own, neighbour=gateway)
@@ -66,7 +66,7 @@ def side(own: Interface, gateway: Interface) -> str:
 
 
 def _route(network: str, gateway: str, own: Interface, source: str) -> str:
-    """A route that does not stand in the way of the one that images make for themselves."""
+    """A route with a metric that lets the route of an image's /setup.sh win."""
     return f"route add {network} via {gateway} dev {own.name} src {source} metric {METRIC}\n"
 
 
@@ -97,8 +97,8 @@ OFFLOADS = (
     *("tx-checksum-", "tx-scatter-gather", "tx-tcp", "tx-udp", "tx-generic-segmentation"),
     *("tx-gso-", "tx-sctp-segmentation", "tx-gre-", "tx-ipxip", "rx-gro", "rx-udp-gro", "rx-lro"),
 )
-"""The kernel's names of what hands incomplete checksums or oversized packets on to a device that
-is none, start of the name; the middlebox and the captures need what would be on a real wire."""
+"""Prefixes of the kernel's names of features by which packets have incomplete checksums or more
+than an MTU; the middlebox and the captures need packets as a real link has them."""
 
 
 class Ethtool:
@@ -174,15 +174,15 @@ def _word(bits: set[int], block: int) -> int:
 
 
 def socket_in(namespace: int, family: int, kind: int, protocol: int = 0) -> socket.socket:
-    """A socket in another network namespace. A thread goes there to open it, and ends there.
+    """Open a socket in another network namespace, by a thread that enters it.
 
     Raises:
-        SandboxError: It cannot.
+        SandboxError: It cannot be opened.
     """
     made: list[socket.socket] = []
     problems: list[str] = []
 
-    def visit() -> None:
+    def enter_and_open() -> None:
         libc = ctypes.CDLL(None, use_errno=True)  # os.setns() came with Python 3.12
         try:
             if libc.setns(namespace, CLONE_NEWNET):
@@ -192,7 +192,7 @@ def socket_in(namespace: int, family: int, kind: int, protocol: int = 0) -> sock
         except OSError as error:
             problems.append(str(error))
 
-    thread = threading.Thread(target=visit, name="namespace visitor")
+    thread = threading.Thread(target=enter_and_open, name="socket in another namespace")
     thread.start()
     thread.join()
     if not made:

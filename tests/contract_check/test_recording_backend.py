@@ -17,7 +17,7 @@ def folders(tmp_path: Path) -> Folders:
     for name in ("www", "certs", "sim"):
         (tmp_path / name).mkdir()
     (tmp_path / "www" / "file").write_bytes(b"hello")
-    return Folders(tmp_path / "www", tmp_path / "certs", tmp_path / "sim")
+    return Folders(tmp_path / "www", tmp_path / "certs")
 
 
 def watch(tmp_path: Path, witness: Witness) -> None:

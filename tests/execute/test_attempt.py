@@ -201,7 +201,8 @@ def test_frames_that_the_kernel_lost_make_the_captures_incomplete(tmp_path: Path
         ),
         (
             FakeBackend(
-                {"client": succeed, "server": until_terminated, "sim": sim()}, dirt="a cgroup"
+                {"client": succeed, "server": until_terminated, "sim": sim()},
+                removal_problem="a cgroup",
             ),
             "SandboxError: a cgroup",
         ),
@@ -224,7 +225,7 @@ def test_a_cancelled_attempt_is_cancelled_even_if_its_sandbox_complains(tmp_path
     programs = {"client": client, "server": until_terminated, "sim": sim()}
     implementation = Implementation("a", commands=COMMANDS)
     case = TestCase("case", "X", "It works.", "c", "s", ())
-    backend = FakeBackend(programs, dirt="a cgroup")
+    backend = FakeBackend(programs, removal_problem="a cgroup")
     stage = Stage(backend, "run", tmp_path, tmp_path, Limits())
 
     async def cancelled() -> bool:

@@ -16,7 +16,7 @@ def follow(tmp_path: Path, program: Program) -> tuple[str, ...]:
     """The command of a middlebox that was followed to its end."""
 
     async def story() -> tuple[str, ...]:
-        folders = Folders(tmp_path / "www", tmp_path / "certs", tmp_path)
+        folders = Folders(tmp_path / "www", tmp_path / "certs")
         async with (
             FakeBackend({"sim": program}).sandbox("run", folders, Limits()) as sandbox,
             capturing(

@@ -48,7 +48,6 @@ def test_programs_act_in_folders(tmp_path: Path) -> None:
             assert (made.server.folder("/www") / "index").read_text() == "served"
             assert (made.client.folder("/certs/") / "ca.pem").read_text() == "trusted"
             assert (made.server.folder("/logs") / "qlog").is_dir()
-            assert made.sim.folder("/logs") == tmp_path / "sim logs"
             assert await server.stop() == await server.kill() == Exit(0)
             return made
 
@@ -81,7 +80,7 @@ def test_everything_that_can_go_wrong_can_be_played(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="no room"):
         asyncio.run(enter(FakeBackend({}, fault="no room")))
     with pytest.raises(SandboxError, match="crumbs"):
-        asyncio.run(enter(FakeBackend({"client": succeed}, dirt="crumbs")))
+        asyncio.run(enter(FakeBackend({"client": succeed}, removal_problem="crumbs")))
     with pytest.raises(UserError, match="not today"):
         FakeBackend({}, refusal=UserError("not today")).check()
     FakeBackend({}).check()

@@ -47,8 +47,11 @@ def test_a_log_is_drained_while_its_program_runs(tmp_path: Path) -> None:
             os.write(log.end, b"x" * 1000)
             await until(lambda size=number * 1000: (tmp_path / "log").stat().st_size == size)  # type: ignore[misc]
         log.close()
+        assert not log.overflow
+        assert log.fault is None
 
     asyncio.run(story())
+    assert (tmp_path / "log").read_bytes() == b"x" * 3000
 
 
 def test_an_overflow_is_told_to_whoever_asks_later(tmp_path: Path) -> None:

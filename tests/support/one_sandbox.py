@@ -72,8 +72,8 @@ class Stage:
 
 
 def folders(folder: Path) -> Folders:
-    made = Folders(folder / "www", folder / "certs", folder / "sim logs")
-    for path in (made.www, made.certs, made.sim_logs, folder / "scratch"):
+    made = Folders(folder / "www", folder / "certs")
+    for path in (made.www, made.certs, folder / "scratch"):
         path.mkdir(exist_ok=True)
     (made.www / "index").write_text("served")
     (made.certs / "ca.pem").write_text("trusted")

@@ -1,14 +1,13 @@
-"""Sandboxes whose sides are containers; the sim between them is made of namespaces, as always.
+"""The docker backend: the sides are containers, the sim between them is made of namespaces.
 
-The engine makes the containers; the network is ours (:mod:`quicmatrix.runner.sandbox.topology`),
-and has neither a bridge nor a way out. Everything carries the run's id as a label, by which it is
-found again.
+The engine creates the containers without a network; ours,
+:mod:`quicmatrix.runner.sandbox.topology`, has no bridge and no route to the outside. Everything is
+labelled with the run's id, by which leftovers are found.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -27,17 +26,17 @@ from quicmatrix.runner.sandbox.docker.container import (
 from quicmatrix.runner.sandbox.docker.engine import Engine, Labelled, connect
 from quicmatrix.runner.sandbox.docker.host import DockerHost
 from quicmatrix.runner.sandbox.docker.images import Images, Progress, silent
-from quicmatrix.runner.sandbox.docker.preflight import try_out
+from quicmatrix.runner.sandbox.docker.preflight import preflight
 from quicmatrix.runner.sandbox.label import Label, Runner
 from quicmatrix.runner.sandbox.model import Folders, Form, Limits, SandboxError
 from quicmatrix.runner.sandbox.netns import cgroup, privileges
-from quicmatrix.runner.sandbox.netns.holder import SCRIPT, finish
+from quicmatrix.runner.sandbox.netns.holder import finish
 from quicmatrix.runner.sandbox.netns.host import NetnsHost
-from quicmatrix.runner.sandbox.topology import Joined
+from quicmatrix.runner.sandbox.topology import Topology
 from quicmatrix.runner.trace.model import Side as Role
 
 HOLDER_IMAGE = "quicmatrix/network:latest"
-DockerSandbox = Joined[DockerHost]
+DockerSandbox = Topology[DockerHost]
 """A sandbox whose sides are containers."""
 
 
@@ -45,11 +44,11 @@ class DockerBackend:
     """Sandboxes made of containers; see :class:`quicmatrix.runner.sandbox.model.Backend`.
 
     Args:
-        connect: What finds the engine.
-        progress: Who is told how an image is fetched.
-        scratch: Where each sandbox has a folder while it lasts; the machine's /tmp if None.
+        connect: Connects to the engine.
+        progress: Receives the progress of pulls.
+        scratch: The folder in which each sandbox has one while it lasts; /tmp if None.
         stop_grace_s: How long an endpoint may take to end after SIGTERM.
-        holder_image: What the sides' hosts are made of: anything with ``env`` and ``cat``.
+        holder_image: The image of holders: any with ``env`` and ``cat``.
     """
 
     def __init__(
@@ -68,15 +67,15 @@ class DockerBackend:
         self._holder_image = holder_image
         self._found: Images | None = None
         self.memlock: int | None = MEMLOCK
-        """What endpoints may lock in memory; None if :meth:`check` found that the engine has no
-        right to grant the contract's 64 MiB, and they get what it has itself."""
+        """RLIMIT_MEMLOCK of endpoints; None if :meth:`check` found that the engine may not raise
+        it to the contract's 64 MiB, and they inherit the engine's."""
 
     @property
     def engine(self) -> Engine:
-        """The engine; connected when it is first asked for.
+        """The engine; connected at the first use.
 
         Raises:
-            UserError: There is none, or it does not want us.
+            UserError: There is none, or it refuses the connection.
         """
         return self._images.engine
 
@@ -91,34 +90,34 @@ class DockerBackend:
         return self._images.known
 
     def obstacle(self, implementation: Implementation, role: Role) -> str:
-        """Why it cannot be started as it is: no image, or one that is not here."""
+        """Why it cannot be started as it is: no image, or one that is not local."""
         return self._images.obstacle(implementation, role)
 
     def require(self, implementation: Implementation, role: Role) -> None:
-        """See to it that its image is here, even if it has to be fetched.
+        """Pull its image if it is not local.
 
         Raises:
-            UserError: It cannot be had, or not for this machine.
+            UserError: It cannot be pulled, or is for another architecture.
         """
         self._images.require(implementation, role)
 
     def check(self) -> Sequence[str]:
-        """Find out whether sandboxes can be made here: makes a side, and removes it.
+        """Check that sandboxes can be made here: creates a side's container, and removes it.
 
         Returns:
-            That endpoints cannot lock as much memory as the contract says, if so.
+            A line if endpoints cannot lock as much memory as the contract says.
 
         Raises:
-            UserError: They cannot; the hint says what to do.
+            UserError: They cannot be made; the hint says what to do.
         """
         privileges.check_real_root()
         engine = self.engine
         if engine.image(self._holder_image) is None:
             raise UserError(
-                f"there is no image {self._holder_image}, which the hosts are made of",
+                f"there is no image {self._holder_image}, which the hosts are created from",
                 "scripts/images builds it, without any registry",
             )
-        self.memlock = try_out(engine, self._holder_image, self._scratch, MEMLOCK)
+        self.memlock = preflight(engine, self._holder_image, self._scratch, MEMLOCK)
         if self.memlock is not None:
             return ()
         return ("the engine may not raise the memlock limit to 64 MiB: endpoints have its own",)
@@ -127,10 +126,10 @@ class DockerBackend:
     async def sandbox(
         self, run_id: str, folders: Folders, limits: Limits
     ) -> AsyncIterator[DockerSandbox]:
-        """Three hosts, joined by two wires, gone when the context is left.
+        """Three hosts and two links between them, removed when the context is left.
 
         Raises:
-            SandboxError: The machine refused to make them, or something of them is left.
+            SandboxError: They cannot be made, or something of them is left.
         """
         with label.scratch_folder(self._scratch) as scratch:
             mark = Label(run_id, Runner.this())
@@ -143,13 +142,13 @@ class DockerBackend:
                 label=mark,
                 group=cgroup.Group(),
                 grace_s=self._stop_grace_s,
-                visible=(Path(sys.prefix), Path(sys.base_prefix), SCRIPT.parent),
+                visible=(),
             )
             client, server = (
                 self._host(Side(name, scratch.name, mark, folders, limits))
                 for name in ("client", "server")
             )
-            sandbox = Joined(client, server, sim)
+            sandbox = Topology(client, server, sim)
             try:
                 await sandbox.create()
                 yield sandbox
@@ -165,7 +164,7 @@ class DockerBackend:
 
     def clean(self) -> Sequence[str]:
         """Remove it; one line for each thing removed."""
-        # Before its process is gone, the holder's container runs.
+        # A holder's container runs until the process that keeps its standard input open is gone.
         dead = self._dead()
         folders = label.leftovers(self._scratch)
         for leftover in folders:
@@ -198,12 +197,12 @@ class DockerBackend:
             raise SandboxError(f"something of a sandbox is left: {described}")
 
     def _dead(self) -> list[Labelled]:
-        """What dead runs left with the engine, containers first."""
+        """Containers and volumes of dead runs, in this order."""
         return [thing for thing in self.engine.labelled(RUNNER_LABEL) if _dead(thing)]
 
 
 def _dead(thing: Labelled) -> bool:
-    """Whether the run that made it is known to be dead."""
+    """Whether the run that created it is known to be dead."""
     with suppress(ValueError):
         return Runner.parse(thing.labels[RUNNER_LABEL]).dead
     return False

@@ -1,10 +1,10 @@
-"""The containers of a sandbox, as the engine's API wants them described: pure data.
+"""The configurations of a sandbox's containers, for the engine's API: pure data.
 
-Each side has two. The holder is the host: its namespaces, its names, its folders, and a process
-that waits for the end of its standard input, whose other end the runner has. The endpoint's
-container joins it. They share the network, and the processes too, of which the holder's is the
-first: so when the holder ends, for whatever reason, the kernel ends the endpoint. An endpoint is
-never PID 1, and SIGTERM ends it unless it says otherwise, as on any other machine.
+Each side has two. The holder has the namespaces, /etc/hosts, the volumes, and a process that waits
+for the end of its standard input, which the runner has open. The endpoint's container joins the
+network and the PID namespace of the holder, whose process is PID 1: when the holder ends, for
+whatever reason, the kernel kills the endpoint. As an endpoint is never PID 1, SIGTERM ends it
+unless it handles the signal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROLE_LABEL = "quicmatrix.role"
 LOGS_ENTRIES = 65536
 HOLDER_MEMORY = 64 * MIB
 HOLDER_COMMAND = ("env", "--ignore-signal=CHLD", "cat")
-"""With SIGCHLD ignored, the kernel reaps the orphans of the host by itself."""
+"""With SIGCHLD ignored, the kernel reaps orphaned processes by itself."""
 MEMLOCK = 64 * MIB
 """What the contract gives: io_uring and AF_XDP lock their buffers in memory."""
 
@@ -40,17 +40,18 @@ _IPV6 = (
     *("disable_ipv6", "forwarding", "accept_ra", "router_solicitations"),
     *("accept_dad", "dad_transmits"),
 )
-QUIET = {
+SYSCTLS = {
     "net.ipv4.ip_forward": "0",
     **{f"net.ipv4.conf.{scope}.{name}": "0" for scope in ("all", "default") for name in _IPV4},
     **{f"net.ipv6.conf.{scope}.{name}": "0" for scope in ("all", "default") for name in _IPV6},
 }
-"""A network that is silent about everything nobody asked it for; host.sh says the same."""
+"""No packet that no program sent; as
+:func:`quicmatrix.runner.sandbox.netns.filesystem.silence_network` sets them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What there is to know of one side of one sandbox."""
+    """One side of one sandbox."""
 
     name: str
     """``client`` or ``server``."""
@@ -62,7 +63,7 @@ class Side:
 
 
 def labels(side: Side, role: str) -> dict[str, str]:
-    """The labels of everything that a side is made of."""
+    """The labels of a side's containers and volumes."""
     return {
         RUN_LABEL: side.label.run_id,
         RUNNER_LABEL: side.label.runner.text,
@@ -72,7 +73,7 @@ def labels(side: Side, role: str) -> dict[str, str]:
 
 
 def holder(side: Side, image: str) -> Configuration:
-    """The container that is a side's host."""
+    """The container that has a side's namespaces and volumes."""
     limits = side.limits
     marks = labels(side, "holder")
     mounts = [
@@ -98,7 +99,7 @@ def holder(side: Side, image: str) -> Configuration:
         "HostConfig": {
             "NetworkMode": "none",
             "ExtraHosts": _names(side.name),
-            "Sysctls": QUIET,
+            "Sysctls": SYSCTLS,
             "Mounts": mounts,
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],
@@ -115,11 +116,11 @@ def endpoint(
     """The container that an endpoint runs in.
 
     Args:
-        side: Whose it is.
+        side: The side that it runs on.
         launch: What to start.
         image: The image itself, by its id.
         holder_id: The container to join.
-        memlock: Bytes that it may lock in memory; None: what the engine gives.
+        memlock: Bytes that it may lock in memory; None: the engine's default.
     """
     limits = side.limits
     host: dict[str, object] = {
@@ -147,8 +148,10 @@ def endpoint(
     }
 
 
-def trial(mark: Label, image: str, folder: Path, memlock: int | None) -> Configuration:
-    """A container like a holder, with an endpoint's limits, that waits to be looked at."""
+def preflight_container(
+    mark: Label, image: str, folder: Path, memlock: int | None
+) -> Configuration:
+    """A container like a holder, with an endpoint's limits."""
     return {
         "Image": image,
         "Entrypoint": list(HOLDER_COMMAND),
@@ -158,7 +161,7 @@ def trial(mark: Label, image: str, folder: Path, memlock: int | None) -> Configu
         "OpenStdin": True,
         "HostConfig": {
             "NetworkMode": "none",
-            "Sysctls": QUIET,
+            "Sysctls": SYSCTLS,
             "Mounts": [_bind("/certs", folder.absolute().as_posix())],
             "Ulimits": _ulimits(memlock),
             "LogConfig": {"Type": "none"},
@@ -169,8 +172,8 @@ def trial(mark: Label, image: str, folder: Path, memlock: int | None) -> Configu
 def exit_of(end: End, *, log_overflow: bool) -> Exit:
     """How a container's first process ended.
 
-    The engine says 128 + n for signal n. A program that says so itself is a shell that tells how
-    another one ended, so nothing is lost if both are taken for the signal.
+    The engine's exit code for signal n is 128 + n. Programs that exit with such a code are shells
+    that report the signal that ended another program, so both are taken for the signal.
     """
     number = end.exit_code - 128
     signalled = number in set(Signals)
@@ -183,7 +186,7 @@ def exit_of(end: End, *, log_overflow: bool) -> Exit:
 
 
 def _volume(target: str, size: int, entries: int, marks: Mapping[str, str]) -> dict[str, object]:
-    """Memory with a limit. It has no name, so it goes with the last container that has it."""
+    """A tmpfs with limits, without a name, so that it goes with the last container that has it."""
     options = f"mode=777,nosuid,nodev,size={size},nr_inodes={entries}"
     return {
         "Type": "volume",

@@ -48,7 +48,7 @@ class EngineError(SandboxError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What an engine says of itself."""
+    """An engine's version and architecture."""
 
     version: str
     api: str
@@ -89,11 +89,11 @@ class Engine:
         self._proc = proc
 
     def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         self._api.close()
 
     def version(self) -> Version:
-        """What it is."""
+        """Its version."""
         with _translated("ask the engine for its version"):
             said = self._api.version()
             machine = str(self._api.info()["Architecture"])
@@ -102,7 +102,7 @@ class Engine:
     # --- Images -----------------------------------------------------------------------------------
 
     def image(self, reference: str) -> Image | None:
-        """An image that is here; None if it is not."""
+        """A local image; None if there is none of that name."""
         try:
             with _translated(f"look for the image {reference}"):
                 said = self._api.inspect_image(reference)
@@ -121,7 +121,7 @@ class Engine:
         """Fetch an image from its registry: one event for each thing that happens.
 
         Raises:
-            EngineError: It cannot be had.
+            EngineError: It cannot be fetched.
         """
         with _translated(f"pull {reference}"):
             name, tag = parse_repository_tag(reference)
@@ -153,19 +153,19 @@ class Engine:
             return connection.detach()
 
     def start(self, container: str) -> None:
-        """Start it.
+        """Start a container.
 
         Raises:
-            EngineError: It cannot be: status 400 if its program cannot be executed.
+            EngineError: It cannot be started: status 400 if its program cannot be executed.
         """
         with _translated("start a container"):
             self._api.start(container)
 
     def pid(self, container: str) -> int:
-        """The first process of a container that runs, as we count.
+        """The first process of a container that runs, in our PID namespace.
 
         Raises:
-            EngineError: It ended, or the engine counts otherwise: it runs somewhere else.
+            EngineError: It ended, or the engine runs in another PID namespace.
         """
         with _translated("look at a container"):
             state = self._api.inspect_container(container)["State"]
@@ -227,16 +227,16 @@ class Engine:
 
 
 def connect(environment: Mapping[str, str] = os.environ) -> Engine:
-    """Connect to the engine of this machine: where DOCKER_HOST says, or at the usual place.
+    """Connect to the engine of this machine: at DOCKER_HOST, or at the default socket.
 
     Raises:
-        UserError: There is none, or it does not want us.
+        UserError: There is none, or it refuses the connection.
     """
     place = environment.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.replace("http+", "")
     if not place.startswith("unix://"):
         raise UserError(
             f"DOCKER_HOST={place}: the engine has to be on this machine",
-            "its containers are joined by this machine's network; DOCKER_HOST=unix://PATH",
+            "the runner configures the network of its containers; DOCKER_HOST=unix://PATH",
         )
     path = place.removeprefix("unix://")
     _knock(path)
@@ -250,10 +250,10 @@ def connect(environment: Mapping[str, str] = os.environ) -> Engine:
 
 
 def _knock(path: str) -> None:
-    """Find out why there is no connection before the SDK wraps the reason up."""
+    """Find out why a connection fails; the SDK would hide the reason."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
-            trial.connect(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(path)
     except PermissionError as error:
         raise UserError(
             f"no permission to use the Docker engine at {path}",
@@ -269,7 +269,7 @@ def _knock(path: str) -> None:
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """The SDK's errors as our own.
+    """Turn the SDK's errors into ours.
 
     Args:
         what: What we wanted, in the infinitive.

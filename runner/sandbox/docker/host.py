@@ -1,9 +1,8 @@
-"""One side made of containers: the holder that is the host, and the endpoints that join it.
+"""One side as containers: creates and removes the holder and the endpoints that join it.
 
-What the containers are is described in :mod:`quicmatrix.runner.sandbox.docker.container`. Here they
-come and go. The connection to the holder's standard input is held here and nowhere else, so
-whatever ends the runner, even SIGKILL, ends the holder, and with it everything that runs on the
-side.
+:mod:`quicmatrix.runner.sandbox.docker.container` has their configurations. Only this process is
+connected to the holder's standard input, so whatever ends the runner, even SIGKILL, ends the
+holder, and with it everything that runs on the side.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from quicmatrix.runner.sandbox.docker.stream import Demultiplexer
 from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Launch, LaunchError, SandboxError
 from quicmatrix.runner.sandbox.netns.holder import finish
-from quicmatrix.runner.sandbox.topology import KINDS
+from quicmatrix.runner.sandbox.topology import NAMESPACES
 
 CANNOT_BE_EXECUTED = 400
-"""The engine's status for a program that is missing or is none."""
+"""The engine's HTTP status for a program that is missing or cannot be executed."""
 
 
 @dataclass(slots=True)
@@ -37,15 +36,15 @@ class DockerHost:
     side: Side
     engine: Engine
     image: str
-    """What the holder is made of."""
+    """The holder's image."""
     ids: Mapping[str, str]
     """By reference, the ids of the images that endpoints are started from."""
     memlock: int | None
     grace_s: float
     pid: int = 0
-    """The holder's process, as we count; 0 before it is ready."""
+    """The holder's process in our PID namespace; 0 before it is ready."""
     _container: str = ""
-    _lifeline: socket.socket | None = None
+    _stdin: socket.socket | None = None
     _building: asyncio.Future[None] | None = None
     _programs: list[DockerProcess] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -55,58 +54,58 @@ class DockerHost:
     _namespaces: list[int] = field(default_factory=list)
     """Open files, so that no other namespaces get their inode numbers."""
 
-    # --- What others may call ---------------------------------------------------------------------
+    # --- The Host protocol ------------------------------------------------------------------------
 
     async def start(self, launch: Launch, log: Path) -> DockerProcess:
-        """Start an image; what it prints goes to the file ``log``."""
+        """Start an image; its standard output and error go to the file ``log``."""
         if not launch.image:
             raise LaunchError(f"{' '.join(launch.command)}: only images can be started here")
         return await finish(self._start(launch, log))
 
     def folder(self, path: str) -> Path:
-        """Where a folder of the side is for us, while the sandbox lasts.
+        """The path of a folder of the side in our mount namespace, while the sandbox lasts.
 
-        It is the holder's, where nothing of the endpoint's file system is in the way.
+        It leads through the holder's root, to which the endpoint has no access.
         """
         return Path(f"/proc/{self.pid}/root", path.lstrip("/"))
 
-    # --- What the sandbox calls -------------------------------------------------------------------
+    # --- For its sandbox --------------------------------------------------------------------------
 
     async def build(self) -> None:
-        """Begin to make it."""
+        """Start to create it."""
         self._building = asyncio.ensure_future(self._build())
 
     async def ready(self) -> None:
-        """Wait until it is made."""
+        """Wait until it is created."""
         assert self._building is not None
         await asyncio.shield(self._building)
 
     async def end(self) -> None:
-        """End it with everything that runs on it, and remove its containers."""
+        """Kill everything that runs on it, and remove its containers."""
         if self._building is None:
             return
-        with suppress(SandboxError, OSError):  # whoever waited for it knows
+        with suppress(SandboxError, OSError):  # raised by ready()
             await self._building
         async with self._lock:  # what is being started can be ended only after that
             self._ended = True
         ends = await asyncio.gather(
             *(program.kill() for program in self._programs), return_exceptions=True
         )
-        if self._lifeline is not None:
+        if self._stdin is not None:
             with suppress(OSError):
-                self._lifeline.shutdown(socket.SHUT_RDWR)
-            self._lifeline.close()
+                self._stdin.shutdown(socket.SHUT_RDWR)
+            self._stdin.close()
         await asyncio.to_thread(self._remove)
         for problem in ends:
             if isinstance(problem, BaseException):
                 raise problem
 
     def inodes(self) -> frozenset[int]:
-        """What identifies its namespaces, for those who look whether any is left."""
+        """The inode numbers of its namespaces, by which a process that is left is found."""
         return frozenset(os.fstat(file).st_ino for file in self._namespaces)
 
     def release(self) -> None:
-        """Let go of its namespaces."""
+        """Close its namespaces."""
         while self._namespaces:
             os.close(self._namespaces.pop())
 
@@ -138,11 +137,11 @@ class DockerHost:
         self._container = await asyncio.to_thread(
             self.engine.create, holder(self.side, self.image), name
         )
-        lifeline = await asyncio.to_thread(self.engine.attach, self._container, "stdin")
-        self._lifeline = socket.socket(fileno=lifeline)
+        pipe = await asyncio.to_thread(self.engine.attach, self._container, "stdin")
+        self._stdin = socket.socket(fileno=pipe)
         await asyncio.to_thread(self.engine.start, self._container)
         self.pid = await asyncio.to_thread(self.engine.pid, self._container)
-        for kind in KINDS:
+        for kind in NAMESPACES:
             self._namespaces.append(os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY))
         # Some endpoints expect it; the base image's /setup.sh makes it where it is missing.
         qlog = self.folder("/logs/qlog")
@@ -150,7 +149,7 @@ class DockerHost:
         qlog.chmod(0o777)
 
     def _remove(self) -> None:
-        """Remove the containers of this side, those included that we were never told of."""
+        """Remove all containers of this side, also those of a cancelled call."""
         mine = f"{self.side.sandbox}-{self.side.name}"
         things = self.engine.labelled(f"{SANDBOX_LABEL}={self.side.sandbox}")
         containers = [one for one in things if one.name == mine or one.name.startswith(f"{mine}-")]

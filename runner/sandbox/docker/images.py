@@ -1,7 +1,7 @@
-"""The images of a run: those that are here, and those that are fetched because they are not.
+"""The images of a run: local ones, and those that are pulled because they are not.
 
-An image that is here is taken as it is, whatever a registry may have by now: a run changes nothing
-that its user has. What its name stood for is kept, and endpoints are started from that.
+A local image is used as it is, even if a registry has a newer one: a run changes no image that its
+user has. Endpoints are started by the image's id, so a tag that moves during a run has no effect.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from quicmatrix.runner.sandbox.docker.pull import Pulled, progress
 from quicmatrix.runner.trace.model import Side
 
 Progress = Callable[[str, Pulled], None]
-"""Is told how far the fetching of an image, by its reference, has come."""
+"""Called with an image's reference and the progress of its pull."""
 
 _NOT_FOUND = 404
 
 
 def silent(_reference: str, _so_far: Pulled) -> None:
-    """Progress that nobody sees."""
+    """Ignore the progress of a pull."""
 
 
 class Images:
-    """What an engine has, and can get.
+    """The images of an engine, pulled on demand.
 
     Args:
-        engine: Whose they are.
-        tell: Who is told of the progress when one is fetched.
+        engine: The engine.
+        tell: Called with the progress of pulls.
     """
 
     def __init__(self, engine: Engine, tell: Progress) -> None:
@@ -41,7 +41,7 @@ class Images:
         self._architecture = ""
 
     def obstacle(self, implementation: Implementation, role: Side) -> str:
-        """Why an implementation cannot be started as it is; empty if it can. Fetches nothing.
+        """Why an implementation cannot be started as it is; empty if it can. Pulls nothing.
 
         Raises:
             UserError: The engine does not answer.
@@ -54,10 +54,10 @@ class Images:
         return self._foreign(image)
 
     def require(self, implementation: Implementation, role: Side) -> None:
-        """See to it that an implementation's image is here.
+        """Pull an implementation's image if it is not local.
 
         Raises:
-            UserError: There is none for it, it cannot be had, or it is for another machine.
+            UserError: It has none, it cannot be pulled, or it is for another architecture.
         """
         reference = implementation.image
         if not reference:
@@ -118,7 +118,7 @@ class Images:
 
 
 def _refusal(reference: str, error: EngineError, machine: str) -> UserError:
-    """Why an image cannot be had, and what to do."""
+    """Why an image cannot be pulled, and what to do."""
     said = str(error)
     if "no matching manifest" in said:
         return UserError(

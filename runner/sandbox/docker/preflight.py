@@ -1,4 +1,4 @@
-"""Whether sides can be made of an engine's containers: one is made, looked at, and removed."""
+"""Checks before a run that an engine can create the containers of a side, by creating one."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from pathlib import Path
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.sandbox import label
-from quicmatrix.runner.sandbox.docker.container import trial
+from quicmatrix.runner.sandbox.docker.container import preflight_container
 from quicmatrix.runner.sandbox.docker.engine import Engine, EngineError, Labelled
 from quicmatrix.runner.sandbox.label import Label, Runner
 
 
-def try_out(engine: Engine, image: str, scratch: Path, memlock: int) -> int | None:
-    """Try to make a side.
+def preflight(engine: Engine, image: str, scratch: Path, memlock: int) -> int | None:
+    """Create a side's container, start it, and remove it.
 
     Args:
-        engine: Whose containers it is to be made of.
-        image: What holders are made of.
-        scratch: Where sandboxes have their folders.
-        memlock: How many bytes an endpoint should be allowed to lock in memory.
+        engine: The engine to check.
+        image: The image of holders.
+        scratch: The folder in which sandboxes have theirs.
+        memlock: The RLIMIT_MEMLOCK that endpoints should get, in bytes.
 
     Returns:
-        How many it is allowed: as many, or None if the engine has no right to grant that, e.g. as
-        it runs in a container itself.
+        The same, or None if the engine may not raise the limit, e.g. in a container itself.
 
     Raises:
-        UserError: It cannot be done.
+        UserError: It cannot be created or started.
     """
     try:
         try:
@@ -50,10 +49,10 @@ def try_out(engine: Engine, image: str, scratch: Path, memlock: int) -> int | No
 
 
 def _make(engine: Engine, image: str, scratch: Path, memlock: int | None) -> None:
-    mark = Label(f"trial-{secrets.token_hex(4)}", Runner.this())
+    mark = Label(f"preflight-{secrets.token_hex(4)}", Runner.this())
     with label.scratch_folder(scratch) as folder:  # of a name that is nowhere else
         label.attach(mark, folder)
-        wanted = trial(mark, image, folder, memlock)
+        wanted = preflight_container(mark, image, folder, memlock)
         container = engine.create(wanted, f"quicmatrix-{mark.run_id}")
         try:
             engine.start(container)

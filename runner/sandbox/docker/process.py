@@ -1,4 +1,4 @@
-"""An endpoint in a container: how it ends, and how what it prints is kept."""
+"""An endpoint in a container: signals, exit, and log."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from quicmatrix.runner.sandbox.model import Exit, SandboxError
 from quicmatrix.runner.sandbox.netns.holder import finish
 
 END_S = 20.0
-"""How long the engine may take to end what it was told to kill."""
+"""How long the engine may take to kill a container."""
 
 
 class DockerProcess:
     """A container that runs; see :class:`quicmatrix.runner.sandbox.model.Process`.
 
-    The engine closes the stream of what a container prints when it has ended, and not before, even
-    if its programs have closed theirs. So that is what tells the end, and no thread waits for it.
-    Whatever the endpoint leaves behind in its container is killed by the engine.
+    The engine closes the output stream of a container when the container has ended, and not before,
+    even if its programs have closed theirs. So the end of the stream is the end of the container,
+    and no thread has to wait for it. The engine kills what the endpoint leaves behind.
     """
 
     def __init__(self, engine: Engine, container: str, log: BoundedLog, grace_s: float) -> None:
@@ -35,7 +35,7 @@ class DockerProcess:
         return await asyncio.shield(self._end)
 
     async def stop(self) -> Exit:
-        """SIGTERM to the container's first process; after a grace, :meth:`kill`."""
+        """SIGTERM to the container's first process; after the grace period, :meth:`kill`."""
         await self._signal(signal.SIGTERM)
         await asyncio.wait({self._end}, timeout=self._grace_s)
         return await self.kill()
@@ -44,7 +44,7 @@ class DockerProcess:
         """SIGKILL; the engine kills all else in the container when its first process is dead.
 
         Raises:
-            SandboxError: It survives.
+            SandboxError: It is not dead in time.
         """
         await self._signal(signal.SIGKILL)
         await asyncio.wait({self._end}, timeout=END_S)
@@ -60,7 +60,7 @@ class DockerProcess:
         try:
             await self._log.over.wait()
             if self._log.overflow or self._log.fault is not None:
-                # The engine waits for whoever is attached to read it all, even to end a container.
+                # The engine does not end a container before all of its output was read.
                 self._log.close()
                 await asyncio.to_thread(self._engine.signal, self._container, signal.SIGKILL)
             end = await asyncio.to_thread(self._engine.wait, self._container)

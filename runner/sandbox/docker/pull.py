@@ -1,4 +1,4 @@
-"""How far the fetching of an image has come, from the events that the engine sends meanwhile."""
+"""The progress of a pull, from the events that the engine sends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What there is of an image."""
+    """How much of an image is here."""
 
     layers: int = 0
     """How many it has, as far as it is known."""
@@ -27,7 +27,7 @@ class Pulled:
 
 
 def progress(events: Iterable[Mapping[str, Any]]) -> Iterator[Pulled]:
-    """What there is after each event that changes it."""
+    """The progress after each event that changes it."""
     layers: dict[str, bool] = {}
     sizes: dict[str, tuple[int, int]] = {}
     before = Pulled()

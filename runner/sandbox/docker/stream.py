@@ -1,6 +1,6 @@
-"""What a container prints, as the engine sends it to who is attached.
+"""The engine's format of a container's standard output and error on one connection.
 
-The two streams come as one, in frames of eight bytes and a payload::
+A frame is a header of eight bytes and a payload::
 
     stream (1: output, 2: error), 0, 0, 0, length of the payload (big-endian), payload
 """
@@ -13,9 +13,9 @@ HEADER = struct.Struct(">BxxxI")
 
 
 class Demultiplexer:
-    """Takes the payloads of both streams out of their frames, in the order in which they came.
+    """Yields the payloads of both streams, in the order of arrival.
 
-    That may be another one than that in which they were written, if it is not the same stream.
+    Between the two streams, that may differ from the order in which the container wrote them.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Demultiplexer:
         """Bytes of the current payload that are still to come."""
 
     def feed(self, data: bytes) -> bytes:
-        """The text in the next bytes, wherever they happen to begin and end."""
+        """The payload in the next bytes, which may be cut anywhere."""
         text = bytearray()
         rest = memoryview(data)
         while rest:

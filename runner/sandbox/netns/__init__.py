@@ -1,1 +1,1 @@
-"""The netns backend: hosts are made of namespaces, and run local commands."""
+"""The netns backend: hosts are Linux namespaces, and run local commands."""

@@ -1,4 +1,4 @@
-"""Control groups, version 1 or 2: what limits the memory and the processes of one host.
+"""Control groups, version 1 or 2: they limit the memory and the processes of one host.
 
 New groups are made below our own (version 1), or below the nearest ancestor of our own that hands
 its controllers on to its children (version 2, which forbids processes and children in one group).
@@ -17,16 +17,16 @@ from pathlib import Path
 from quicmatrix.runner.sandbox.model import Limits, SandboxError
 
 REMOVAL_S = 5.0
-"""How long the kernel may take to let go of a group after its last process died."""
+"""How long a group may stay busy after its last process died."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A group that we may make groups in."""
+    """A group in which we may make groups."""
 
     folder: Path
     controllers: frozenset[str]
-    """``memory``, ``pids`` or both: what it can limit."""
+    """``memory``, ``pids`` or both."""
     version: int
 
 
@@ -44,7 +44,7 @@ class Group:
             _write(folder / "cgroup.procs", pid)
 
     def oom_kills(self) -> int:
-        """How many processes the kernel has killed because its memory was used up."""
+        """How many processes the kernel has killed for lack of memory."""
         for folder in self.folders:
             for name in ("memory.events", "memory.oom_control"):
                 with suppress(FileNotFoundError):
@@ -55,7 +55,7 @@ class Group:
 
 
 def parents(own: str, mounts: str) -> tuple[Parent, ...]:
-    """The groups that new ones can be made in; none if the machine gives us no right to.
+    """The groups in which new ones can be made; none without the right to.
 
     Args:
         own: The text of /proc/self/cgroup.
@@ -92,7 +92,7 @@ def create(group: Group, limits: Limits) -> None:
     """Make a group's folders and set its limits.
 
     Raises:
-        SandboxError: The kernel refused.
+        SandboxError: They cannot be made.
     """
     try:
         for folder in group.folders:

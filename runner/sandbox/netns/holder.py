@@ -1,8 +1,9 @@
-"""The process that is a host: its namespaces live as long as it does, and it as long as we do.
+"""The processes that keep a host's namespaces alive, until the runner closes a pipe or dies.
 
-``unshare`` makes the namespaces and waits outside of the PID namespace; ``host.sh``, PID 1 inside,
-builds the file system and then waits for the end of its standard input. The other end of that pipe
-is held here and nowhere else, so whatever ends the runner, even SIGKILL, ends the host.
+unshare(1) makes the namespaces and waits outside of the PID namespace. PID 1 inside makes the file
+system (:mod:`quicmatrix.runner.sandbox.netns.filesystem`) and then waits for the end of its
+standard input. The other end of that pipe is open in the runner only, so whatever ends the runner,
+even SIGKILL, ends the host.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import TypeVar
 
 from quicmatrix.runner.sandbox.model import SandboxError
 
-SCRIPT = Path(__file__).with_name("host.sh")
 SEARCH_PATH = os.pathsep.join(("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
 """Where root's tools are, which the PATH of other users may lack."""
 BUILD_S = 20.0
@@ -29,23 +29,23 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Holder:
-    """A host's namespaces."""
+    """A host's namespaces, and the processes that keep them."""
 
     process: asyncio.subprocess.Process
-    """unshare: in the outer mount namespace, which still has the machine's root."""
-    lifeline: int
-    """Our end of the pipe; -1 once it is closed."""
+    """unshare(1), in a mount namespace that has the machine's root."""
+    pipe: int
+    """The write end of PID 1's standard input; -1 once it is closed."""
     pid: int = 0
-    """PID 1 of the host, as we count; 0 before it is ready."""
+    """PID 1 of the host, in our PID namespace; 0 before it is ready."""
     namespaces: dict[str, int] = field(default_factory=dict)
-    """Open files of those that matter. As long as we have them, no other namespace has their inode
-    numbers, by which alone it can be told who is in which."""
+    """Open files of the namespaces. While they are open, no other namespace gets their inode
+    numbers, by which the processes in them are found."""
 
     async def ready(self) -> None:
         """Wait until the host is built.
 
         Raises:
-            SandboxError: The script failed.
+            SandboxError: The command failed.
         """
         assert self.process.stdout is not None
         said: list[str] = []
@@ -64,7 +64,7 @@ class Holder:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """The start of a command that runs inside."""
+        """The command that runs another one inside."""
         return (
             *("nsenter", "--target", str(self.pid)),
             *("--net", "--mount", "--pid", "--ipc", "--uts", "--"),
@@ -72,47 +72,49 @@ class Holder:
 
     @property
     def root(self) -> Path:
-        """The host's root folder, from here."""
+        """The host's root, in our mount namespace."""
         return Path(f"/proc/{self.pid}/root")
 
     @property
     def inodes(self) -> frozenset[int]:
-        """What identifies the namespaces, until :meth:`release`."""
+        """The inode numbers of the namespaces, until :meth:`release`."""
         return frozenset(os.fstat(fd).st_ino for fd in self.namespaces.values())
 
-    def crowded(self) -> bool:
+    def has_processes(self) -> bool:
         """Whether anything but PID 1 runs inside.
 
         Raises:
-            SandboxError: Not even PID 1 does.
+            SandboxError: PID 1 is dead.
         """
         try:
             processes = [entry for entry in (self.root / "proc").iterdir() if entry.name.isdigit()]
         except OSError as error:
-            raise SandboxError("a host died under its programs") from error
+            raise SandboxError("PID 1 of a host died before its programs") from error
         return any(alive(process) for process in processes if process.name != "1")
 
     async def end(self) -> None:
-        """End the host and everything in it."""
-        if self.lifeline >= 0:
-            os.close(self.lifeline)
-            self.lifeline = -1
+        """Kill everything in the namespaces."""
+        if self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
         try:
             async with asyncio.timeout(END_S):
                 await self.process.wait()
         except TimeoutError:
             kill_spawned(self.process)  # unshare's --kill-child takes PID 1 with it
             await self.process.wait()
-            raise SandboxError(f"a host did not end within {END_S} s of being told to") from None
+            raise SandboxError(
+                f"a host did not end within {END_S} s after its pipe was closed"
+            ) from None
 
     def release(self) -> None:
-        """Let go of the namespaces."""
+        """Close the namespaces."""
         while self.namespaces:
             os.close(self.namespaces.popitem()[1])
 
 
 def alive(process: Path) -> bool:
-    """Whether any thread of a process runs, given its folder in a /proc."""
+    """Whether any thread of a process is alive, given its folder in /proc."""
     try:
         text = (process / "stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -121,17 +123,17 @@ def alive(process: Path) -> bool:
     return state not in ("Z", "X") or int(fields[16]) > 1  # proc(5): num_threads
 
 
-async def hold(arguments: Sequence[str], environment: Mapping[str, str]) -> Holder:
-    """Start to build a host; the arguments are those of ``host.sh build``.
+async def hold(command: Sequence[str], environment: Mapping[str, str]) -> Holder:
+    """Run a command, which prints ``ready PID`` in the end, as PID 1 of new namespaces.
 
-    Not to be cancelled, since whoever calls it has to end the host.
+    Not to be cancelled, since the caller has to end the host.
     """
-    theirs, lifeline = os.pipe()
+    theirs, pipe = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts"),
             *("--fork", "--kill-child=KILL"),
-            *("sh", str(SCRIPT), "build", *arguments),
+            *command,
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -140,15 +142,15 @@ async def hold(arguments: Sequence[str], environment: Mapping[str, str]) -> Hold
             start_new_session=True,
         )
     except BaseException:
-        os.close(lifeline)
+        os.close(pipe)
         raise
     finally:
         os.close(theirs)
-    return Holder(process, lifeline)
+    return Holder(process, pipe)
 
 
 async def run_tool(*command: str, text: str = "") -> str:
-    """Run a short program of the machine's; returns what it printed.
+    """Run a program of the machine; returns its output.
 
     Raises:
         SandboxError: It failed.
@@ -179,7 +181,7 @@ async def spawn(
     environment: Mapping[str, str],
     pass_fds: Sequence[int] = (),
 ) -> asyncio.subprocess.Process:
-    """Start a process in a session of its own; if we are cancelled meanwhile, it is ended first."""
+    """Start a process in a session of its own; kill it if we are cancelled meanwhile."""
     made: list[asyncio.subprocess.Process] = []
 
     async def make() -> None:
@@ -205,9 +207,9 @@ async def spawn(
 
 
 def kill_spawned(process: asyncio.subprocess.Process) -> None:
-    """SIGKILL to what :func:`spawn` has started, with its children.
+    """Send SIGKILL to the process group of a spawned process.
 
-    Not by its own kill(): that polls first, and may take its status from asyncio.
+    Process.kill() polls first, and may take the exit status from asyncio.
     """
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -225,7 +227,7 @@ def tool_environment() -> dict[str, str]:
 
 
 async def finish(work: Coroutine[object, object, T]) -> T:
-    """Do it to the end, even if we are cancelled meanwhile; then be cancelled."""
+    """Run a coroutine to its end even if we are cancelled; CancelledError is raised after that."""
     task = asyncio.ensure_future(work)
     cancelled = False
     while not task.done():

@@ -1,4 +1,4 @@
-"""One host made of namespaces: what it is built of, the programs that run on it, its end."""
+"""A host of namespaces: its mounts, the programs that run on it, and its end."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from quicmatrix.runner.network.topology import SIM_LEFT, SIM_RIGHT, hosts_file
 from quicmatrix.runner.sandbox.label import RUN_VARIABLE, Label, environment
 from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Folders, Launch, LaunchError, Limits, SandboxError
-from quicmatrix.runner.sandbox.netns import cgroup
+from quicmatrix.runner.sandbox.netns import cgroup, filesystem
 from quicmatrix.runner.sandbox.netns.cgroup import Group
-from quicmatrix.runner.sandbox.netns.holder import SCRIPT, Holder, finish, hold, run_tool
-from quicmatrix.runner.sandbox.netns.process import NetnsProcess, needed, start, sweep
-
-PRIVATE = tuple(
-    Path(name)
-    for name in ("/tmp", "/run", "/dev", "/www", "/certs", "/downloads", "/logs", "/proc", "/sys")  # noqa: S108 - not to write there
+from quicmatrix.runner.sandbox.netns.filesystem import SIDE_FOLDERS
+from quicmatrix.runner.sandbox.netns.holder import Holder, finish, hold, run_tool
+from quicmatrix.runner.sandbox.netns.process import (
+    NetnsProcess,
+    interpreter,
+    kill_all,
+    required_paths,
+    start,
 )
-"""What a side has of its own instead of the machine's; host.sh says the same."""
+
+SCRIPT = (*interpreter(), filesystem.__file__)
+PRIVATE = tuple(Path("/", name) for name in SIDE_FOLDERS)
+"""Folders that are not the machine's on a side."""
 OTHER_ENTRIES = 65536
 """Inodes in /logs, in /tmp and in /dev/shm."""
 
@@ -44,28 +49,28 @@ class NetnsHost:
     _programs: list[NetnsProcess] = field(default_factory=list)
     _exposed: set[Path] = field(default_factory=set)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a program starts, and while what another one left behind is killed."""
+    """Held while a program starts, and while the orphans of another one are killed."""
 
     @property
-    def contained(self) -> bool:
-        """Whether it is one of the sides."""
+    def isolated(self) -> bool:
+        """Whether it is one of the sides, with a file system of its own."""
         return self.name != "sim"
 
     @property
     def holder(self) -> Holder:
-        """What its namespaces live by."""
+        """The processes that keep its namespaces."""
         if self._holder is None:
-            raise SandboxError(f"the {self.name}'s host is not there")
+            raise SandboxError(f"the {self.name}'s host is not built")
         return self._holder
 
-    # --- What others may call ---------------------------------------------------------------------
+    # --- The Host protocol ------------------------------------------------------------------------
 
     async def start(self, launch: Launch, log: Path) -> NetnsProcess:
         """Start a program; its standard output and error go to the file ``log``."""
         if not launch.command:
-            raise LaunchError(f"{launch.image}: no image can be started here, only a command")
+            raise LaunchError(f"{launch.image}: this backend starts commands, not images")
         async with self._lock:
-            await self._expose((*self.visible, *needed(launch)))
+            await self._expose((*self.visible, *required_paths(launch)))
             drain = BoundedLog(log, self.limits.log_bytes)
             try:
                 started = await start(self, launch, drain, {RUN_VARIABLE: self.label.run_id})
@@ -78,28 +83,29 @@ class NetnsHost:
             return program
 
     def folder(self, path: str) -> Path:
-        """Where a folder of the host is for us, while the sandbox lasts."""
-        if self.contained:
+        """The path of a folder of the host in our mount namespace, while the sandbox lasts."""
+        if self.isolated:
             return self.holder.root / path.lstrip("/")
-        return self.folders.sim_logs if path.rstrip("/") == "/logs" else Path(path)
+        return Path(path)
 
-    async def settle(self, ended: NetnsProcess) -> None:
-        """Kill what a program left behind, if no other program runs here."""
+    async def kill_orphans(self, ended: NetnsProcess) -> None:
+        """Kill the processes that a program left behind, if no other program runs on the host."""
         async with self._lock:
             others = [one for one in self._programs if one is not ended and one.running]
-            if self.holder.crowded() and not others:
-                await sweep(self.holder)
+            if self.holder.has_processes() and not others:
+                await kill_all(self.holder)
 
-    # --- What the sandbox calls -------------------------------------------------------------------
+    # --- For its sandbox --------------------------------------------------------------------------
 
     async def build(self) -> None:
-        """Begin to make it; :attr:`holder` tells when it is ready."""
+        """Start to make it."""
         cgroup.create(self.group, self.limits)
         root = self.scratch / self.name
         root.mkdir()
 
         async def start() -> None:
-            self._holder = await hold(self._arguments(root), environment(self.label))
+            command = (*SCRIPT, "build", *self._arguments(root))
+            self._holder = await hold(command, environment(self.label))
 
         await finish(start())
 
@@ -109,12 +115,12 @@ class NetnsHost:
 
     @property
     def pid(self) -> int:
-        """Its first process."""
+        """Its PID 1, in our PID namespace."""
         return self.holder.pid
 
     async def end(self) -> None:
-        """End it with everything that runs on it, and remove its control groups."""
-        async with AsyncExitStack() as stack:  # each step is tried, whatever the others do
+        """Kill everything that runs on it, and remove its control groups."""
+        async with AsyncExitStack() as stack:  # every step is tried, even if others fail
             for folder in self.group.folders:
                 stack.push_async_callback(asyncio.to_thread, cgroup.remove, folder)
             stack.push_async_callback(self._end_programs)
@@ -131,48 +137,51 @@ class NetnsHost:
                 raise problem
 
     def inodes(self) -> frozenset[int]:
-        """What identifies its namespaces, for those who look whether any is left."""
+        """The inode numbers of its namespaces, by which a process that is left is found."""
         return self._holder.inodes if self._holder else frozenset()
 
     def release(self) -> None:
-        """Let go of its namespaces."""
+        """Close its namespaces."""
         if self._holder is not None:
             self._holder.release()
 
     def _arguments(self, root: Path) -> tuple[str, ...]:
-        limits = self.limits
-        other = f"size={limits.temporary_bytes},nr_inodes={OTHER_ENTRIES}"
+        folders, limits = self.folders, self.limits
+        if not self.isolated:
+            return (self.name,)
+        www = ("bind", "/www", str(folders.www.absolute()))
+        temporary = f"mode=1777,size={limits.temporary_bytes},nr_inodes={OTHER_ENTRIES}"
+        # The folder itself is an inode too.
+        downloads = f"size={limits.downloads_bytes},nr_inodes={limits.downloads_entries + 1}"
+        logs = f"size={limits.logs_bytes},nr_inodes={OTHER_ENTRIES}"
         return (
-            "contained" if self.contained else "open",
-            str(root),
-            self.name,
-            hosts_file(SIM_LEFT if self.name == "client" else SIM_RIGHT),
-            str(self.folders.www.absolute()) if self.name == "server" else "",
-            str(self.folders.certs.absolute()),
-            str(self.folders.sim_logs.absolute()),
-            # The folder itself is an inode too.
-            f"size={limits.downloads_bytes},nr_inodes={limits.downloads_entries + 1}",
-            f"size={limits.logs_bytes},nr_inodes={OTHER_ENTRIES}",
-            other,
+            *(self.name, str(root), hosts_file(SIM_LEFT if self.name == "client" else SIM_RIGHT)),
+            *(www if self.name == "server" else ("tmpfs", "/www", "")),
+            *("bind", "/certs", str(folders.certs.absolute())),
+            *("tmpfs", "/dev/shm", temporary),  # noqa: S108 - its own
+            *("tmpfs", "/tmp", temporary),  # noqa: S108
+            *("tmpfs", "/downloads", f"mode=777,{downloads}"),
+            *("tmpfs", "/logs", f"mode=777,{logs}"),
+            *("tmpfs", "/run", "mode=755,size=1m,nr_inodes=1k"),
         )
 
     async def _expose(self, paths: Sequence[Path]) -> None:
-        """Show what is hidden by folders that the host has of its own."""
-        if not self.contained:
+        """Mount what lies in folders of the machine that a side does not have."""
+        if not self.isolated:
             return
         hidden = [path for path in to_expose(paths) if not self._exposed & {path, *path.parents}]
         if hidden:
             outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
             root = str(self.scratch / self.name)
-            await run_tool(*outside, "sh", str(SCRIPT), "expose", root, *map(str, hidden))
+            await run_tool(*outside, *SCRIPT, "show", str(self.holder.pid), root, *map(str, hidden))
             self._exposed.update(hidden)
 
 
 def to_expose(paths: Sequence[Path]) -> list[Path]:
-    """Which paths have to be shown to a side that has :data:`PRIVATE` of its own.
+    """Which of these paths lie below :data:`PRIVATE` and have to be mounted on a side.
 
-    A program's folder stands for the program, since it may need its neighbours, but for one that
-    lies in a private folder itself. A private folder, or one around it, cannot be shown.
+    For a program it is the folder that it is in, since it may need other files there; but if that
+    is a private folder itself, the program alone. Private folders cannot be mounted.
     """
     wanted: set[Path] = set()
     for path in paths:

@@ -1,9 +1,8 @@
-"""The last step before a program runs on a host: a script, run inside by the runner's own Python.
+"""Executes a program on a host: a script, run inside by the runner's Python.
 
-It says hello on the socket that it is given, by which the runner learns its process id and can put
-limits on it, then receives what to run, and becomes it. With that it receives another socket, which
-nobody else inside has: it closes as the program is executed, or carries the reason why it cannot
-be. So whatever exit status comes later is the program's own.
+It sends a byte on its socket, by which the kernel tells the runner its process id, so that limits
+can be set. Then it receives the command, and another socket on which it reports why the command
+cannot be executed; execve(2) closes that one. So every later exit status is the program's own.
 Usage: ``python -I -S launch.py SOCKET_FD``.
 """
 
@@ -17,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 
 def encode(cwd: bytes, command: Sequence[bytes], environment: Mapping[bytes, bytes]) -> bytes:
-    """What to run, as :func:`main` reads it: fields that end with NUL, which none can contain."""
+    """A command, as :func:`main` reads it: fields separated by NUL, which none can contain."""
     variables = [name + b"=" + value for name, value in environment.items()]
     fields = [cwd, str(len(command)).encode(), *command, *variables]
     if any(b"\0" in field for field in fields):
@@ -33,15 +32,15 @@ def decode(message: bytes) -> tuple[bytes, list[bytes], dict[bytes, bytes]]:
     return cwd, command, {name: value for name, _, value in pairs}
 
 
-def main(orders: socket.socket) -> None:
-    """Become the program."""
-    orders.send(b"!")
-    _, (answers,), _, _ = socket.recv_fds(orders, 1, 1)
+def main(control: socket.socket) -> None:
+    """Receive a command and execute it."""
+    control.send(b"!")
+    _, (answers,), _, _ = socket.recv_fds(control, 1, 1)
     os.set_inheritable(answers, False)
-    message = b"".join(iter(lambda: orders.recv(65536), b""))
+    message = b"".join(iter(lambda: control.recv(65536), b""))
     if not message:
-        os._exit(1)  # the runner gave up
-    orders.close()
+        os._exit(1)  # the runner closed the socket
+    control.close()
     cwd, command, environment = decode(message)
     os.setsid()
     os.umask(0o022)
@@ -58,7 +57,7 @@ def main(orders: socket.socket) -> None:
 
 
 def report(fd: int, name: bytes, error: OSError) -> None:
-    """Tell the runner why there is no program."""
+    """Tell the runner why a program cannot be executed."""
     os.write(fd, name + b": " + (error.strerror or "cannot be executed").encode())
     os._exit(127)
 

@@ -1,8 +1,8 @@
-"""Sandboxes made of Linux namespaces: no container engine, no images, a fraction of a second each.
+"""The netns backend: sandboxes of Linux namespaces, without a container engine or images.
 
-Everything is owned by processes that we hold on a pipe
-(:mod:`quicmatrix.runner.sandbox.netns.holder`), so nothing can stay behind when the runner dies but
-an empty scratch folder and empty control groups, and those carry the run's label
+Namespaces, mounts and interfaces live as long as processes that end with the runner
+(:mod:`quicmatrix.runner.sandbox.netns.holder`). A runner that is killed leaves only an empty
+scratch folder and empty control groups, which have the run's label
 (:mod:`quicmatrix.runner.sandbox.label`).
 """
 
@@ -20,24 +20,24 @@ from quicmatrix.runner.sandbox import label
 from quicmatrix.runner.sandbox.label import Label, Runner
 from quicmatrix.runner.sandbox.model import Folders, Form, Limits
 from quicmatrix.runner.sandbox.netns import cgroup, privileges
-from quicmatrix.runner.sandbox.netns.holder import SCRIPT, finish
+from quicmatrix.runner.sandbox.netns.holder import finish
 from quicmatrix.runner.sandbox.netns.host import NetnsHost
-from quicmatrix.runner.sandbox.topology import Joined
+from quicmatrix.runner.sandbox.topology import Topology
 from quicmatrix.runner.trace.model import Side
 
 SIDES = ("client", "server")
-NetnsSandbox = Joined[NetnsHost]
-"""A sandbox whose sides, too, are made of namespaces."""
+NetnsSandbox = Topology[NetnsHost]
+"""A sandbox whose sides are namespaces too."""
 
 
 class NetnsBackend:
-    """Sandboxes made of namespaces; see :class:`quicmatrix.runner.sandbox.model.Backend`.
+    """Sandboxes of namespaces; see :class:`quicmatrix.runner.sandbox.model.Backend`.
 
     Args:
-        scratch: Where each sandbox has a folder while it lasts; the machine's /tmp if None.
+        scratch: The folder in which each sandbox has one while it lasts; /tmp if None.
         stop_grace_s: How long a program may take to end after SIGTERM.
-        visible: Paths that both sides see, read-only, wherever they lie. Our own Python and
-            virtualenv, and each program and its working directory, are visible in any case.
+        visible: Paths that are mounted read-only on both sides even below /tmp and /run. Our Python
+            and virtualenv, and each program and its working directory, are in any case.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class NetnsBackend:
     ) -> None:
         self._scratch = scratch or Path(tempfile.gettempdir())
         self._stop_grace_s = stop_grace_s
-        self._visible = (Path(sys.prefix), Path(sys.base_prefix), SCRIPT.parent, *visible)
+        self._visible = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parent, *visible)
 
     @property
     def form(self) -> Form:
@@ -66,7 +66,7 @@ class NetnsBackend:
         return missing_program(implementation, role)
 
     def require(self, implementation: Implementation, role: Side) -> None:
-        """Make sure that there is a program for a role.
+        """Check that there is a program for a role.
 
         Raises:
             UserError: There is none.
@@ -74,22 +74,22 @@ class NetnsBackend:
         require_program(implementation, role)
 
     def check(self) -> Sequence[str]:
-        """Find out whether namespaces can be made here.
+        """Check that namespaces can be made here.
 
         Raises:
-            UserError: They cannot; the hint says what to do.
+            UserError: They cannot be made; the hint says what to do.
         """
         privileges.check()
-        return ()
+        return privileges.reachable_sockets()
 
     @asynccontextmanager
     async def sandbox(
         self, run_id: str, folders: Folders, limits: Limits
     ) -> AsyncIterator[NetnsSandbox]:
-        """Three hosts, joined by two wires, gone when the context is left.
+        """Three hosts and two links between them, removed when the context is left.
 
         Raises:
-            SandboxError: The machine refused to make them, or something of them is left.
+            SandboxError: They cannot be made, or something of them is left.
         """
         parents = _parents()
         with label.scratch_folder(self._scratch) as scratch:
@@ -110,7 +110,7 @@ class NetnsBackend:
                 )
                 for name in (*SIDES, "sim")
             ]
-            sandbox = Joined(*hosts)
+            sandbox = Topology(*hosts)
             try:
                 await sandbox.create()
                 yield sandbox
@@ -118,18 +118,19 @@ class NetnsBackend:
                 await finish(sandbox.remove())
 
     def limited(self) -> frozenset[str]:
-        """Which of ``memory`` and ``pids`` a whole side is held to, by control groups.
+        """Which of ``memory`` and ``pids`` control groups limit for a whole side.
 
-        What is not is limited process by process, and for root processes not even counted.
+        The others are limited for each process by setrlimit(2), which does not count root's
+        processes.
         """
         return cgroup.group(_parents(), "").limited
 
     def leftovers(self) -> Sequence[str]:
-        """What dead runs left behind, one line each."""
+        """Leftovers of dead runs, one line each."""
         return [leftover.text for leftover in label.leftovers(self._scratch)]
 
     def clean(self) -> Sequence[str]:
-        """Remove it; one line for each thing removed."""
+        """Remove the leftovers of dead runs; one line for each."""
         found = label.leftovers(self._scratch)
         for leftover in found:
             leftover.remove()
@@ -137,6 +138,6 @@ class NetnsBackend:
 
 
 def _parents() -> tuple[cgroup.Parent, ...]:
-    """The control groups that we can make others in."""
+    """The control groups in which we can make others."""
     files = (Path("/proc/self", name) for name in ("cgroup", "mountinfo"))
     return cgroup.parents(*(file.read_text("utf-8", errors="surrogateescape") for file in files))

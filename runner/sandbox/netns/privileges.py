@@ -1,4 +1,4 @@
-"""Whether namespaces can be made here: as root, or as root of a user namespace of our own."""
+"""Privileges for namespaces: as root, or as root of a user namespace of our own."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.sandbox.netns.holder import tool_environment
 
 MARKER = "QUICMATRIX_USER_NAMESPACE"
-"""In the environment of a runner that :func:`enter_user_namespace` has started over."""
+"""In the environment of a runner that :func:`enter_user_namespace` has executed again."""
 TOOLS = {
-    **dict.fromkeys(
-        ("unshare", "nsenter", "setpriv", "mount", "umount", "pivot_root"), "util-linux"
-    ),
-    **dict.fromkeys(("chroot", "cat", "cp", "realpath"), "coreutils"),
+    **dict.fromkeys(("unshare", "nsenter", "setpriv"), "util-linux"),
+    "mount": "mount",
+    "cat": "coreutils",
     "ip": "iproute2",
 }
-"""Every program that is used, and the package that it comes with."""
+"""The programs that are used, with their Debian packages."""
 CAP_SYS_ADMIN = 21
 ALL_USERS = ["0", "0", "4294967295"]
 """The uid_map of the machine's own user namespace (user_namespaces(7))."""
 CHECK_S = 20.0
 
-TRIAL = (
-    *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "sh", "-euc"),
+UNSHARE = ("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork")
+PREFLIGHT = (
+    *(*UNSHARE, "sh", "-euc"),
     """
     mount -n -t proc proc /proc
     mount -n -t tmpfs tmpfs /proc/tty
@@ -35,19 +35,23 @@ TRIAL = (
     ip link add name left type veth peer name right
     """,
 )
-"""In small what a sandbox needs, without a trace."""
+"""The operations of the kernel that a sandbox needs, in namespaces that end with the command."""
+OVERLAY_PREFLIGHT = (
+    *(*UNSHARE, "mount", "-n", "-t", "overlay"),
+    *("-o", "ro,lowerdir=/usr/bin:/usr/share", "overlay", "/usr"),
+)
 
 
 def find_tool(name: str) -> str | None:
-    """Where a tool of the machine's is, also where only root's PATH leads; None if nowhere."""
+    """The path of a tool, searched in root's PATH too; None if there is none."""
     return shutil.which(name, path=tool_environment()["PATH"])
 
 
 def check() -> None:
-    """Find out whether sandboxes can be made.
+    """Check that sandboxes can be made.
 
     Raises:
-        UserError: They cannot; the hint says what to do.
+        UserError: They cannot be made; the hint says what to do.
     """
     missing = {tool: package for tool, package in TOOLS.items() if find_tool(tool) is None}
     if missing:
@@ -61,25 +65,31 @@ def check() -> None:
             "run it as root, or allow user namespaces: sysctl user.max_user_namespaces=10000"
             " kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0",
         )
-    trial = TRIAL if privileged() else (*USER_NAMESPACE, *TRIAL)
-    problem = _problem(trial)
-    if problem:
+    if problem := _problem(_as_root(PREFLIGHT)):
         raise UserError(
             f"network namespaces cannot be made here: {problem}",
             "in a container, give it --privileged; elsewhere run it as root",
         )
 
 
+def reachable_sockets() -> Sequence[str]:
+    """A line for the user where overlays are refused: endpoints can reach sockets on disk."""
+    problem = _problem(_as_root(OVERLAY_PREFLIGHT))
+    if not problem:
+        return ()
+    return (f"endpoints can reach sockets and FIFOs on this machine's disks: {problem}",)
+
+
 def check_real_root() -> None:
-    """Find out whether namespaces can be made and joined with those that others have made.
+    """Check that we may enter namespaces of other processes, e.g. of containers.
 
     Raises:
-        UserError: They cannot.
+        UserError: We may not.
     """
     mapping = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
     if not privileged() or mapping != ALL_USERS:
         raise UserError(
-            "--backend docker needs root: it wires the networks of containers",
+            "--backend docker needs root: it configures the networks of containers",
             "sudo quicmatrix run ..., or run quicmatrix/runner, its image (docs/images.md)",
         )
     check()
@@ -89,13 +99,13 @@ USER_NAMESPACE = ("unshare", "--user", "--map-root-user", "--")
 
 
 def enter_user_namespace(argv: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Start the runner over as root of its own user namespace, if it needs that and can have it.
+    """Execute the runner again as root of a new user namespace, if needed and possible.
 
-    Comes back if it does not or cannot; :func:`check` then says why. Call it first of all, since
-    nothing of this process survives.
+    Returns if it is not; :func:`check` then says why. Call it first of all, since execve(2)
+    replaces this process.
 
     Args:
-        argv: The command that starts this very program; ``sys.orig_argv``.
+        argv: The command of this program; ``sys.orig_argv``.
         environment: Its environment; ``os.environ``.
     """
     if privileged() or MARKER in environment or not user_namespace_allowed():
@@ -105,15 +115,20 @@ def enter_user_namespace(argv: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def privileged() -> bool:
-    """Whether we may make namespaces: root may not be, in a container."""
+    """Whether we have CAP_SYS_ADMIN, which root has not got in most containers."""
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
     return bool(int(effective.split()[1], 16) >> CAP_SYS_ADMIN & 1)
 
 
 def user_namespace_allowed() -> bool:
-    """Whether we can become root of a user namespace."""
+    """Whether we may make a user namespace."""
     return find_tool("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
+
+
+def _as_root(command: Sequence[str]) -> Sequence[str]:
+    """A command, run as root of a user namespace if we have not got the privileges."""
+    return command if privileged() else (*USER_NAMESPACE, *command)
 
 
 def _problem(command: Sequence[str]) -> str:

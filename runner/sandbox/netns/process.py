@@ -1,10 +1,10 @@
-"""A program on a host: how it is started, and how it ends.
+"""A program on a host: start, signals, exit.
 
-The chain is ``nsenter`` (into the host's namespaces) - ``setpriv`` (without the capabilities that
-could undo them) - :mod:`quicmatrix.runner.sandbox.netns.launch` - the program. nsenter stays
-outside as the parent and ends as the program does: with its exit code, or by its signal. Everything
-before the program reports its failures over the launch socket, so no exit status of a tool is ever
-taken for the program's.
+nsenter(1) enters the host's namespaces and forks; setpriv(1) drops the capabilities that could undo
+the isolation; :mod:`quicmatrix.runner.sandbox.netns.launch` executes the program. nsenter is its
+parent, outside, and ends as it does: with the same exit code, or by the same signal. Failures
+before that are reported on the launch socket, so no exit status of a tool is taken for the
+program's.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ CAPABILITIES = (
 )
 """Docker's default set without MKNOD and AUDIT_WRITE; with NET_ADMIN, which the contract gives."""
 START_S = 20.0
-SWEEP_S = 10.0
-SWEEP_STEP_S = 0.002
+KILL_ALL_S = 10.0
+KILL_ALL_STEP_S = 0.002
 CREDENTIALS = struct.Struct("3i")
 """struct ucred: process, user and group id, as the receiver counts."""
 
 
-class Surroundings(Protocol):
-    """What a process needs of its host."""
+class ProcessHost(Protocol):
+    """The host of a process."""
 
     group: Group
     limits: Limits
 
     @property
     def holder(self) -> Holder:
-        """What its namespaces live by."""
+        """The processes that keep its namespaces."""
 
     @property
-    def contained(self) -> bool:
-        """Whether it is one of the sides."""
+    def isolated(self) -> bool:
+        """Whether it is one of the sides, with a file system of its own."""
 
-    async def settle(self, ended: NetnsProcess) -> None:
-        """Kill what a program left behind, if no other program runs there."""
+    async def kill_orphans(self, ended: NetnsProcess) -> None:
+        """Kill the processes that a program left behind, if no other program runs on the host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A program that runs."""
+    """A program that was executed."""
 
     nsenter: asyncio.subprocess.Process
     pidfd: int
@@ -78,12 +78,11 @@ class Started:
 class NetnsProcess:
     """A program on a host; see :class:`quicmatrix.runner.sandbox.model.Process`.
 
-    Whatever it leaves behind when it ends is killed if no other program runs on the host; else
-    that dies with the last of them.
+    Processes that it leaves behind are killed when no program runs on the host any more.
     """
 
     def __init__(
-        self, host: Surroundings, log: BoundedLog, started: Started, grace_s: float
+        self, host: ProcessHost, log: BoundedLog, started: Started, grace_s: float
     ) -> None:
         self._host = host
         self._log = log
@@ -100,17 +99,17 @@ class NetnsProcess:
         return not self._end.done()
 
     async def wait(self) -> Exit:
-        """Wait until it ends, and until nothing of it is left."""
+        """Wait until it ends and its orphans are killed."""
         return await asyncio.shield(self._end)
 
     async def stop(self) -> Exit:
-        """SIGTERM to the program; after a grace, :meth:`kill`."""
+        """SIGTERM to the program; after the grace period, :meth:`kill`."""
         self._signal(signal.SIGTERM)
         await asyncio.wait({self._end}, timeout=self._grace_s)
         return await self.kill()
 
     async def kill(self) -> Exit:
-        """SIGKILL; what it left behind follows as soon as it is dead."""
+        """SIGKILL to the program, then to its orphans."""
         while self.running:
             self.kill_now()
             await asyncio.wait({self._end}, timeout=0.1)
@@ -119,8 +118,8 @@ class NetnsProcess:
     def kill_now(self) -> None:
         """SIGKILL to the program, without waiting."""
         self._signal(signal.SIGKILL)
-        # nsenter stops itself when the program stops, and would then never see it die.
-        # Not by its own send_signal(): that polls first, and may take its status from asyncio.
+        # nsenter stops itself when the program stops, and would then not see it die.
+        # Process.send_signal() polls first, and may take the exit status from asyncio.
         with suppress(ProcessLookupError):
             os.kill(self._nsenter.pid, signal.SIGCONT)
 
@@ -132,7 +131,7 @@ class NetnsProcess:
     async def _supervise(self) -> Exit:
         try:
             status = await self._nsenter.wait()
-            await self._host.settle(self)
+            await self._host.kill_orphans(self)
         finally:
             self._log.close()
             os.close(self._pidfd)
@@ -148,19 +147,19 @@ class NetnsProcess:
 
 
 async def start(
-    host: Surroundings, launch: Launch, log: BoundedLog, mark: Mapping[str, str]
+    host: ProcessHost, launch: Launch, log: BoundedLog, mark: Mapping[str, str]
 ) -> Started:
     """Start a program; returns when it has been executed.
 
     Args:
-        host: Where.
-        launch: What.
-        log: For all that it prints.
-        mark: What is added to its environment: the run's label.
+        host: The host.
+        launch: The program.
+        log: For its standard output and error.
+        mark: Environment variables that label it as the run's.
 
     Raises:
         LaunchError: It cannot be executed.
-        SandboxError: The machine refused.
+        SandboxError: It cannot be started for another reason.
     """
     message = _message(launch, mark)
     ours, theirs = socket.socketpair()
@@ -178,34 +177,36 @@ async def start(
             )
         try:
             async with asyncio.timeout(START_S):
-                return Started(nsenter, await _hand_over(host, ours, message, launch.core))
+                return Started(nsenter, await _execute(host, ours, message, launch.core))
         except BaseException as error:
-            ours.close()  # launch.py gives up
+            ours.close()  # so launch.py exits
             await finish(_reap(nsenter))
             if isinstance(error, OSError):  # a timeout, too
                 raise SandboxError(f"cannot start a program on a host: {error!r}") from error
             raise
 
 
-async def sweep(holder: Holder) -> None:
-    """Kill everything on a host but its holder, and wait until it is gone.
+async def kill_all(holder: Holder) -> None:
+    """Kill everything on a host but PID 1, and wait until it is dead.
 
     Raises:
-        SandboxError: It does not go.
+        SandboxError: It does not die in time.
     """
     # One kill(2) for all, sent inside, so that no fork can escape it. The shell's own is built in.
     await run_tool(
         "nsenter", "--target", str(holder.pid), "--pid", "sh", "-c", "kill -s KILL -- -1"
     )
-    deadline = asyncio.get_running_loop().time() + SWEEP_S
-    while holder.crowded():  # the kernel has no event for the death of somebody else's children
+    deadline = asyncio.get_running_loop().time() + KILL_ALL_S
+    while (
+        holder.has_processes()
+    ):  # the kernel has no event for the death of somebody else's children
         if asyncio.get_running_loop().time() > deadline:
-            raise SandboxError(f"processes on a host survive SIGKILL for {SWEEP_S} s")
-        await asyncio.sleep(SWEEP_STEP_S)
+            raise SandboxError(f"processes on a host survive SIGKILL for {KILL_ALL_S} s")
+        await asyncio.sleep(KILL_ALL_STEP_S)
 
 
-def needed(launch: Launch) -> list[Path]:
-    """What a program has to see of the machine: its working directory and where it lies itself."""
+def required_paths(launch: Launch) -> list[Path]:
+    """The paths that a program needs: its working directory, and itself with links resolved."""
     cwd = Path(os.path.realpath(launch.cwd))
     name = launch.command[0]
     if "/" in name:
@@ -220,18 +221,18 @@ def needed(launch: Launch) -> list[Path]:
 
 
 def interpreter() -> tuple[str, ...]:
-    """Our Python, bare: without its site packages, the environment's settings or a virtualenv."""
+    """Our Python without site packages, virtualenv and PYTHON variables."""
     return os.path.realpath(sys.executable), "-I", "-S", "-B"
 
 
-def _chain(host: Surroundings, status: int) -> tuple[str, ...]:
+def _chain(host: ProcessHost, status: int) -> tuple[str, ...]:
     drop = ",".join(("-all", *(f"+{name}" for name in CAPABILITIES)))
     confine = ("setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set={drop}")
     return (
-        # If we are killed while the program and so nsenter are stopped, it would stay for ever.
+        # Else nsenter stays if we are killed while the program is stopped, and so nsenter too.
         *("setpriv", "--pdeathsig", "KILL"),
         *host.holder.inside,
-        *(confine if host.contained else ()),
+        *(confine if host.isolated else ()),
         *(*interpreter(), launch_script.__file__, str(status)),
     )
 
@@ -245,12 +246,12 @@ def _message(launch: Launch, mark: Mapping[str, str]) -> bytes:
     )
 
 
-async def _hand_over(
-    host: Surroundings, status: socket.socket, message: bytes, core: int | None
+async def _execute(
+    host: ProcessHost, status: socket.socket, message: bytes, core: int | None
 ) -> int:
-    """Limit the process that says hello, tell it what to become, and watch it do so."""
+    """Limit the process of launch.py, send it the command, and wait until that is executed."""
     loop = asyncio.get_running_loop()
-    pid = await _hello(status)
+    pid = await _receive_pid(status)
     pidfd = os.pidfd_open(pid)
     try:
         _limit(pid, host)
@@ -271,8 +272,8 @@ async def _hand_over(
     return pidfd
 
 
-async def _hello(status: socket.socket) -> int:
-    """The process id of whoever speaks first, which the kernel translates to ours."""
+async def _receive_pid(status: socket.socket) -> int:
+    """The process id of launch.py, which the kernel translates to our PID namespace."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(status, readable.set)
@@ -287,11 +288,11 @@ async def _hello(status: socket.socket) -> int:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
             pid: int = CREDENTIALS.unpack(credentials)[0]
             return pid
-    raise SandboxError("the kernel does not tell who starts a program")
+    raise SandboxError("the kernel sent no credentials with the first byte of launch.py")
 
 
-def _limit(pid: int, host: Surroundings) -> None:
-    if not host.contained:
+def _limit(pid: int, host: ProcessHost) -> None:
+    if not host.isolated:
         return
     host.group.add(pid)
     resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
@@ -304,7 +305,7 @@ def _limit(pid: int, host: Surroundings) -> None:
 
 
 async def _reap(nsenter: asyncio.subprocess.Process) -> None:
-    """End what has not become a program."""
+    """End an nsenter whose program was not executed."""
     try:
         async with asyncio.timeout(1):
             await nsenter.wait()

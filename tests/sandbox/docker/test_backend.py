@@ -113,7 +113,7 @@ from quicmatrix.runner.sandbox.model import Folders, Launch, Limits
 async def story(folder, image):
     backend = DockerBackend(scratch=folder / "scratch")
     backend.check()
-    folders = Folders(folder / "www", folder / "certs", folder / "sim logs")
+    folders = Folders(folder / "www", folder / "certs")
     async with backend.sandbox(str(folder), folders, Limits()) as sandbox:
         script = "touch /downloads/here; sleep 1000"
         launch = Launch((script,), Path("/"), image=image)

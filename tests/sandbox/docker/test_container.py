@@ -19,7 +19,7 @@ LAUNCH = Launch((), Path(), {"TESTCASE": "x y"}, image="me/server")
 
 def side(name: str) -> Side:
     label = Label("run", Runner(1, 2, "boot", "3"))
-    return Side(name, "sandbox", label, Folders(Path("/w"), Path("/c"), Path("/l")), LIMITS)
+    return Side(name, "sandbox", label, Folders(Path("/w"), Path("/c")), LIMITS)
 
 
 def host(configuration: Configuration) -> dict[str, Any]:

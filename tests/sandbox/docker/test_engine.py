@@ -56,7 +56,9 @@ def test_a_bug_is_no_refusal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [404, 409])
 def test_a_signal_to_what_has_ended_is_fine(tmp_path: Path, status: int) -> None:
-    engine(FakeApi(kill=refusal(status, "is not running")), tmp_path).signal("x", 9)
+    api = FakeApi(kill=refusal(status, "is not running"))
+    engine(api, tmp_path).signal("x", 9)
+    assert api.made == [("kill", ("x", 9))]
 
 
 def test_a_signal_that_cannot_be_sent_is_not(tmp_path: Path) -> None:
@@ -67,6 +69,7 @@ def test_a_signal_that_cannot_be_sent_is_not(tmp_path: Path) -> None:
 def test_what_is_gone_need_not_be_removed(tmp_path: Path) -> None:
     api = FakeApi(remove_container=refusal(404, "gone"), remove_volume=refusal(409, "in use"))
     engine(api, tmp_path).remove(Labelled("container", "x", "", {}))
+    assert [name for name, _ in api.made] == ["remove_container"]
     with pytest.raises(EngineError, match="in use"):
         engine(api, tmp_path).remove(Labelled("volume", "x", "", {}))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.sandbox.docker.preflight import try_out
+from quicmatrix.runner.sandbox.docker.preflight import preflight
 from quicmatrix.runner.sandbox.model import MIB
 from tests.support.fake_api import CONTAINER, FakeApi, engine, refusal
 
@@ -23,7 +23,7 @@ def api(start: object = None, pid: int = 7) -> FakeApi:
 def tried(played: FakeApi, tmp_path: Path) -> int | None:
     (tmp_path / "scratch").mkdir()
     try:
-        return try_out(engine(played, tmp_path), "network", tmp_path / "scratch", 64 * MIB)
+        return preflight(engine(played, tmp_path), "network", tmp_path / "scratch", 64 * MIB)
     finally:
         assert list((tmp_path / "scratch").iterdir()) == []
         names = [name for name, _ in played.made]

@@ -1,4 +1,4 @@
-"""How endpoints in containers end, and that it is told as it is of local commands."""
+"""The exits of endpoints in containers, which are reported as those of local commands."""
 
 from __future__ import annotations
 

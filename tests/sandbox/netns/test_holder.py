@@ -84,7 +84,7 @@ def test_what_has_to_be_finished_is_finished() -> None:
     asyncio.run(story())
 
 
-def test_the_dead_are_not_alive() -> None:
+def test_a_zombie_is_not_alive() -> None:
     script = "import sys, threading, time, ctypes\n"
     script += "threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
     script += "print(flush=True)\nctypes.CDLL(None).pthread_exit(None)"

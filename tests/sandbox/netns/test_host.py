@@ -4,12 +4,14 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from quicmatrix.runner.sandbox.model import SandboxError
 from quicmatrix.runner.sandbox.netns.host import PRIVATE, to_expose
+from tests.support.machine_sockets import NOT_REACHED, PROBE, REACHED, listening
 from tests.support.one_sandbox import REPOSITORY, SMALL, Stage, one_sandbox, until
 
 netns = pytest.mark.netns
@@ -71,7 +73,7 @@ def test_the_machine_is_read_only(tmp_path: Path, path: str) -> None:
         "unshare --user --map-root-user --mount mount -n -o remount,bind,rw /usr",
     ],
 )
-def test_the_walls_cannot_be_taken_down(tmp_path: Path, attempt: str) -> None:
+def test_the_isolation_cannot_be_undone(tmp_path: Path, attempt: str) -> None:
     async def story() -> tuple[int | None, str]:
         async with one_sandbox(tmp_path) as stage:
             assert (await stage.shell(stage.server, "true"))[0].code == 0
@@ -106,6 +108,95 @@ def test_the_sockets_and_disks_of_the_machine_are_not_there(tmp_path: Path) -> N
 
 
 @netns
+def test_no_socket_and_no_fifo_of_the_machine_can_be_reached(tmp_path: Path) -> None:
+    """Neither on its disks, nor in a program's own folder below its /tmp."""
+
+    async def story() -> tuple[str, str]:
+        async with one_sandbox(tmp_path) as stage:
+            side, log = await stage.start(
+                stage.client, "python3", "-c", PROBE, str(on_disk), ".", cwd=own
+            )
+            assert (await side.wait()).code == 0, log.read_text()
+            sim, sim_log = await stage.start(stage.sim, "python3", "-c", PROBE, str(on_disk))
+            assert (await sim.wait()).code == 0
+            return log.read_text(), sim_log.read_text()
+
+    own = tmp_path / "own"
+    own.mkdir()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        on_disk = Path(name)
+        with listening(on_disk), listening(own):
+            assert asyncio.run(story()) == (NOT_REACHED * 2, REACHED)
+
+
+ON_THE_CLIENT = """
+import asyncio, sys
+from pathlib import Path
+from tests.support.one_sandbox import one_sandbox
+
+async def main():
+    async with one_sandbox(Path(sys.argv[1])) as stage:
+        print((await stage.shell(stage.client, sys.argv[2]))[1])
+
+asyncio.run(main())
+"""
+
+
+def on_another_machine(prepare: str, folder: Path, script: str) -> list[str]:
+    """The words that a script prints on a client, after another one has changed our mounts."""
+    done = subprocess.run(
+        [
+            *("unshare", "--mount", "sh", "-euc", f'{prepare}; exec "$@"', "sh"),
+            *(sys.executable, "-c", ON_THE_CLIENT, str(folder), script),
+        ],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@netns
+def test_mounts_below_a_folder_of_the_machine_are_visible(tmp_path: Path) -> None:
+    prepare = """
+        mount -n -t tmpfs tmpfs /var/lib/dpkg
+        echo first >/var/lib/dpkg/file
+        mkdir /var/lib/dpkg/below
+        mount -n -t tmpfs tmpfs /var/lib/dpkg/below
+        echo second >/var/lib/dpkg/below/file
+        : >/var/lib/dpkg/hidden
+        mount -n --bind /var/lib/dpkg/file /var/lib/dpkg/hidden"""
+    look = "cd /var/lib/dpkg; cat file below/file hidden; ls /var"
+    for namespace in ("", '; set -- unshare --user --map-root-user --mount -- "$@"'):
+        (place := tmp_path / str(len(namespace))).mkdir()
+        said = on_another_machine(prepare + namespace, place, look)
+        assert said == ["first", "second", "first", *sorted(e.name for e in Path("/var").iterdir())]
+
+
+@netns
+def test_names_are_known_on_a_machine_that_has_none(tmp_path: Path) -> None:
+    for name in ("upper", "work", "sandbox"):
+        (tmp_path / name).mkdir()
+    layers = f"lowerdir=/etc,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    prepare = f"mount -t overlay -o {layers} overlay /etc; rm -f /etc/hosts"
+    look = "getent hosts server6; ls /etc/passwd"
+    first, *_, last = on_another_machine(prepare, tmp_path / "sandbox", look)
+    assert (first, last) == ("fd00:cafe:cafe:100::100", "/etc/passwd")
+
+
+@netns
+def test_names_are_known_where_the_kernel_refuses_overlays(tmp_path: Path) -> None:
+    """As it does for a third one on top of each other."""
+    again = "mount -n -t overlay -o ro,lowerdir=/etc:/usr/share overlay /etc"
+    look = "getent hosts server6; ls /etc/passwd; ! echo >/etc/hosts"
+    first, *rest = on_another_machine(f"{again}; {again}", tmp_path, look)
+    assert (first, "/etc/passwd" in rest) == ("fd00:cafe:cafe:100::100", True)
+    assert " ".join(rest).endswith("Read-only file system")
+
+
+@netns
 def test_a_host_has_its_name_and_knows_the_others(tmp_path: Path) -> None:
     async def story() -> list[str]:
         async with one_sandbox(tmp_path) as stage:
@@ -117,38 +208,6 @@ def test_a_host_has_its_name_and_knows_the_others(tmp_path: Path) -> None:
     assert client.split()[3] == "fd00:cafe:cafe::2"
     assert server.split()[0] == "server"
     assert server.split()[3] == "fd00:cafe:cafe:100::2"
-
-
-@netns
-def test_names_are_known_on_a_machine_that_has_none(tmp_path: Path) -> None:
-    (tmp_path / "layers/upper").mkdir(parents=True)
-    (tmp_path / "layers/work").mkdir()
-    (tmp_path / "sandbox").mkdir()
-    story = f"""
-import asyncio
-import os
-import subprocess
-import sys
-from pathlib import Path
-from one_sandbox import one_sandbox
-
-async def story():
-    async with one_sandbox(Path({str(tmp_path / "sandbox")!r})) as stage:
-        print((await stage.shell(stage.client, "getent hosts server6; ls /etc/passwd"))[1])
-
-asyncio.run(story())
-"""
-    layers = f"lowerdir=/etc,upperdir={tmp_path}/layers/upper,workdir={tmp_path}/layers/work"
-    without_hosts = f'mount -t overlay -o {layers} overlay /etc && rm -f /etc/hosts && exec "$@"'
-    said = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", without_hosts, "sh", sys.executable, "-c", story],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    first, *_, last = said.stdout.split()
-    assert (first, last) == ("fd00:cafe:cafe:100::100", "/etc/passwd")
 
 
 @netns
@@ -187,21 +246,21 @@ def test_a_folder_holds_so_many_bytes(tmp_path: Path, path: str, limit: int) -> 
 
 
 @netns
-def test_the_sim_sees_the_machine_and_has_logs(tmp_path: Path) -> None:
+def test_the_sim_sees_the_machine(tmp_path: Path) -> None:
     async def story() -> None:
         async with one_sandbox(tmp_path) as stage:
             script = (
-                f"echo there >'{tmp_path}/file'; echo log >/logs/file; ls /proc/1/exe; uname -n"
+                f"set -e; echo there >'{tmp_path}/file'; ls /proc/1/exe /sys/class/net; uname -n"
             )
             how, said = await stage.shell(stage.sim, script)
             assert how.code == 0, said
-            assert said.endswith("sim\n")
-            assert (stage.sim.folder("/logs") / "file").read_text() == "log\n"
+            assert said.split() == [
+                *("/proc/1/exe", "/sys/class/net:", "eth0", "eth1", "lo", "sim")
+            ]
             assert stage.sim.folder("/etc") == Path("/etc")
 
     asyncio.run(story())
     assert (tmp_path / "file").read_text() == "there\n"
-    assert (tmp_path / "sim logs" / "file").read_text() == "log\n"
 
 
 # --- What lies in a private folder of the machine ------------------------------------------------
@@ -290,15 +349,21 @@ def test_a_program_is_found_through_a_link_to_its_folder(tmp_path: Path, project
 
 
 @netns
-def test_what_leads_out_of_tmp_is_not_followed(tmp_path: Path, project: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [("/var/tmp", "Read-only file system"), ("/downloads", "leads somewhere else")],
+)
+def test_what_leads_out_of_tmp_is_not_followed(
+    tmp_path: Path, project: Path, target: str, reason: str
+) -> None:
     """A program cannot make the runner mount or create things elsewhere on the machine."""
     outside = tmp_path.relative_to("/tmp").parts[0]
 
     async def story() -> None:
         async with one_sandbox(tmp_path) as stage:
-            how, _ = await stage.shell(stage.client, f"ln -s /var/tmp /tmp/{outside}")
+            how, _ = await stage.shell(stage.client, f"ln -s {target} /tmp/{outside}")
             assert how.code == 0
-            with pytest.raises(SandboxError, match="expose"):
+            with pytest.raises(SandboxError, match=f"filesystem.py show .*{reason}"):
                 await stage.start(stage.client, "./bin/program", cwd=project)
 
     before = set(Path("/var/tmp").iterdir())

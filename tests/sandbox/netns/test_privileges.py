@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.sandbox.netns import privileges
 from quicmatrix.runner.sandbox.netns.privileges import MARKER, enter_user_namespace
+from tests.support.machine_sockets import NOT_REACHED, listening
 from tests.support.one_sandbox import REPOSITORY
 
 NOBODY = 65534
@@ -24,7 +26,8 @@ from quicmatrix.runner.sandbox.netns.privileges import enter_user_namespace
 
 enter_user_namespace(sys.orig_argv, os.environ)
 
-from one_sandbox import SMALL, one_sandbox
+from tests.support.machine_sockets import PROBE
+from tests.support.one_sandbox import one_sandbox
 from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
 
 async def main():
@@ -40,11 +43,13 @@ async def main():
         )
         private, _ = await stage.shell(stage.server, "test ! -e /downloads/x")
         nproc, count = await stage.python(stage.client, FORKS)
+        process, log = await stage.start(stage.client, "python3", "-c", PROBE, *sys.argv[2:])
+        await process.wait()
         stopped = await server.stop()
-        left = stage.client.holder.crowded()
+        left = stage.client.holder.has_processes()
     print(json.dumps({
         "code": how.code, "said": said, "private": private.code, "stopped": stopped.signal,
-        "count": int(count), "left": left, "uid": os.geteuid(),
+        "reached": log.read_text(), "count": int(count), "left": left, "uid": os.geteuid(),
     }))
 
 FORKS = '''
@@ -93,16 +98,19 @@ def test_a_user_without_privileges_makes_sandboxes(
             hide = 'mount -n -t tmpfs tmpfs /sys/kernel; exec "$@"'
             become = ("unshare", "--mount", "sh", "-euc", hide, "hide", *become)
     code = folder / "code"  # where this lies, another user may not be allowed to look
-    for package in (REPOSITORY / "runner", REPOSITORY / "testcases", Path(msgspec.__path__[0])):
+    for package in (REPOSITORY / "quicmatrix", Path(msgspec.__path__[0])):
         shutil.copytree(package, code / package.name)
-    shutil.copy(Path(__file__).with_name("one_sandbox.py"), code)
-    done = subprocess.run(
-        [*become, interpreter_for_all(), "-c", RUNNER, str(folder)],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    (code / "tests/support").mkdir(parents=True)
+    for name in ("machine_sockets.py", "one_sandbox.py"):
+        shutil.copy(REPOSITORY / "tests/support" / name, code / "tests/support")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place, listening(Path(place)):
+        done = subprocess.run(
+            [*become, interpreter_for_all(), "-c", RUNNER, str(folder), place],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["code"] == 0, told["said"]
@@ -110,6 +118,7 @@ def test_a_user_without_privileges_makes_sandboxes(
     assert "trusted0\n" in told["said"].replace("trusted\n0", "trusted0")
     assert "eth0\nlo\n" in told["said"] or masked
     assert (told["private"], told["stopped"], told["left"], told["uid"]) == (0, 15, False, 0)
+    assert told["reached"] == NOT_REACHED
     assert 10 < told["count"] < 64, "the limit on processes holds without control groups"
 
 
@@ -138,9 +147,19 @@ def test_without_root_and_user_namespaces_it_says_so(monkeypatch: pytest.MonkeyP
 
 def test_what_the_kernel_says_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(privileges, "privileged", lambda: True)
-    monkeypatch.setattr(privileges, "TRIAL", ("sh", "-c", "echo not permitted >&2; exit 1"))
+    monkeypatch.setattr(privileges, "PREFLIGHT", ("sh", "-c", "echo not permitted >&2; exit 1"))
     with pytest.raises(UserError, match="cannot be made here: not permitted"):
         privileges.check()
+
+
+@pytest.mark.netns
+def test_refused_overlays_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert privileges.reachable_sockets() == ()
+    refused = (*privileges.UNSHARE, "mount", "-n", "-t", "no-such-type", "/dev/null", "/usr")
+    monkeypatch.setattr(privileges, "OVERLAY_PREFLIGHT", refused)
+    (line,) = privileges.reachable_sockets()
+    assert "endpoints can reach sockets" in line
+    assert "mount: /usr: " in line
 
 
 @pytest.mark.parametrize(

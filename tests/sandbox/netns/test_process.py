@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.sandbox.model import Exit, Launch, LaunchError
-from quicmatrix.runner.sandbox.netns.process import CAPABILITIES, needed
+from quicmatrix.runner.sandbox.netns.process import CAPABILITIES, required_paths
 from tests.support.one_sandbox import SMALL, one_sandbox, until
 
 netns = pytest.mark.netns
@@ -136,7 +136,7 @@ def test_arguments_arrive_as_they_are(tmp_path: Path) -> None:
 
 
 @netns
-def test_a_program_starts_from_a_clean_slate(tmp_path: Path) -> None:
+def test_a_program_inherits_nothing_of_the_runner(tmp_path: Path) -> None:
     async def story() -> tuple[str, str]:
         async with one_sandbox(tmp_path) as stage:
             look = (
@@ -204,7 +204,7 @@ def test_stop_kills_what_ignores_sigterm(tmp_path: Path) -> None:
             await until((stage.server.folder("/downloads") / "up").exists)
             began = time.monotonic()
             assert await process.stop() == Exit(None, signal.SIGKILL)
-            assert not stage.server.holder.crowded()
+            assert not stage.server.holder.has_processes()
             return time.monotonic() - began
 
     assert 0.2 <= asyncio.run(story()) < 5
@@ -228,7 +228,7 @@ def test_daemons_die_with_their_program(tmp_path: Path) -> None:
         async with one_sandbox(tmp_path) as stage:
             how, said = await stage.python(stage.client, DAEMON)
             assert how == Exit(0), said
-            assert not stage.client.holder.crowded()
+            assert not stage.client.holder.has_processes()
 
     asyncio.run(story())
 
@@ -268,7 +268,7 @@ def test_orphans_are_reaped(tmp_path: Path) -> None:
 
 
 @netns
-def test_a_fork_bomb_is_bounded_and_swept_away(tmp_path: Path) -> None:
+def test_a_fork_bomb_is_limited_and_killed(tmp_path: Path) -> None:
     script = (
         "import os, signal\ncount = 0\ntry:\n while True:\n"
         "  if os.fork() == 0:\n   signal.pause()\n  count += 1\n"
@@ -281,7 +281,7 @@ def test_a_fork_bomb_is_bounded_and_swept_away(tmp_path: Path) -> None:
                 pytest.skip("without control groups, root's processes are not counted")
             how, said = await stage.python(stage.client, script)
             assert how == Exit(0), said
-            assert not stage.client.holder.crowded()
+            assert not stage.client.holder.has_processes()
             assert (await stage.shell(stage.server, "exit 0"))[0] == Exit(0)
             return int(said)
 
@@ -299,7 +299,7 @@ def test_a_wild_fork_bomb_can_be_killed(tmp_path: Path) -> None:
             process, _ = await stage.start(stage.client, "python3", "-c", bomb)
             await until((stage.client.folder("/downloads") / "up").exists)
             assert await process.kill() == Exit(None, signal.SIGKILL)
-            assert not stage.client.holder.crowded()
+            assert not stage.client.holder.has_processes()
 
     asyncio.run(story())
 
@@ -325,7 +325,7 @@ def test_a_flood_is_cut_and_ended(tmp_path: Path) -> None:
                 how = await process.wait()
                 assert how == Exit(None, signal.SIGKILL, log_overflow=True)
                 assert log.stat().st_size == SMALL.log_bytes
-                assert not stage.client.holder.crowded()
+                assert not stage.client.holder.has_processes()
 
     asyncio.run(story())
 
@@ -364,17 +364,17 @@ def test_a_program_needs_its_folder_and_where_it_really_lies(tmp_path: Path) -> 
     program.chmod(0o755)
     (tmp_path / "link").symlink_to(program)
     relative = Launch(("./link", "argument"), tmp_path)
-    assert needed(relative) == [tmp_path, tmp_path / "link", program]
+    assert required_paths(relative) == [tmp_path, tmp_path / "link", program]
     searched = Launch(("program",), tmp_path, {"PATH": f"/nowhere:{tmp_path}/real"})
-    assert needed(searched) == [tmp_path, program, program]
-    assert needed(Launch(("no-such-thing",), tmp_path)) == [tmp_path]
+    assert required_paths(searched) == [tmp_path, program, program]
+    assert required_paths(Launch(("no-such-thing",), tmp_path)) == [tmp_path]
 
 
 @netns
 def test_nobody_but_asyncio_reaps_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever else does takes the exit status away: asyncio then reports 255."""
+    """Else asyncio does not get the exit status, and reports 255."""
 
     def poll(_: subprocess.Popen[bytes]) -> int | None:
         raise AssertionError("Popen.poll, which Popen.send_signal calls, may reap")
