@@ -20,11 +20,6 @@ def contract(certs: Path, role: Role, testcase: TestCase = TestCase.TRANSFER) ->
     return Contract(role, testcase, (Request("server4", 443, "/x", "x"),), certs=certs)
 
 
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
-
-
 @pytest.mark.parametrize("testcase", TestCase)
 def test_both_roles_agree_on_what_they_speak(certs: Path, testcase: TestCase) -> None:
     client = client_settings(contract(certs, Role.CLIENT, testcase), NOTHING)

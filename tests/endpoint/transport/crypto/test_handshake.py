@@ -14,7 +14,6 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.tls import Epoch
 
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
@@ -25,11 +24,6 @@ from tests.support.quic_pair import (
 )
 
 V1, V2, RESERVED = 0x00000001, 0x6B3343CF, 0x1A2A3A4A
-
-
-@pytest.fixture
-def certs(tmp_path: Path) -> Path:
-    return write_certificates(tmp_path / "certs")
 
 
 def begun(certs: Path) -> Connection:

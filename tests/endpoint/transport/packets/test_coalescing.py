@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.packets.coalescing import packet_starts
-from tests.support.certificates import write_certificates
 from tests.support.injection import FROM_SERVER, deliver, is_alive, long_packet
 from tests.support.quic_pair import (
     SERVER_ADDRESS,
@@ -21,11 +20,6 @@ from tests.support.quic_pair import (
 )
 
 PING = b"\x01"
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 @pytest.fixture
