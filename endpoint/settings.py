@@ -1,4 +1,4 @@
-"""What each role tells QUIC and TLS in each test case."""
+"""The QUIC configuration of each role in each test case."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
 
 IDLE_TIMEOUT_S = 30.0
 RESERVED_VERSION = 0x1A2A3A4A
-"""RFC 9000, 15: of the form 0x?a?a?a?a, which no server speaks."""
+"""RFC 9000, 15: of the form 0x?a?a?a?a, which no server supports."""
 
 
 def client_settings(contract: Contract, logs: Logs) -> QuicConfiguration:

@@ -1,8 +1,8 @@
-"""HTTP/3 on a connection (RFC 9114): aioquic's framing and QPACK, without its faults.
+"""HTTP/3 on a connection (RFC 9114): aioquic's framing and QPACK, with its faults corrected.
 
-Malformed messages end their stream and not the connection, GOAWAY and CANCEL_PUSH are read, every
-critical stream is watched, and what the peer can make us keep has a limit. Pushes are refused: a
-client never sends MAX_PUSH_ID.
+A malformed message is a stream error, GOAWAY and CANCEL_PUSH are read, closing any critical stream
+is a connection error, and what is buffered for the peer is limited. Server push is not supported:
+a client never sends MAX_PUSH_ID.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _READ_ON_CONTROL = frozenset(
 
 
 class ExcessiveLoadError(ProtocolError):
-    """More than anybody needs (RFC 9114, 10.5)."""
+    """The peer exceeds a limit on what is buffered for it (RFC 9114, 10.5)."""
 
     error_code = ErrorCode.H3_EXCESSIVE_LOAD
 
@@ -69,10 +69,10 @@ class Http3(H3Connection):
         """What GOAWAY said: no request on this stream or a later one will be answered."""
         super().__init__(connection)
 
-    # --- What the peer does -------------------------------------------------------------------
+    # --- Receiving ----------------------------------------------------------------------------
 
     def handle_event(self, event: QuicEvent) -> list[H3Event]:
-        """The HTTP events that come of a QUIC event; an error of the peer closes the connection."""
+        """The HTTP events of a QUIC event; an error of the peer closes the connection."""
         try:
             http_events = super().handle_event(event)
         except (RuntimeError, ValueError):
@@ -228,7 +228,7 @@ class Http3(H3Connection):
         stream.buffer = b""
         return MessageRefused(stream.stream_id, error.reason_phrase)
 
-    # --- What we do ---------------------------------------------------------------------------
+    # --- Sending ------------------------------------------------------------------------------
 
     def _init_connection(self) -> None:
         self._max_push_id = None

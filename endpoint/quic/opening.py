@@ -96,7 +96,7 @@ async def connect(
 
     Raises:
         OSError: The name has no address, or ``local_host`` is not ours.
-        ConnectionClosed: The handshake failed, or nobody answered for ``settings.idle_timeout``.
+        ConnectionClosed: The handshake failed, or no answer within ``settings.idle_timeout``.
     """
     family, server = await _resolve(host, port)
     settings = dataclasses.replace(settings, server_name=settings.server_name or host)

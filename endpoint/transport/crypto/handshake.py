@@ -1,4 +1,4 @@
-"""The handshake: Retry, version negotiation, early data and long flights, as the RFCs have them."""
+"""The handshake: Retry, version negotiation, 0-RTT, and flights of any length."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FLIGHT_BYTES = 16 * 1024
 
 
 class Handshake(TransportParameters):
-    """A connection with our handshake."""
+    """A connection with aioquic's handshake corrected."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
@@ -224,7 +224,7 @@ class Handshake(TransportParameters):
         """Use new keys, and from then on the Initial keys of the version that they are for.
 
         aioquic's client writes the negotiated version into its Initial packets and protects them
-        with the keys of the original one: nobody can read them (RFC 9369, 4.1).
+        with the keys of the original one: no server can decrypt them (RFC 9369, 4.1).
         """
         super()._update_traffic_key(direction, epoch, cipher_suite, secret)
         assert self._version is not None

@@ -1,4 +1,4 @@
-"""Pacing in steps that a timer can keep (RFC 9002, 7.7), and loss detection that learns (6.1)."""
+"""Pacing with a coarse timer (RFC 9002, 7.7), and loss detection with adaptive thresholds (6.1)."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from aioquic.quic.events import (
 )
 
 from quicmatrix.endpoint.contract import Request
-from quicmatrix.endpoint.fetch import Fetch
 from quicmatrix.endpoint.files import Downloads, WebRoot
+from quicmatrix.endpoint.http.fetch import Fetch
 from quicmatrix.endpoint.http.h3 import ALPN, H3Client, H3Server
-from quicmatrix.endpoint.serve import Serve
+from quicmatrix.endpoint.http.serve import Serve
 from quicmatrix.endpoint.transport.connection import Connection
 from tests.support.h3_wire import (
     ANSWER,

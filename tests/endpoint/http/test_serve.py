@@ -8,7 +8,7 @@ from aioquic.quic.events import StreamDataReceived, StreamReset
 
 from quicmatrix.endpoint.files import WebRoot
 from quicmatrix.endpoint.http.hq import NOT_FOUND, HqServer
-from quicmatrix.endpoint.serve import LEAST_AHEAD_BYTES, Serve
+from quicmatrix.endpoint.http.serve import LEAST_AHEAD_BYTES, Serve
 from tests.support.quic_pair import Idle, Pair, client_configuration, server_configuration
 
 

@@ -46,7 +46,7 @@ packets are what is lost."""
 
 
 class PathMtu(Recovery, TransportParameters):
-    """A connection that finds out how large its packets may be."""
+    """A connection with path MTU discovery."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
