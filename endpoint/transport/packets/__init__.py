@@ -4,6 +4,7 @@ coalescing        which packets of a datagram are processed
 acknowledgements  when to acknowledge
 ecn               marking, counting and validation
 recovery          pacing and loss detection
+padding           PADDING frames that expand Initial datagrams
 probes            what is sent when a probe timeout expires
 quic_bit          greasing the QUIC bit
 spin_bit          the latency spin bit

@@ -25,6 +25,8 @@ TIME_STEP = 1 / 8
 MOST_TIME_THRESHOLD = 2.0
 """In round trips; it begins at 9/8 (RFC 9002, 6.1.2)."""
 MOST_REMEMBERED = 256
+INITIAL_RTT_S = 0.5
+"""Twice this is the probe timeout before the first RTT sample: 1 s (RFC 9002, 6.2.2)."""
 
 
 class QuantumPacer(QuicPacketPacer):
