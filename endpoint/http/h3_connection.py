@@ -23,6 +23,7 @@ from aioquic.h3.connection import (
     MessageError,
     ProtocolError,
     Setting,
+    SettingsError,
     StreamCreationError,
     StreamType,
 )
@@ -242,6 +243,16 @@ class Http3(H3Connection):
             Setting.MAX_FIELD_SECTION_SIZE: MOST_SECTION_BYTES,
             Setting.DUMMY: 1,
         }
+
+    def _validate_settings(self, settings: dict[int, int]) -> None:
+        """Check the values of the settings that are defined for us (RFC 9297, 2.1.1; 8441, 3).
+
+        aioquic also refuses SETTINGS_H3_DATAGRAM without the max_datagram_frame_size transport
+        parameter, which RFC 9297 allows, and checks settings of WebTransport, which we ignore.
+        """
+        for setting in (Setting.ENABLE_CONNECT_PROTOCOL, Setting.H3_DATAGRAM):
+            if settings.get(setting, 0) not in {0, 1}:
+                raise SettingsError(f"the value of {setting.name} is neither 0 nor 1")
 
     def _encode_headers(self, stream_id: int, headers: Headers) -> bytes:
         if not self._has_critical_streams:

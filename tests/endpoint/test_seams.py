@@ -302,6 +302,7 @@ TLS_AND_H3_METHODS: list[tuple[Callable[..., object], str]] = [
     (H3Connection._check_control_frame_type, "self, frame_type"),
     (H3Connection._handle_control_frame, "self, frame_type, frame_data"),
     (H3Connection._decode_headers, "self, stream_id, frame_data"),
+    (H3Connection._validate_settings, "self, settings"),
     (H3Connection._encode_headers, "self, stream_id, headers"),
     (H3Connection._init_connection, "self"),
     (H3Connection._get_local_settings, "self"),

@@ -233,6 +233,7 @@ def settings_in_role(role: str) -> list[Case]:
         first("a setting without value", FRAME, FRAME, frame(4, b"\x06")),
         first("a cut value", FRAME, FRAME, frame(4, b"\x06\x40")),
         first("a setting that is no flag", wrong, wrong, frame(4, b"\x33\x02")),
+        first("H3_DATAGRAM without its parameter", ACCEPTED, wrong, frame(4, b"\x33\x01")),
         first(
             "SETTINGS without end", E.H3_EXCESSIVE_LOAD, ACCEPTED,
             b"\x04" + encode_uint_var(MOST_SETTINGS_BYTES + 1),
