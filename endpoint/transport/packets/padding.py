@@ -7,7 +7,7 @@ no part of any packet: peers that parse them as one log an error or discard it (
 from __future__ import annotations
 
 from aioquic import tls
-from aioquic.quic.connection import QuicConnection
+from aioquic.quic.connection import TRANSPORT_CLOSE_FRAME_CAPACITY, QuicConnection
 from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.packet import QuicPacketType
 from aioquic.quic.packet_builder import QuicPacketBuilder, QuicSentPacket
@@ -94,7 +94,13 @@ class Padding(QuicConnection):
         frame_type: int | None,
         reason_phrase: str,
     ) -> None:
+        """Write CONNECTION_CLOSE with as much of the reason as fits (RFC 9000, 19.19).
+
+        aioquic raises QuicPacketBuilderStop if the whole of it does not.
+        """
         _use_padding_frames(builder)
+        room = builder.remaining_buffer_space - TRANSPORT_CLOSE_FRAME_CAPACITY
+        reason_phrase = reason_phrase.encode()[: max(room, 0)].decode(errors="ignore")
         super()._write_connection_close_frame(
             builder=builder,
             epoch=epoch,

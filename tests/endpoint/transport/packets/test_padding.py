@@ -62,3 +62,20 @@ def test_a_close_in_an_initial_packet_is_padded(certs: Path) -> None:
     ((datagram, _),) = client.datagrams_to_send(now=START)
     assert len(datagram) == 1200
     assert bytes_behind_packets(datagram) == 0
+
+
+@pytest.mark.parametrize("is_confirmed", [False, True])
+def test_a_reason_is_cut_to_what_fits(certs: Path, pair: Pair, is_confirmed: bool) -> None:
+    """RFC 9000, 19.19."""
+    if not is_confirmed:
+        pair = Pair(client_configuration(certs), server_configuration(certs))
+        pair.connect()
+        pair.run_until(lambda: pair.client.is_started)
+    reason = "\N{EURO SIGN}" * 1000
+    pair.client.close(error_code=7, frame_type=0, reason_phrase=reason)
+    pair.drive_client()
+    pair.run_until(lambda: pair.server.is_ending)
+    assert pair.server.ending is not None
+    assert pair.server.ending.error_code == 7
+    assert 100 < len(pair.server.ending.reason_phrase) < 400
+    assert reason.startswith(pair.server.ending.reason_phrase)
