@@ -275,10 +275,11 @@ class Http3(H3Connection):
 
 
 def _check_control_frame_size(frame_type: int, frame_size: int) -> None:
-    if frame_type == FrameType.SETTINGS:
-        if frame_size > MOST_SETTINGS_BYTES:
-            raise ExcessiveLoadError(f"a SETTINGS frame of {frame_size} bytes")
-    elif frame_type in _READ_ON_CONTROL and frame_size > MOST_ID_BYTES:
+    if frame_type not in _READ_ON_CONTROL:
+        return
+    if frame_size > MOST_SETTINGS_BYTES:
+        raise ExcessiveLoadError(f"a frame of {frame_size} bytes on the control stream")
+    if frame_type != FrameType.SETTINGS and frame_size > MOST_ID_BYTES:
         raise FrameError(f"a frame of {frame_size} bytes for one identifier")
 
 

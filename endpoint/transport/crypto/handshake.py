@@ -27,6 +27,7 @@ from quicmatrix.endpoint.transport.crypto import tls as own_tls
 from quicmatrix.endpoint.transport.crypto.keys import UpdatingCryptoPair
 from quicmatrix.endpoint.transport.crypto.transport_parameters import TransportParameters
 
+UNEXPECTED_MESSAGE = QuicErrorCode.CRYPTO_ERROR + tls.AlertDescription.unexpected_message
 FLIGHT_BYTES = 16 * 1024
 """Of a flight of handshake messages, beside a certificate chain or a session ticket."""
 
@@ -99,15 +100,22 @@ class Handshake(TransportParameters):
         """
         was_complete = self._handshake_complete
         at = buf.tell()
-        end = buf.pull_uint_var() + buf.pull_uint_var()
-        buf.seek(at)
+        offset, length = buf.pull_uint_var(), buf.pull_uint_var()
+        end = offset + length
         receiver, reads = self._crypto_streams[context.epoch].receiver, self._reads
         if context.epoch is not reads and end > receiver.highest_offset:
+            is_key_update = (
+                offset == receiver.highest_offset
+                and buf.pull_uint8() == tls.HandshakeType.KEY_UPDATE
+            )
             raise QuicConnectionError(
-                error_code=QuicErrorCode.PROTOCOL_VIOLATION,
+                error_code=UNEXPECTED_MESSAGE  # RFC 9001, 6
+                if is_key_update
+                else QuicErrorCode.PROTOCOL_VIOLATION,
                 frame_type=frame_type,
                 reason_phrase="new CRYPTO data at an encryption level that TLS has left",
             )
+        buf.seek(at)
         ahead = end - receiver.starting_offset()
         # What is beyond all offsets, aioquic refuses as such.
         if own_tls.most_bytes(context.epoch) < ahead and end <= UINT_VAR_MAX:

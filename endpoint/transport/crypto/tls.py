@@ -107,6 +107,8 @@ class Context(HelloRetry):
             except BufferReadError:
                 raise tls.AlertDecodeError("a handshake message is cut short") from None
         if self._receive_buffer and self.reads is not epoch:
+            if self._receive_buffer[0] == HandshakeType.KEY_UPDATE:  # RFC 9001, 6
+                raise tls.AlertUnexpectedMessage("KeyUpdate")
             _close(
                 QuicErrorCode.PROTOCOL_VIOLATION,
                 "data follows the last message of an encryption level",

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.crypto.tls import LONGEST_LIFETIME_S, Context
+from tests.support.injection import deliver, frame, long_packet
 from tests.support.quic_pair import Pair, client_configuration, server_configuration
 from tests.support.tampering import Plain, message, messages, pushed, tampering
 
@@ -179,6 +180,40 @@ def test_what_a_server_says_after_the_handshake(
         pair.drive_server()
         pair.run_for(0.5)
         assert code_of(pair.client) == expected
+
+
+BEHIND_FINISHED = pytest.mark.parametrize(
+    ("sent", "code"), [(KEY_UPDATE, UNEXPECTED), (ticket(), VIOLATION)], ids=["key", "ticket"]
+)
+"""RFC 9001, 4.1.3; a KeyUpdate is an unexpected_message at any level (RFC 9001, 6)."""
+
+
+@BEHIND_FINISHED
+def test_a_message_in_the_frame_of_the_clients_finished_is_refused(
+    certs: Path, sent: bytes, code: int
+) -> None:
+    pair = Pair(
+        client_configuration(certs),
+        server_configuration(certs),
+        client_type=tampering(HandshakeType.FINISHED, lambda finished: finished + sent),
+    )
+    pair.connect()
+    pair.run_until(lambda: pair._server is not None and pair.server.is_ending)
+    assert code_of(pair.server) == code
+
+
+@BEHIND_FINISHED
+def test_a_message_in_a_packet_after_the_servers_finished_is_refused(
+    certs: Path, sent: bytes, code: int
+) -> None:
+    pair = Pair(client_configuration(certs), server_configuration(certs))
+    pair.to_server.drops = lambda number, _: number > 1
+    pair.connect()
+    pair.run_until(lambda: pair.client._handshake_complete)
+    offset = pair.client._crypto_streams[Epoch.HANDSHAKE].receiver.highest_offset
+    crypto = frame(QuicFrameType.CRYPTO, offset, len(sent), sent)
+    deliver(pair, [long_packet(pair.server, Epoch.HANDSHAKE, crypto)], to_server=False)
+    assert code_of(pair.client) == code
 
 
 @pytest.mark.parametrize("sent", [KEY_UPDATE, ticket(), REQUEST], ids=["key", "ticket", "request"])
