@@ -4,17 +4,15 @@
 (:mod:`quicmatrix.endpoint.contract`) and exits 0 when all is done, 1 when something failed, 127
 when it does not know the test case.
 
-contract     the environment, parsed once, at the border
-entry        from the environment to an exit code
+contract     parses the environment
+entry        runs the role that the environment asks for, and returns the exit code
 client       what the client does in each test case
 server       what the server does in each test case
-settings     what each role tells QUIC and TLS in each test case
-fetch        the requests of one connection, and the files that come of them
-serve        the answers of one connection, streamed from disk
-application  what a request and its answer are; hq, h3: how they look on a stream
-h3_connection, h3_fields  the state and errors of HTTP/3; which messages are malformed
-files        /www and /downloads, and nothing outside of them
+settings     the QUIC configuration of each role in each test case
+files        opening files in /www and /downloads, and nowhere else
 logs         the key log and the qlog folder
 tickets      the server's session tickets
-transport    QUIC itself: aioquic's connection with its faults mended, and our own UDP layer
+http         HTTP/0.9 and HTTP/3: requests, answers, and the files they carry
+transport    QUIC: aioquic's connection with its faults corrected, and our own UDP layer
+quic         QUIC as a library, with an async API
 """

@@ -24,9 +24,9 @@ from aioquic.tls import SessionTicket
 
 from quicmatrix.endpoint.contract import Contract, Request, TestCase
 from quicmatrix.endpoint.errors import EndpointError
-from quicmatrix.endpoint.fetch import Fetch
 from quicmatrix.endpoint.files import Downloads
 from quicmatrix.endpoint.http.application import ClientSide
+from quicmatrix.endpoint.http.fetch import Fetch
 from quicmatrix.endpoint.http.hq import HqClient
 from quicmatrix.endpoint.logs import open_logs
 from quicmatrix.endpoint.settings import client_settings
@@ -120,10 +120,10 @@ class Client:
                 await self.fetch(requests)
 
     async def negotiate_version(self) -> None:
-        """Begin in a version that nobody speaks, and see what the server speaks instead.
+        """Send Initials of a reserved version until Version Negotiation lists the server's.
 
         Raises:
-            EndpointError: No Version Negotiation came that fits what was sent.
+            EndpointError: No valid Version Negotiation packet arrived.
         """
         connection = self._connection_type(configuration=self._settings)
         fetch = Fetch(connection, HqClient(connection), (), self._downloads)

@@ -37,7 +37,7 @@ LONGEST_FILE_NAME = 255
 
 
 class Role(StrEnum):
-    """What the endpoint plays."""
+    """The endpoint's role in a connection."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -64,11 +64,11 @@ class TestCase(StrEnum):
 
 
 class ContractError(Exception):
-    """The environment is not as the contract says; the message names the variable."""
+    """The environment violates the contract; the message names the variable."""
 
 
 class UnsupportedTestCase(ContractError):  # noqa: N818 - it is an answer, not an error
-    """The test case is none of ours: exit code 127."""
+    """The test case is not supported: exit code 127."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """All that one run of the endpoint is told."""
+    """The parsed environment of one run."""
 
     role: Role
     testcase: TestCase

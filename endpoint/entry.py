@@ -1,4 +1,4 @@
-"""From the environment to an exit code.
+"""Runs the role that the environment asks for, and returns the exit code.
 
 Exit codes: 0 all is done, 1 something failed (also: ROLE or another variable is wrong), 127 the
 test case is not supported. What went wrong is one line on standard error. Heavy imports happen
@@ -35,7 +35,7 @@ def main(
     parameters: Sequence[str] | None = None,
     connection: type[Connection] | None = None,
 ) -> int:
-    """Be the endpoint that the environment asks for, until the end; return the exit code.
+    """Run the client or server that the environment asks for to its end; return the exit code.
 
     Args:
         environment: In place of ``os.environ``.
@@ -49,10 +49,10 @@ def main(
         )
         asyncio.run(_run(contract, connection))
     except UnsupportedTestCase as error:
-        _complain(error)
+        _print_error(error)
         return UNSUPPORTED
     except (ContractError, EndpointError) as error:
-        _complain(error)
+        _print_error(error)
         return FAILED
     return DONE
 
@@ -63,11 +63,11 @@ async def _run(contract: Contract, connection: type[Connection] | None) -> None:
     else:
         from quicmatrix.endpoint.server import run_server as run  # noqa: PLC0415 - heavy
     from quicmatrix.endpoint.transport.connection import Connection  # noqa: PLC0415 - heavy
-    from quicmatrix.endpoint.transport.crypto.epochs import use_identity_hash  # noqa: PLC0415 - loads aioquic
+    from quicmatrix.endpoint.transport.crypto.epoch_hash import use_identity_hash  # noqa: PLC0415 - loads aioquic
 
     use_identity_hash()  # this process is ours, and has no connection yet
     await run(contract, connection or Connection)
 
 
-def _complain(error: Exception) -> None:
+def _print_error(error: Exception) -> None:
     print(f"endpoint: {error}", file=sys.stderr)  # noqa: T201 - the contract's only channel

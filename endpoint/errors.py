@@ -1,4 +1,4 @@
-"""The one kind of failure that the endpoint reports as a line and exit code 1."""
+"""The exception that ends the endpoint with one line on standard error and exit code 1."""
 
 from __future__ import annotations
 

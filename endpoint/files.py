@@ -1,4 +1,4 @@
-"""/www and /downloads: files are opened here, and nothing outside of the two folders is."""
+"""Opens files in /www and /downloads, and nowhere else."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from quicmatrix.endpoint.contract import Contract
 from quicmatrix.endpoint.errors import EndpointError
 
 if TYPE_CHECKING:
-    from quicmatrix.endpoint.transport.packets.qlog import FolderLogger
+    from quicmatrix.endpoint.transport.qlog import FolderLogger
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def open_logs(contract: Contract) -> Iterator[Logs]:
                     f"SSLKEYLOGFILE: {contract.key_log}: {error.strerror}"
                 ) from None
         if contract.qlog_folder is not None:
-            from quicmatrix.endpoint.transport.packets.qlog import FolderLogger  # noqa: PLC0415 - only if needed
+            from quicmatrix.endpoint.transport.qlog import FolderLogger  # noqa: PLC0415 - only if needed
 
             try:
                 contract.qlog_folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the server does in each test case: it serves /www until it is told to stop."""
+"""What the server does in each test case: it serves /www until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from quicmatrix.endpoint.errors import EndpointError
 from quicmatrix.endpoint.files import WebRoot
 from quicmatrix.endpoint.http.application import ServerSide
 from quicmatrix.endpoint.http.hq import HqServer
+from quicmatrix.endpoint.http.serve import Serve
 from quicmatrix.endpoint.logs import open_logs
-from quicmatrix.endpoint.serve import Serve
 from quicmatrix.endpoint.settings import server_settings
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.connection import Connection
-from quicmatrix.endpoint.transport.paths.interfaces import both_families
+from quicmatrix.endpoint.transport.sockets.interfaces import both_families
 from quicmatrix.endpoint.transport.sockets.listener import Listener, Origin
 from quicmatrix.endpoint.transport.sockets.udp import (
     Address,

@@ -1,4 +1,4 @@
-"""What each role tells QUIC and TLS in each test case."""
+"""The QUIC configuration of each role in each test case."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from quicmatrix.endpoint.contract import Contract, TestCase
 from quicmatrix.endpoint.errors import EndpointError
 from quicmatrix.endpoint.http import hq
 from quicmatrix.endpoint.logs import Logs
+from quicmatrix.endpoint.transport.packets.recovery import INITIAL_RTT_S
 from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
 
 IDLE_TIMEOUT_S = 30.0
 RESERVED_VERSION = 0x1A2A3A4A
-"""RFC 9000, 15: of the form 0x?a?a?a?a, which no server speaks."""
+"""RFC 9000, 15: of the form 0x?a?a?a?a, which no server supports."""
 
 
 def client_settings(contract: Contract, logs: Logs) -> QuicConfiguration:
@@ -66,6 +67,7 @@ def _settings(contract: Contract, logs: Logs, *, is_client: bool) -> QuicConfigu
             [CipherSuite.CHACHA20_POLY1305_SHA256] if testcase is TestCase.CHACHA20 else None
         ),
         idle_timeout=IDLE_TIMEOUT_S,
+        initial_rtt=INITIAL_RTT_S,
         max_data=INITIAL_WINDOW,
         max_stream_data=INITIAL_WINDOW,
         quic_logger=logs.qlog,

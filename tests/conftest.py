@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 
 from quicmatrix.runner.results.store import RunResult
+from tests.support.certificates import write_certificates
 from tests.support.derived_image import derived
 from tests.support.golden_run import golden_run
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A /certs as the contract has it, for all tests; none writes into it."""
+    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,7 @@ class Endpoint:
     def __init__(self, size: int) -> None:
         from quicmatrix.endpoint import quic  # noqa: PLC0415 - not there in the other stacks' environments
         from quicmatrix.endpoint.transport.connection import Connection  # noqa: PLC0415
-        from quicmatrix.endpoint.transport.crypto.epochs import use_identity_hash  # noqa: PLC0415
+        from quicmatrix.endpoint.transport.crypto.epoch_hash import use_identity_hash  # noqa: PLC0415
 
         use_identity_hash()  # as python -m quicmatrix.endpoint does
 

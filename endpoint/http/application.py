@@ -1,4 +1,4 @@
-"""What HTTP/0.9 and HTTP/3 have in common: requests and answers, each pair on a stream."""
+"""What HTTP/0.9 and HTTP/3 have in common: a request and its answer on one stream."""
 
 from __future__ import annotations
 

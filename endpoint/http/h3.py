@@ -1,4 +1,4 @@
-"""HTTP/3, ALPN ``h3`` (RFC 9114): what is asked and answered."""
+"""HTTP/3, ALPN ``h3`` (RFC 9114): requests and responses."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class H3Server:
         self._connection = connection
         self._h3 = Http3(connection)
         self._heads: set[int] = set()
-        """Streams on which no more than the head of an answer is wanted."""
+        """Streams of HEAD requests."""
 
     def requests(self, event: QuicEvent) -> Iterator[tuple[int, str]]:
         """Streams on which an event completed a request, with the path that is asked for."""
@@ -105,7 +105,7 @@ class H3Server:
     def _asked(self, stream_id: int, fields: dict[bytes, bytes]) -> Iterator[tuple[int, str]]:
         method = fields.get(b":method")
         if method is None or not self._connection.can_send_on(stream_id):
-            return  # trailers, or nobody waits for the answer
+            return  # trailers, or the client has stopped the stream
         if method not in {b"GET", b"HEAD"}:
             self._answer(stream_id, b"405", (b"allow", b"GET, HEAD"))
             return

@@ -1,8 +1,8 @@
-"""HTTP/3 on a connection (RFC 9114): aioquic's framing and QPACK, without its faults.
+"""HTTP/3 on a connection (RFC 9114): aioquic's framing and QPACK, with its faults corrected.
 
-Malformed messages end their stream and not the connection, GOAWAY and CANCEL_PUSH are read, every
-critical stream is watched, and what the peer can make us keep has a limit. Pushes are refused: a
-client never sends MAX_PUSH_ID.
+A malformed message is a stream error, GOAWAY and CANCEL_PUSH are read, closing any critical stream
+is a connection error, and what is buffered for the peer is limited. Server push is not supported:
+a client never sends MAX_PUSH_ID.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from aioquic.h3.connection import (
     MessageError,
     ProtocolError,
     Setting,
+    SettingsError,
     StreamCreationError,
     StreamType,
 )
@@ -45,7 +46,7 @@ _READ_ON_CONTROL = frozenset(
 
 
 class ExcessiveLoadError(ProtocolError):
-    """More than anybody needs (RFC 9114, 10.5)."""
+    """The peer exceeds a limit on what is buffered for it (RFC 9114, 10.5)."""
 
     error_code = ErrorCode.H3_EXCESSIVE_LOAD
 
@@ -69,10 +70,10 @@ class Http3(H3Connection):
         """What GOAWAY said: no request on this stream or a later one will be answered."""
         super().__init__(connection)
 
-    # --- What the peer does -------------------------------------------------------------------
+    # --- Receiving ----------------------------------------------------------------------------
 
     def handle_event(self, event: QuicEvent) -> list[H3Event]:
-        """The HTTP events that come of a QUIC event; an error of the peer closes the connection."""
+        """The HTTP events of a QUIC event; an error of the peer closes the connection."""
         try:
             http_events = super().handle_event(event)
         except (RuntimeError, ValueError):
@@ -228,7 +229,7 @@ class Http3(H3Connection):
         stream.buffer = b""
         return MessageRefused(stream.stream_id, error.reason_phrase)
 
-    # --- What we do ---------------------------------------------------------------------------
+    # --- Sending ------------------------------------------------------------------------------
 
     def _init_connection(self) -> None:
         self._max_push_id = None
@@ -242,6 +243,16 @@ class Http3(H3Connection):
             Setting.MAX_FIELD_SECTION_SIZE: MOST_SECTION_BYTES,
             Setting.DUMMY: 1,
         }
+
+    def _validate_settings(self, settings: dict[int, int]) -> None:
+        """Check the values of the settings that are defined for us (RFC 9297, 2.1.1; 8441, 3).
+
+        aioquic also refuses SETTINGS_H3_DATAGRAM without the max_datagram_frame_size transport
+        parameter, which RFC 9297 allows, and checks settings of WebTransport, which we ignore.
+        """
+        for setting in (Setting.ENABLE_CONNECT_PROTOCOL, Setting.H3_DATAGRAM):
+            if settings.get(setting, 0) not in {0, 1}:
+                raise SettingsError(f"the value of {setting.name} is neither 0 nor 1")
 
     def _encode_headers(self, stream_id: int, headers: Headers) -> bytes:
         if not self._has_critical_streams:
@@ -264,10 +275,11 @@ class Http3(H3Connection):
 
 
 def _check_control_frame_size(frame_type: int, frame_size: int) -> None:
-    if frame_type == FrameType.SETTINGS:
-        if frame_size > MOST_SETTINGS_BYTES:
-            raise ExcessiveLoadError(f"a SETTINGS frame of {frame_size} bytes")
-    elif frame_type in _READ_ON_CONTROL and frame_size > MOST_ID_BYTES:
+    if frame_type not in _READ_ON_CONTROL:
+        return
+    if frame_size > MOST_SETTINGS_BYTES:
+        raise ExcessiveLoadError(f"a frame of {frame_size} bytes on the control stream")
+    if frame_type != FrameType.SETTINGS and frame_size > MOST_ID_BYTES:
         raise FrameError(f"a frame of {frame_size} bytes for one identifier")
 
 

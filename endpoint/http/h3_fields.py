@@ -70,7 +70,7 @@ def checked_request(fields: Headers) -> Headers:
     if path is None or not (path.startswith(b"/") or (method, path) == (b"OPTIONS", b"*")):
         raise MessageError("a request has a :path, which begins with a slash")
     if b":protocol" in found:  # RFC 9220: only in CONNECT, and only if we allowed it
-        raise MessageError("nobody allowed :protocol")
+        raise MessageError("the request has :protocol without ENABLE_CONNECT_PROTOCOL")
     authority = _authority(fields, is_needed=scheme.lower() in _WITH_AUTHORITY)
     return fields if b":authority" in found else [(b":authority", authority), *fields]
 

@@ -53,7 +53,7 @@ class HqServer:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lines: dict[int, bytes | None] = {}
-        """What came of requests on streams that have not ended; None once it was answered."""
+        """The request received so far on each stream that has not ended; None once answered."""
 
     def requests(self, event: QuicEvent) -> Iterator[tuple[int, str]]:
         """Streams on which an event completed a request, with the path that is asked for."""

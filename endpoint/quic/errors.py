@@ -1,4 +1,4 @@
-"""What the API raises when the peer, or the network, does not do what was hoped for."""
+"""The exceptions of the API."""
 
 from __future__ import annotations
 

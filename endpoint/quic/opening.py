@@ -20,6 +20,7 @@ from quicmatrix.endpoint.quic.errors import ConnectionClosed
 from quicmatrix.endpoint.quic.session import Session
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.connection import Connection
+from quicmatrix.endpoint.transport.packets.recovery import INITIAL_RTT_S
 from quicmatrix.endpoint.transport.sockets.client_sockets import ClientSockets
 from quicmatrix.endpoint.transport.sockets.driver import Driver
 from quicmatrix.endpoint.transport.sockets.listener import Listener, Origin
@@ -96,7 +97,7 @@ async def connect(
 
     Raises:
         OSError: The name has no address, or ``local_host`` is not ours.
-        ConnectionClosed: The handshake failed, or nobody answered for ``settings.idle_timeout``.
+        ConnectionClosed: The handshake failed, or no answer within ``settings.idle_timeout``.
     """
     family, server = await _resolve(host, port)
     settings = dataclasses.replace(settings, server_name=settings.server_name or host)
@@ -243,6 +244,7 @@ def _settings(alpn: Sequence[str], *, is_client: bool) -> QuicConfiguration:
         is_client=is_client,
         alpn_protocols=list(alpn),
         idle_timeout=IDLE_TIMEOUT_S,
+        initial_rtt=INITIAL_RTT_S,
         max_data=INITIAL_WINDOW,
         max_datagram_frame_size=LARGEST_DATAGRAM_FRAME,
         max_stream_data=INITIAL_WINDOW,

@@ -136,7 +136,7 @@ class Session:
         self.act_soon()
 
     async def receive_datagram(self) -> bytes:
-        """The next datagram that arrived; of those that nobody reads only the first are kept.
+        """The next datagram that arrived; of unread ones only the first are kept.
 
         Raises:
             ConnectionClosed: The connection ended.
@@ -233,7 +233,7 @@ class Session:
         self._driven.close(error_code, reason)
 
     async def wait_closed(self) -> ConnectionClosed:
-        """Wait until the connection is ending, and tell how."""
+        """Wait until the connection is ending, and return how."""
         await self._driven.wait_until(lambda: False)
         assert self.connection.ending is not None
         return ConnectionClosed(self.connection.ending)
@@ -241,7 +241,7 @@ class Session:
     # --- What streams need ----------------------------------------------------------------------
 
     def act_soon(self) -> None:
-        """Send what there is to send, once whoever runs now has to wait."""
+        """Send at the next iteration of the event loop."""
         if not self._is_acting_soon:
             self._is_acting_soon = True
             asyncio.get_running_loop().call_soon(self._act)
@@ -264,7 +264,7 @@ class Session:
             raise ConnectionClosed(ending)
 
     def wants_room(self, stream: Stream) -> None:
-        """Tell a stream when its writer may go on."""
+        """Wake the stream's writer once there is room."""
         self._writers.append(stream)
         self.act_soon()
 
@@ -304,7 +304,7 @@ class Session:
             self._writers = [stream for stream in self._writers if not stream.let_write()]
 
     def connection_ending(self) -> None:
-        """Wake up everybody who waits: nothing will happen any more."""
+        """Wake all readers and writers: the connection has ended."""
         for stream in list(self._streams.values()):
             stream.wake_all()
         self._writers.clear()

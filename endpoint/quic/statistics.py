@@ -1,4 +1,4 @@
-"""What is known of a connection, at one moment."""
+"""Statistics of a connection."""
 
 from __future__ import annotations
 

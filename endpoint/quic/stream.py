@@ -27,7 +27,7 @@ class Owner(Protocol):
     connection: Connection
 
     def act_soon(self) -> None:
-        """Send what there is to send, once whoever runs now has to wait."""
+        """Send at the next iteration of the event loop."""
 
     def was_read(self, stream_id: int, size: int) -> None:
         """Account for bytes that an application has taken."""
@@ -213,7 +213,7 @@ class Stream:
         most = self._most_ahead or max(LEAST_AHEAD_BYTES, 2 * connection.congestion_window)
         return connection.unacknowledged(self.id) < most
 
-    # --- What the session tells -----------------------------------------------------------------
+    # --- Events of the session -----------------------------------------------------------------
 
     def data_arrived(self, data: bytes, is_last: bool) -> None:
         """Take in what came."""
@@ -223,7 +223,7 @@ class Stream:
         _wake(self._reader)
 
     def was_reset(self, error_code: int) -> int:
-        """The peer reset it; gives the bytes that nobody will read."""
+        """Handle RESET_STREAM; returns the number of bytes that were not read."""
         self._reset = StreamReset(self.id, error_code)
         unread = sum(map(len, self._chunks))
         self._chunks.clear()

@@ -1,8 +1,8 @@
-"""Our QUIC connection: aioquic's, without its faults.
+"""The QUIC connection: aioquic's, with its faults corrected.
 
-aioquic calls its own methods by name, so each change is one override, and each override says
-what aioquic does instead. They are sorted by what they are about, a class each, and come together
-here. Like the base class they do no I/O and take time as an argument.
+Each change is an override of one of aioquic's methods and says what aioquic does instead. One
+class holds the overrides of one mechanism; this module combines them. Like the base class they do
+no I/O and take time as an argument.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from quicmatrix.endpoint.transport.crypto.handshake import Handshake
 from quicmatrix.endpoint.transport.crypto.keys import KeyUpdates
 from quicmatrix.endpoint.transport.packets.acknowledgements import Acknowledgements
 from quicmatrix.endpoint.transport.packets.coalescing import Coalescing
-from quicmatrix.endpoint.transport.packets.path_mtu import PathMtu
+from quicmatrix.endpoint.transport.packets.padding import Padding
 from quicmatrix.endpoint.transport.packets.probes import Probes
 from quicmatrix.endpoint.transport.packets.recovery import Recovery
 from quicmatrix.endpoint.transport.packets.spin_bit import SpinBit
 from quicmatrix.endpoint.transport.paths.address_tokens import NewToken
 from quicmatrix.endpoint.transport.paths.connection_ids import ConnectionIds
-from quicmatrix.endpoint.transport.paths.paths import Paths
+from quicmatrix.endpoint.transport.paths.migration import Paths
+from quicmatrix.endpoint.transport.paths.path_mtu import PathMtu
 from quicmatrix.endpoint.transport.paths.stateless_reset import StatelessReset
 from quicmatrix.endpoint.transport.streams.flow_control import FlowControl
 
 PATIENT_PROBES = 2
-"""Unanswered probes in a row after which any packet of the peer brings on the next one."""
+"""Unanswered probe timeouts in a row after which any packet of the peer triggers a probe."""
 SHORT_PACKET_BYTES = 19
 """First byte, packet number and tag of a 1-RTT packet, as aioquic writes them."""
 DATAGRAM_HEADER_BYTES = 3
@@ -52,6 +53,7 @@ class Connection(
     ConnectionIds,
     Paths,
     Coalescing,
+    Padding,
     Recovery,
     SpinBit,
     StatelessReset,
@@ -90,7 +92,7 @@ class Connection(
         self._late_datagrams = 0
         self._silent_since = 0.0
 
-    # --- What applications ask ------------------------------------------------------------------
+    # --- State ----------------------------------------------------------------------------------
 
     @property
     def is_started(self) -> bool:
@@ -115,7 +117,7 @@ class Connection(
 
     @property
     def ending(self) -> ConnectionTerminated | None:
-        """Why it is ending; None as long as it is not."""
+        """The CONNECTION_CLOSE, timeout or reset that ends it; None while it is open."""
         return self._close_event
 
     @property
@@ -169,7 +171,7 @@ class Connection(
         self._datagrams_pending.extend(waiting)
 
     def end_trace(self) -> None:
-        """Log nothing any more: whatever happens from now on is of no interest."""
+        """Stop logging this connection."""
         trace, self._quic_logger = self._quic_logger, None
         if trace is not None and self._configuration.quic_logger is not None:
             self._configuration.quic_logger.end_trace(trace)
@@ -189,7 +191,7 @@ class Connection(
             return
         super().receive_datagram(data, addr, now)
         if self._unacknowledged_packets and self._loss._pto_count >= PATIENT_PROBES:  # noqa: SLF001
-            self._probe_living_peer(now)
+            self._probe_on_reception(now)
 
     def datagrams_to_send(self, now: float) -> Datagrams:
         """Datagrams, each with where to; aioquic fails before there is a path, we have none."""
@@ -215,7 +217,7 @@ class Connection(
         return min(timer, keep_alive)
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due."""
+        """Handle an expired timer."""
         super().handle_timer(now)
         keep_alive = self._keep_alive_at()
         if keep_alive is not None and now >= keep_alive:
@@ -227,7 +229,7 @@ class Connection(
             return None
         return self._silent_since + max(self.keep_alive_after, self.probe_timeout)
 
-    def _probe_living_peer(self, now: float) -> None:
+    def _probe_on_reception(self, now: float) -> None:
         """Send the oldest unacknowledged data along with the ACK that the peer is about to get.
 
         After some lost probes in a row the next one can be seconds away (RFC 9002, 6.2.1), while
@@ -251,4 +253,4 @@ class Connection(
 
 
 def _ignore_ticket(ticket: tls.SessionTicket) -> None:
-    """For who does not want to come again."""
+    """The ticket handler of a client that will not resume the session."""

@@ -1,8 +1,8 @@
-"""Lets go of a connection that has ended, at once instead of at some garbage collection.
+"""Frees the memory of a connection that has ended, without waiting for garbage collection.
 
 aioquic's connections refer to themselves, through callbacks of TLS, keys, loss detection and sent
-packets. Python finds such cycles rarely: a server that has nothing to do any more would keep a
-hundred dead connections, of some 40 kB each.
+packets. Python collects such cycles rarely: an idle server would keep a hundred ended connections
+of some 40 kB each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from quicmatrix.endpoint.transport.connection import Connection
 
 
 def release(connection: Connection) -> None:
-    """Cut the cycles of a connection that is over; what it says of itself stays."""
+    """Break the reference cycles of a connection that has ended; its statistics stay."""
     connection._QuicConnection__frame_handlers.clear()  # type: ignore[attr-defined]  # noqa: SLF001
     if hasattr(connection, "tls"):
         connection.tls.__dict__.clear()

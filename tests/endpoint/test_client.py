@@ -15,14 +15,8 @@ from quicmatrix.endpoint.client import Client, _describe, run_client
 from quicmatrix.endpoint.contract import Contract, Request, Role, TestCase
 from quicmatrix.endpoint.errors import EndpointError
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
 from tests.support.processes import Machine
 from tests.support.quic_pair import client_configuration
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 @pytest.fixture
@@ -108,8 +102,7 @@ def test_the_end_of_a_connection_is_described(ending: ConnectionTerminated, text
     assert _describe(ending) == text
 
 
-def test_a_name_without_address_is_named(tmp_path: Path) -> None:
-    certs = write_certificates(tmp_path)
+def test_a_name_without_address_is_named(certs: Path, tmp_path: Path) -> None:
     asked = Contract(
         Role.CLIENT,
         TestCase.TRANSFER,

@@ -18,7 +18,6 @@ from quicmatrix.endpoint.quic import (
     serve,
     server_settings,
 )
-from tests.support.certificates import write_certificates
 
 PAGE = Path(__file__).parents[2] / "docs" / "endpoint.md"
 PROGRAM, COPY, TOUR = re.findall(
@@ -26,10 +25,9 @@ PROGRAM, COPY, TOUR = re.findall(
 )
 
 
-@pytest.fixture
-def certs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(write_certificates(tmp_path))
-    return tmp_path
+@pytest.fixture(autouse=True)
+def in_certs(certs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(certs)
 
 
 def defined(source: str, name: str) -> Callable[..., Any]:
@@ -40,12 +38,12 @@ def defined(source: str, name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def test_the_program(certs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program(capsys: pytest.CaptureFixture[str]) -> None:
     exec(PROGRAM, {"__name__": "__main__"})
     assert capsys.readouterr().out == "b'HELLO'\n"
 
 
-def test_the_functions(certs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_functions(capsys: pytest.CaptureFixture[str]) -> None:
     copy, tour = defined(COPY, "copy"), defined(TOUR, "tour")
 
     async def handler(session: Session) -> None:

@@ -17,15 +17,9 @@ from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.sockets import listener
 from quicmatrix.endpoint.transport.sockets.listener import Listener, Origin
 from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import SERVER_ADDRESS, client_configuration, server_configuration
 from tests.support.quic_pair import Idle as IdleApplication
 from tests.support.sessions import echo, idle, run, serving
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def test_nothing_is_left_of_finished_connections(certs: Path) -> None:

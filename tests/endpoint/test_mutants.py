@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
 from tests.support.processes import ENDPOINT, ROOT, Machine
 from tests.support.quic_pair import Pair, client_configuration, server_configuration
 
@@ -24,11 +23,6 @@ MUTANTS = ROOT / "tests" / "mutants"
 
 def mutant(name: str) -> tuple[str, str]:
     return sys.executable, str(MUTANTS / f"{name}.py")
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 def run(
@@ -150,15 +144,13 @@ def test_no_retry_is_sent(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("name", "version"), [("", V2), ("server_stays_in_version_1", V1)])
-def test_version_2_is_not_negotiated(tmp_path: Path, name: str, version: int) -> None:
-    certs = write_certificates(tmp_path)
+def test_version_2_is_not_negotiated(certs: Path, name: str, version: int) -> None:
     pair = Pair(
         client_configuration(certs, supported_versions=[V2, V1], original_version=V1),
         server_configuration(certs, supported_versions=[V2, V1]),
         server_type=runpy.run_path(mutant(name)[1])["Mutant"] if name else Connection,
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     assert pair.server._version == pair.client._version == version
 
 

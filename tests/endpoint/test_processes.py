@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import write_certificates
-from tests.support.processes import ENDPOINT, ROOT, Machine
+from tests.support.processes import ENDPOINT, ROOT, Machine, wait_until_ready
 
 CASES = {
     "handshake": ((1024,), 1),
@@ -43,11 +43,6 @@ status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(status["VmHWM"].split()[0], file=sys.stderr)
 sys.exit(code)
 """
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 def records(folder: Path) -> list[list[dict[str, object]]]:
@@ -406,7 +401,7 @@ def test_a_client_closes_without_error(machine: Machine) -> None:
 
 def test_the_readiness_probe_is_answered_with_the_versions(machine: Machine) -> None:
     with machine.server("handshake") as server:
-        answer = machine.wait_until_ready(server)
+        answer = wait_until_ready(machine.port, server)
     assert answer[1:5] == bytes(4), "Version Negotiation (RFC 9000, 17.2.1)"
     assert answer[7:] == (1).to_bytes(4, "big"), "version 1 alone, outside of v2"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from aioquic import tls
@@ -28,8 +27,7 @@ from aioquic.quic.stream import QuicStream, QuicStreamReceiver, QuicStreamSender
 from aioquic.tls import Context, Epoch
 
 from quicmatrix.endpoint.transport.packets.quic_bit import restored
-from tests.support.certificates import write_certificates
-from tests.support.quic_pair import Pair, client_configuration, server_configuration
+from tests.support.quic_pair import Pair
 
 METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicConnection.receive_datagram, "self, data, addr, now"),
@@ -50,6 +48,14 @@ METHODS: list[tuple[Callable[..., object], str]] = [
     (QuicConnection._handle_crypto_frame, "self, context, frame_type, buf"),
     (QuicConnection._parse_transport_parameters, "self, data, from_session_ticket"),
     (QuicConnection._payload_received, "self, context, plain, crypto_frame_required"),
+    (QuicConnection._write_handshake, "self, builder, epoch, now"),
+    (
+        QuicConnection._write_connection_close_frame,
+        "self, builder, epoch, error_code, frame_type, reason_phrase",
+    ),
+    (QuicPacketBuilder._end_packet, "self"),
+    (QuicPacketBuilder._flush_current_datagram, "self"),
+    (CryptoPair.encrypt_packet, "self, plain_header, plain_payload, packet_number"),
     (QuicConnection._write_ack_frame, "self, builder, space, now"),
     (QuicConnection._write_connection_limits, "self, builder, space"),
     (QuicConnection._write_stream_limits, "self, builder, space, stream"),
@@ -173,15 +179,6 @@ CONNECTION_ATTRIBUTES = [
 ]
 
 
-@pytest.fixture
-def connected(tmp_path: Path) -> Pair:
-    certs = write_certificates(tmp_path / "certs")
-    pair = Pair(client_configuration(certs), server_configuration(certs))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
-    return pair
-
-
 @pytest.mark.parametrize(
     ("method", "parameters"), METHODS, ids=lambda x: getattr(x, "__qualname__", "")
 )
@@ -192,13 +189,13 @@ def test_method_has_the_parameters_that_it_had(
 
 
 @pytest.mark.parametrize("name", CONNECTION_ATTRIBUTES)
-def test_connection_has_the_attribute(connected: Pair, name: str) -> None:
-    assert hasattr(connected.client, name)
-    assert hasattr(connected.server, name)
+def test_connection_has_the_attribute(pair: Pair, name: str) -> None:
+    assert hasattr(pair.client, name)
+    assert hasattr(pair.server, name)
 
 
-def test_parts_of_a_connection_have_their_attributes(connected: Pair) -> None:
-    connection = connected.client
+def test_parts_of_a_connection_have_their_attributes(pair: Pair) -> None:
+    connection = pair.client
     assert isinstance(connection._local_max_data, Limit)
     assert {"frame_type", "sent", "used", "value"} <= set(vars(connection._local_max_data))
     space = connection._spaces[Epoch.ONE_RTT]
@@ -221,9 +218,9 @@ def test_parts_of_a_connection_have_their_attributes(connected: Pair) -> None:
         vars(CryptoContext())
     )
     assert {"_setup_cb", "_teardown_cb"} <= set(vars(CryptoContext()))
-    pair = connection._cryptos[Epoch.ONE_RTT]
-    assert isinstance(pair.send, CryptoContext)
-    assert isinstance(pair.recv, CryptoContext)
+    keys = connection._cryptos[Epoch.ONE_RTT]
+    assert isinstance(keys.send, CryptoContext)
+    assert isinstance(keys.recv, CryptoContext)
     assert set(connection._cryptos) == set(Epoch)
 
 
@@ -305,6 +302,7 @@ TLS_AND_H3_METHODS: list[tuple[Callable[..., object], str]] = [
     (H3Connection._check_control_frame_type, "self, frame_type"),
     (H3Connection._handle_control_frame, "self, frame_type, frame_data"),
     (H3Connection._decode_headers, "self, stream_id, frame_data"),
+    (H3Connection._validate_settings, "self, settings"),
     (H3Connection._encode_headers, "self, stream_id, headers"),
     (H3Connection._init_connection, "self"),
     (H3Connection._get_local_settings, "self"),
@@ -321,7 +319,7 @@ def test_method_of_tls_or_h3_has_the_parameters_that_it_had(
     assert ", ".join(inspect.signature(method).parameters) == parameters
 
 
-def test_tls_has_its_attributes(connected: Pair) -> None:
+def test_tls_has_its_attributes(pair: Pair) -> None:
     wanted = """
         _alpn_protocols _cipher_suites _is_client _receive_buffer _session_resumed
         _signature_algorithms alpn_negotiated certificate certificate_chain get_session_ticket_cb
@@ -329,12 +327,12 @@ def test_tls_has_its_attributes(connected: Pair) -> None:
     """
     assert set(wanted.split()) <= set(vars(Context(is_client=True)))
     assert aioquic_connection.MAX_EARLY_DATA == 0xFFFFFFFF
-    receiver = connected.client._crypto_streams[Epoch.INITIAL].receiver
+    receiver = pair.client._crypto_streams[Epoch.INITIAL].receiver
     assert "highest_offset" in vars(receiver)
 
 
-def test_h3_has_its_attributes(connected: Pair) -> None:
-    h3 = H3Connection(connected.client)
+def test_h3_has_its_attributes(pair: Pair) -> None:
+    h3 = H3Connection(pair.client)
     wanted = """
         _blocked_streams _is_client _is_done _local_control_stream_id _local_decoder_stream_id
         _local_encoder_stream_id _max_push_id _max_table_capacity _peer_control_stream_id

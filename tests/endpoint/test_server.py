@@ -13,7 +13,7 @@ from quicmatrix.endpoint.errors import EndpointError
 from quicmatrix.endpoint.server import preferred_port, run_server
 from quicmatrix.endpoint.transport.connection import Connection
 from tests.support.certificates import write_certificates
-from tests.support.processes import _free_port
+from tests.support.processes import free_port
 
 
 def contract(folder: Path, port: int) -> Contract:
@@ -37,7 +37,7 @@ def test_the_preferred_port_is_another_one_that_exists(port: int, preferred: int
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_frees_the_port(tmp_path: Path, number: signal.Signals) -> None:
-    port = _free_port()
+    port = free_port()
 
     async def story() -> None:
         async with asyncio.timeout(10):
@@ -60,7 +60,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    asked = contract(tmp_path, _free_port())
+    asked = contract(tmp_path, free_port())
     (tmp_path / "www").rmdir()
     with pytest.raises(EndpointError, match="cannot serve"):
         asyncio.run(run_server(asked, Connection))

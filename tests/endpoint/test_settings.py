@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import QuicProtocolVersion
 from aioquic.tls import CipherSuite
 
@@ -10,6 +12,7 @@ from quicmatrix.endpoint.contract import Contract, Request, Role, TestCase
 from quicmatrix.endpoint.errors import EndpointError
 from quicmatrix.endpoint.logs import Logs
 from quicmatrix.endpoint.settings import RESERVED_VERSION, client_settings, server_settings
+from quicmatrix.endpoint.transport.connection import Connection
 from tests.support.certificates import write_certificates
 
 NOTHING = Logs(None, None)
@@ -18,11 +21,6 @@ V1, V2 = int(QuicProtocolVersion.VERSION_1), int(QuicProtocolVersion.VERSION_2)
 
 def contract(certs: Path, role: Role, testcase: TestCase = TestCase.TRANSFER) -> Contract:
     return Contract(role, testcase, (Request("server4", 443, "/x", "x"),), certs=certs)
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 @pytest.mark.parametrize("testcase", TestCase)
@@ -84,3 +82,16 @@ def test_certificates_that_are_not_right_are_named(tmp_path: Path, broken: str) 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:
     with pytest.raises(EndpointError, match=r"cannot read the root certificate .*ca\.pem"):
         client_settings(contract(tmp_path, Role.CLIENT), NOTHING)
+
+
+@pytest.mark.parametrize("make", [client_settings, server_settings])
+def test_the_initial_probe_timeout_is_one_second(
+    certs: Path, make: Callable[[Contract, Logs], QuicConfiguration]
+) -> None:
+    """RFC 9002, 6.2.2."""
+    role = Role.CLIENT if make is client_settings else Role.SERVER
+    connection = Connection(
+        configuration=make(contract(certs, role), NOTHING),
+        original_destination_connection_id=b"original" if role is Role.SERVER else None,
+    )
+    assert connection.probe_timeout == 1.0

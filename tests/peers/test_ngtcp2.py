@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.conversation import run_well
 from tests.support.peer_build import NGTCP2
-from tests.support.peer_place import Place, make_certificates, make_place
+from tests.support.peer_place import Place
 from tests.support.peer_wire import CLIENT_HELLO, EARLY_DATA, PRE_SHARED_KEY, SERVER_HELLO, ZERO_RTT
 
 pytestmark = pytest.mark.ngtcp2
@@ -44,16 +44,6 @@ SUPPORTED = (
 @pytest.fixture(scope="session")
 def adapter() -> Path:
     return NGTCP2.adapter()
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("certificates") / "certs")
-
-
-@pytest.fixture
-def place(adapter: Path, certificates: Path, tmp_path: Path) -> Place:
-    return make_place(adapter, tmp_path, certificates)
 
 
 @pytest.fixture(scope="session")

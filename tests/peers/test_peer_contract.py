@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import write_certificates
 from tests.support.conversation import look, run, run_well
 from tests.support.peer_build import NGTCP2, PICOQUIC, Peer
-from tests.support.peer_place import Place, free_port, make_certificates, make_place, ready_probe
+from tests.support.peer_place import Place
 from tests.support.peer_relay import relaying, udp_socket
 from tests.support.peer_wire import (
     ACK_ECN,
@@ -30,6 +31,7 @@ from tests.support.peer_wire import (
     SERVER_HELLO,
     ZERO_RTT,
 )
+from tests.support.processes import PROBE, free_port
 
 KIB = 1024
 
@@ -51,16 +53,6 @@ def adapter(peer: Peer) -> Path:
     return peer.adapter()
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("certificates") / "certs")
-
-
-@pytest.fixture
-def place(adapter: Path, certificates: Path, tmp_path: Path) -> Place:
-    return make_place(adapter, tmp_path, certificates)
-
-
 # --- The contract ------------------------------------------------------------------------------
 
 
@@ -78,7 +70,7 @@ def test_server_answers_version_negotiation_only_to_datagrams_of_1200_bytes(plac
     with place.server("handshake"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.settimeout(5)
         probe.connect(("127.0.0.1", place.port))
-        probe.send(ready_probe()[:1199])
+        probe.send(PROBE[:1199])
         probe.send(b"\xc0\x1a\x2a\x3a\x4a\x01D\x01S" + bytes(1200))
         assert probe.recv(2048)[5:].startswith(b"\x01S\x01D\0\0\0\1")  # the second's
 
@@ -108,7 +100,7 @@ def test_client_fails_when_one_file_of_several_is_missing(place: Place) -> None:
 
 def test_client_trusts_only_the_given_root(place: Place, peer: Peer) -> None:
     names = place.serve(1, KIB)
-    other = make_certificates(place.folder / "other")
+    other = write_certificates(place.folder / "other")
     with place.server("transfer"):
         done = place.client("transfer", names, place.port, CERTS=str(other))
     assert done.returncode == 1

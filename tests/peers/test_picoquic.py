@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.conversation import look
 from tests.support.peer_build import PICOQUIC
-from tests.support.peer_place import Place, make_certificates, make_place
+from tests.support.peer_place import Place
 from tests.support.peer_relay import relaying
 
 pytestmark = pytest.mark.picoquic
@@ -45,16 +45,6 @@ SUPPORTED = (  # and v2, which it does not reliably complete with itself
 @pytest.fixture(scope="session")
 def adapter() -> Path:
     return PICOQUIC.adapter()
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("certificates") / "certs")
-
-
-@pytest.fixture
-def place(adapter: Path, certificates: Path, tmp_path: Path) -> Place:
-    return make_place(adapter, tmp_path, certificates)
 
 
 # --- The build ---------------------------------------------------------------------------------

@@ -32,8 +32,7 @@ LONG_TYPES = {
 def confirmed_pair(certs: Path, **server_changes: object) -> Pair:
     """A client and a server that have nothing more to say to each other."""
     pair = Pair(client_configuration(certs), server_configuration(certs, **server_changes))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     pair.run_for(1.0)
     return pair
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
-import socket
-import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.support.processes import free_port, wait_until_ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,76 +89,9 @@ class Place:
         return {name: self.www.joinpath(name).read_bytes() for name in names}
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as taken:
-        taken.bind(("::", 0))
-        return int(taken.getsockname()[1])
-
-
-def ready_probe() -> bytes:
-    """What the runner sends: a long header of version 0x57414954, answered by a negotiation."""
-    return b"\xc0" + struct.pack(">I", 0x57414954) + b"\0\0" + bytes(1200)
-
-
-def wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(0.1)
-        for _ in range(100):
-            assert server.poll() is None, "the server has ended"
-            probe.sendto(ready_probe(), ("127.0.0.1", port))
-            try:
-                answer = probe.recv(2048)
-            except TimeoutError:
-                continue
-            assert answer[0] & 0x80
-            assert answer[1:5] == bytes(4)
-            return
-    raise AssertionError("the server is not ready")
-
-
 def make_place(adapter: Path, folder: Path, certificates: Path) -> Place:
     """A place with empty /www and /downloads."""
     made = Place(adapter, folder, certificates, free_port())
     made.www.mkdir()
     made.downloads.mkdir()
     return made
-
-
-def make_certificates(folder: Path) -> Path:
-    folder.mkdir()
-    now = dt.datetime.now(dt.UTC)
-
-    def certificate(
-        name: str, issuer: str, key: ec.EllipticCurvePrivateKey, ca: ec.EllipticCurvePrivateKey
-    ) -> x509.Certificate:
-        names = [
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in (name, issuer)
-        ]
-        hosts = [
-            x509.DNSName("localhost"),
-            x509.IPAddress(ip_address("127.0.0.1")),
-            x509.IPAddress(ip_address("::1")),
-        ]
-        return (
-            x509.CertificateBuilder()
-            .subject_name(names[0])
-            .issuer_name(names[1])
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(minutes=5))
-            .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=key is ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-            .sign(ca, hashes.SHA256())
-        )
-
-    root, leaf = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    pem = serialization.Encoding.PEM
-    folder.joinpath("ca.pem").write_bytes(certificate("CA", "CA", root, root).public_bytes(pem))
-    folder.joinpath("cert.pem").write_bytes(
-        certificate("server", "CA", leaf, root).public_bytes(pem)
-    )
-    folder.joinpath("priv.key").write_bytes(
-        leaf.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder

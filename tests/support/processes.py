@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.certificates import write_certificates
 
@@ -20,13 +21,28 @@ PROBE = b"\xc0\x57\x41\x49\x54\x00\x00".ljust(1207, b"\0")
 """The runner's: a long header, version 0x57414954, connection IDs of length zero."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that no client is given by chance between now and the server's start."""
     while True:
         port = random.randrange(10_000, 32_768)  # below the kernel's ephemeral ports
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp, suppress(OSError):
             udp.bind(("::", port))
             return port
+
+
+def wait_until_ready(port: int, server: subprocess.Popen[Any]) -> bytes:
+    """Probe a server as the runner does; the Version Negotiation packet that it answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(0.05)
+        for _ in range(200):
+            assert server.poll() is None, server.communicate()[1]
+            udp.sendto(PROBE, ("127.0.0.1", port))
+            with suppress(TimeoutError):
+                answer = udp.recv(2048)
+                assert answer[0] & 0x80
+                assert answer[1:5] == bytes(4)
+                return answer
+    raise AssertionError("the server does not answer")
 
 
 @dataclass
@@ -43,7 +59,7 @@ class Machine:
         write_certificates(self.certs)
         self.www.mkdir()
         self.downloads.mkdir()
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def certs(self) -> Path:
@@ -92,23 +108,10 @@ class Machine:
             text=True,
         ) as process:
             try:
-                self.wait_until_ready(process)
+                wait_until_ready(self.port, process)
                 yield process
             finally:
                 process.kill()
-
-    def wait_until_ready(self, server: subprocess.Popen[str]) -> bytes:
-        """Probe the server as the runner does; the Version Negotiation that it answers."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(0.05)
-            for _ in range(200):
-                assert server.poll() is None, server.communicate()[1]
-                try:
-                    udp.sendto(PROBE, ("127.0.0.1", self.port))
-                    return udp.recv(2048)
-                except TimeoutError:
-                    continue
-        raise AssertionError("the server does not answer")
 
     def run_client(
         self, testcase: str, names: Sequence[str], command: Sequence[str] = ENDPOINT

@@ -172,6 +172,11 @@ class Pair:
         self.client.connect(SERVER_ADDRESS, now=self.now)
         self.drive_client()
 
+    def complete_handshake(self, *, limit_s: float = 60.0) -> None:
+        """Connect, and let time pass until the client's handshake is confirmed."""
+        self.connect()
+        self.run_until(lambda: self.client.is_confirmed, limit_s=limit_s)
+
     def run_until(self, holds: Callable[[], bool], *, limit_s: float = 60.0) -> None:
         """Let time pass until something holds; fail if it does not within the limit."""
         end = self.now + limit_s

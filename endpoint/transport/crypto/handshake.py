@@ -1,4 +1,4 @@
-"""The handshake: Retry, version negotiation, early data and long flights, as the RFCs have them."""
+"""The handshake: Retry, version negotiation, 0-RTT, and flights of any length."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from quicmatrix.endpoint.transport.crypto import tls as own_tls
 from quicmatrix.endpoint.transport.crypto.keys import UpdatingCryptoPair
 from quicmatrix.endpoint.transport.crypto.transport_parameters import TransportParameters
 
+UNEXPECTED_MESSAGE = QuicErrorCode.CRYPTO_ERROR + tls.AlertDescription.unexpected_message
 FLIGHT_BYTES = 16 * 1024
 """Of a flight of handshake messages, beside a certificate chain or a session ticket."""
 
 
 class Handshake(TransportParameters):
-    """A connection with our handshake."""
+    """A connection with aioquic's handshake corrected."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
@@ -75,6 +76,20 @@ class Handshake(TransportParameters):
             self._crypto_buffers[epoch] = Buffer(capacity=FLIGHT_BYTES + size)
         self._cryptos[tls.Epoch.ONE_RTT] = UpdatingCryptoPair(self._cryptos[tls.Epoch.ONE_RTT])
 
+    def _payload_received(
+        self,
+        context: QuicReceiveContext,
+        plain: bytes,
+        crypto_frame_required: bool = False,  # noqa: ARG002 - the base class's signature
+    ) -> tuple[bool, bool]:
+        """Process a packet; the first one that arrives may be without a CRYPTO frame.
+
+        aioquic's server closes the connection then. But what RFC 9000, 17.2.2, says of the first
+        packet that a client sends does not hold of the first that arrives: a probe may overtake
+        the ClientHello, or outlive it.
+        """
+        return super()._payload_received(context, plain)
+
     def _handle_crypto_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer
     ) -> None:
@@ -85,15 +100,22 @@ class Handshake(TransportParameters):
         """
         was_complete = self._handshake_complete
         at = buf.tell()
-        end = buf.pull_uint_var() + buf.pull_uint_var()
-        buf.seek(at)
+        offset, length = buf.pull_uint_var(), buf.pull_uint_var()
+        end = offset + length
         receiver, reads = self._crypto_streams[context.epoch].receiver, self._reads
         if context.epoch is not reads and end > receiver.highest_offset:
+            is_key_update = (
+                offset == receiver.highest_offset
+                and buf.pull_uint8() == tls.HandshakeType.KEY_UPDATE
+            )
             raise QuicConnectionError(
-                error_code=QuicErrorCode.PROTOCOL_VIOLATION,
+                error_code=UNEXPECTED_MESSAGE  # RFC 9001, 6
+                if is_key_update
+                else QuicErrorCode.PROTOCOL_VIOLATION,
                 frame_type=frame_type,
                 reason_phrase="new CRYPTO data at an encryption level that TLS has left",
             )
+        buf.seek(at)
         ahead = end - receiver.starting_offset()
         # What is beyond all offsets, aioquic refuses as such.
         if own_tls.most_bytes(context.epoch) < ahead and end <= UINT_VAR_MAX:
@@ -224,7 +246,7 @@ class Handshake(TransportParameters):
         """Use new keys, and from then on the Initial keys of the version that they are for.
 
         aioquic's client writes the negotiated version into its Initial packets and protects them
-        with the keys of the original one: nobody can read them (RFC 9369, 4.1).
+        with the keys of the original one: no server can decrypt them (RFC 9369, 4.1).
         """
         super()._update_traffic_key(direction, epoch, cipher_suite, secret)
         assert self._version is not None

@@ -4,9 +4,8 @@ aioquic drops the old keys the moment that it updates. Packets that the peer sen
 the update are then undecryptable: with an update at the start of a transfer, the whole first
 flight. Here the old receive keys stay for three PTOs (RFC 9001, 6.5).
 
-Nor does it look after the rules of an update: that none begins before the last one has been
-acknowledged (6.1), that nothing is sent with old keys after new ones (6.4), and that keys are
-used for so many packets only (6.6).
+Nor does it enforce that no update begins before the last one was acknowledged (6.1), that the
+peer sends nothing with old keys after new ones (6.4), and the AEADs' usage limits (6.6).
 """
 
 from __future__ import annotations

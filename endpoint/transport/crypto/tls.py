@@ -1,7 +1,7 @@
-"""TLS 1.3 as QUIC uses it (RFC 9001, 4 and 8): aioquic's, which trusts what it reads too much.
+"""TLS 1.3 as QUIC uses it (RFC 9001, 4 and 8): aioquic's, with the checks that it lacks.
 
-Who breaks the handshake is told so with the alert that RFC 8446 names, as a CRYPTO_ERROR of
-RFC 9001, 4.8; whatever the peer sends, nothing else is raised here.
+A violation by the peer raises the alert that RFC 8446 names, which is sent as CRYPTO_ERROR
+(RFC 9001, 4.8); no input of the peer raises anything else.
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ class Context(HelloRetry):
             except BufferReadError:
                 raise tls.AlertDecodeError("a handshake message is cut short") from None
         if self._receive_buffer and self.reads is not epoch:
+            if self._receive_buffer[0] == HandshakeType.KEY_UPDATE:  # RFC 9001, 6
+                raise tls.AlertUnexpectedMessage("KeyUpdate")
             _close(
                 QuicErrorCode.PROTOCOL_VIOLATION,
                 "data follows the last message of an encryption level",
@@ -219,7 +221,7 @@ class Context(HelloRetry):
         new_session_ticket: tls.NewSessionTicket,
         other_extensions: list[tls.Extension],
     ) -> tls.SessionTicket:
-        """A ticket as it is kept; aioquic forgets the ALPN, and keeps it as long as it is told."""
+        """The ticket to store, with its ALPN and a limited lifetime; aioquic has neither."""
         lifetime = new_session_ticket.ticket_lifetime
         new_session_ticket.ticket_lifetime = min(lifetime, LONGEST_LIFETIME_S)
         kept = [*other_extensions, (ExtensionType.ALPN, self._alpn)]

@@ -174,14 +174,14 @@ def check_certificate(message: bytes) -> None:
     """A chain within the handshake: no context, no extensions, as none are asked for."""
     buf = _body(message)
     if pull_opaque(buf, 1):
-        raise AlertIllegalParameter("Certificate has a context that nobody gave")
+        raise AlertIllegalParameter("Certificate has a context within the handshake")
     with pull_block(buf, 3) as length:
         end = buf.tell() + length
         while buf.tell() < end:
             if not pull_opaque(buf, 3):
                 raise AlertDecodeError("Certificate has an empty entry")
             if _extensions(buf):
-                raise AlertUnsupportedExtension("Certificate has extensions that nobody asked for")
+                raise AlertUnsupportedExtension("Certificate has extensions that were not offered")
 
 
 def check_new_session_ticket(message: bytes) -> int | None:

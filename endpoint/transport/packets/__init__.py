@@ -1,1 +1,11 @@
-"""Sending and receiving packets: acknowledgment, loss detection, ECN, path MTU (RFC 9002)."""
+"""Sending and receiving packets (RFC 9000, 12 and 13; RFC 9002).
+
+coalescing        which packets of a datagram are processed
+acknowledgements  when to acknowledge
+ecn               marking, counting and validation
+recovery          pacing and loss detection
+padding           PADDING frames that expand Initial datagrams
+probes            what is sent when a probe timeout expires
+quic_bit          greasing the QUIC bit
+spin_bit          the latency spin bit
+"""

@@ -1,8 +1,8 @@
-"""Which packets of a datagram count (RFC 9000, 12.2), before any of them is decrypted.
+"""Which packets of a datagram are processed (RFC 9000, 12.2), decided before decryption.
 
-aioquic takes one packet after the other, whatever the others are. What must not be processed is
-hidden from it behind zeros, which it takes for padding: the size of the datagram still counts,
-for what a server may send and for what is too small to hold an Initial (RFC 9000, 8.1 and 14.1).
+aioquic processes one packet after the other without regard to the others. What must not be
+processed is overwritten with zeros, which aioquic skips, so that the size of the datagram still
+counts for the anti-amplification limit and the minimum of 1200 bytes (RFC 9000, 8.1 and 14.1).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def packet_starts(data: bytes, connection_id_length: int) -> list[tuple[int, Qui
 
 
 class Coalescing(QuicBit):
-    """A connection that looks at a datagram as a whole first."""
+    """A connection that filters the packets of a datagram before aioquic processes them."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
@@ -50,11 +50,11 @@ class Coalescing(QuicBit):
     def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
         """Take in a datagram."""
         if data and data[0] & _FORM_AND_QUIC_BIT != QUIC_BIT:
-            data = self._admitted(data)
+            data = self._filtered(data)
         super().receive_datagram(data, addr, now)
 
-    def _admitted(self, data: bytes) -> bytes:
-        """A datagram without what must not be processed."""
+    def _filtered(self, data: bytes) -> bytes:
+        """The datagram, with zeros in place of what must not be processed."""
         if not data[0] & LONG_HEADER:
             return restored(data, (0,)) if self.greases_quic_bit else data
         packets = packet_starts(data, self._configuration.connection_id_length)

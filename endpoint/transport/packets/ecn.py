@@ -34,9 +34,9 @@ from aioquic.quic.recovery import QuicPacketSpace
 
 COUNTS_CAPACITY = 3 * UINT_VAR_MAX_SIZE
 PATIENT_PACKETS = 16
-"""Marked packets without any answer that are more than a first flight: the same suspicion."""
+"""Marked packets without any ACK after which validation fails likewise."""
 PATIENT_PROBES = 3
-"""Probe timeouts in a row after which marks may be what the path drops (RFC 9000, 13.4.2)."""
+"""Probe timeouts in a row after which ECN validation fails (RFC 9000, 13.4.2)."""
 
 
 class Codepoint(IntEnum):
@@ -58,7 +58,7 @@ class Counts:
 
 
 class EcnState(Enum):
-    """What is known of the path's way with marks."""
+    """The state of ECN validation on the path (RFC 9000, 13.4.2)."""
 
     TESTING = auto()
     CAPABLE = auto()
@@ -66,7 +66,7 @@ class EcnState(Enum):
 
 
 class Ecn(QuicConnection):
-    """A connection that marks, counts, reports, validates, and slows down when told to."""
+    """A connection with ECN: marking, counting, reporting, validation, congestion response."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
@@ -86,7 +86,7 @@ class Ecn(QuicConnection):
         return Codepoint.NOT_ECT if self.ecn_state is EcnState.FAILED else Codepoint.ECT_0
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due."""
+        """Handle an expired timer."""
         super().handle_timer(now)
         if self.ecn_state is EcnState.TESTING and self._loss._pto_count >= PATIENT_PROBES:  # noqa: SLF001
             self._stop_marking()

@@ -20,7 +20,7 @@ class Probes(QuicConnection):
         self._second_probe = False
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due."""
+        """Handle an expired timer."""
         before = self._loss._pto_count  # noqa: SLF001
         super().handle_timer(now)
         self._second_probe = self._loss._pto_count > before  # noqa: SLF001

@@ -1,10 +1,10 @@
-"""Greasing the QUIC bit (RFC 9287): the second bit of a packet means nothing, so it varies.
+"""Greasing the QUIC bit (RFC 9287): the second bit of each packet is random.
 
-Both sides say with a transport parameter that they take packets whose bit is 0. As soon as the
-peer has said so on this connection, and not before, the bit is random in all packets. A client
-may begin earlier on the word of an earlier connection, if it holds a token of that server
-(RFC 9287, 3.1); ours does not, so nothing is remembered by either side, and its 0-RTT packets
-have the bit. Stateless resets have it too: their sender knows nothing of the peer.
+Both sides announce with a transport parameter that they accept packets whose bit is 0. Once the
+peer has announced it on this connection the bit is random in all packets. A client with a token
+of the server may begin earlier, if an earlier connection had the parameter (RFC 9287, 3.1); ours
+does not, so nothing is remembered by either side, and the bit of 0-RTT packets is 1. So is that of
+stateless resets, whose sender does not know the peer.
 
 aioquic drops packets whose bit is 0, but only when it parses headers. :class:`Restored` shows it
 the datagram with the bit, and hands out the bytes that came when they are decrypted, since the

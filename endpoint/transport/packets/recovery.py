@@ -1,4 +1,4 @@
-"""Pacing in steps that a timer can keep (RFC 9002, 7.7), and loss detection that learns (6.1)."""
+"""Pacing with a coarse timer (RFC 9002, 7.7), and loss detection with adaptive thresholds (6.1)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ TIME_STEP = 1 / 8
 MOST_TIME_THRESHOLD = 2.0
 """In round trips; it begins at 9/8 (RFC 9002, 6.1.2)."""
 MOST_REMEMBERED = 256
+INITIAL_RTT_S = 0.5
+"""Twice this is the probe timeout before the first RTT sample: 1 s (RFC 9002, 6.2.2)."""
 
 
 class QuantumPacer(QuicPacketPacer):

@@ -15,7 +15,7 @@ SPINNING_SHARE = 15 / 16
 
 
 class SpinBit(QuicConnection):
-    """A connection that may keep its round-trip time to itself."""
+    """A connection that may disable the spin bit."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)

@@ -1,7 +1,7 @@
-"""NEW_TOKEN (RFC 9000, 8.1.3): a client that was here before need not prove its address again.
+"""Address validation with NEW_TOKEN (RFC 9000, 8.1.3).
 
-aioquic's client passes tokens on, empty ones and each as often as it comes; its server neither
-makes nor takes any but a Retry's.
+aioquic's client accepts empty tokens and delivers retransmitted ones twice; its server neither
+issues nor accepts tokens other than those of Retry packets.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 LIFETIME_S = 24 * 3600.0
 TOKENS_REMEMBERED = 64
-"""How many of the latest tokens a client knows again."""
+"""The latest tokens among which a client detects duplicates."""
 MARK = b"Again"
-"""What all tokens begin with, so that they cannot be taken for a Retry's (RFC 9000, 8.1.1)."""
+"""The first bytes of every token, to distinguish it from a Retry token (RFC 9000, 8.1.1)."""
 _NONCE_BYTES = 12
 _SEALED_AT = len(MARK) + _NONCE_BYTES
 _CONTENT = struct.Struct("!dI")

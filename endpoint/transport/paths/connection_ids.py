@@ -1,4 +1,4 @@
-"""Connection IDs that the peer gives and takes back (RFC 9000, 5.1, 19.15 and 19.16)."""
+"""Issuing and retiring connection IDs (RFC 9000, 5.1, 19.15 and 19.16)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ many again as with aioquic's 8 would be made, sent and stored for each handshake
 
 
 class ConnectionIds(QuicConnection):
-    """A connection that is as strict with connection IDs as the RFC asks."""
+    """A connection that enforces the rules for connection IDs."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)

@@ -20,7 +20,7 @@ from aioquic.quic.packet import STATELESS_RESET_TOKEN_SIZE, QuicErrorCode, QuicF
 LEAST_BYTES = 21
 """The shortest datagram that can be one."""
 USUAL_BYTES = 43
-"""Hard to tell from a short packet with an ACK."""
+"""Not to be distinguished from a short-header packet with an ACK."""
 REASON = "stateless reset"
 
 
@@ -54,7 +54,7 @@ class ResetKey:
 
 
 class StatelessReset(QuicConnection):
-    """A connection whose connection IDs can be reset, and which notices being reset."""
+    """A connection with stateless reset tokens, which detects stateless resets."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)

@@ -30,11 +30,11 @@ STRAGGLERS_PTO = 3
 
 
 class MigrationError(OSError):
-    """The connection could not move; it goes on where it was."""
+    """Migration failed; the connection continues on its old path."""
 
 
 class ClientSockets:
-    """Where a client's connection is.
+    """The sockets of one client connection.
 
     Args:
         server: The server's address.
@@ -128,7 +128,7 @@ class ClientSockets:
         raise MigrationError(f"no answer on the path from {path.local}")
 
     def _another(self, host: str, port: int) -> UdpSocket:
-        """A socket at a port that none of ours has: paths are told apart by it."""
+        """A socket at a port that none of ours has, since the port identifies the path."""
         taken = {self._udp.port, *(udp.port for udp in self._left)}
         refused: list[socket.socket] = []
         try:

@@ -1,7 +1,7 @@
-"""Drives one connection: events to its application, datagrams to its socket, time to its timer.
+"""Drives one connection: delivers events, sends datagrams, and keeps its timer.
 
 A bug, be it here or in aioquic, ends the connection it shows up in and no other: with a traceback
-in the log and an INTERNAL_ERROR for the peer (RFC 9000, 20.1), so that nobody waits for ever.
+in the log and an INTERNAL_ERROR for the peer (RFC 9000, 20.1), so that neither side hangs.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from quicmatrix.endpoint.transport.sockets.udp import Address, Send
 
 
 class Application(Protocol):
-    """What uses a connection. It does no I/O on the network and never waits."""
+    """The protocol above QUIC. It does no network I/O and never blocks."""
 
     def event_received(self, event: QuicEvent) -> None:
-        """Take note of an event."""
+        """Handle an event."""
 
     def pump(self) -> None:
-        """Put into streams what they have room for; called before anything is sent."""
+        """Write to streams as flow control allows; called before each send."""
 
 
 @runtime_checkable
 class Driven(Protocol):
-    """An application that acts of itself too, between events: it is told who drives it."""
+    """An application that also acts between events, and therefore knows its driver."""
 
     def driven_by(self, driver: Driver) -> None:
-        """The driver, whose :meth:`Driver.drive` must follow whatever the application does."""
+        """Set the driver; after each action the application calls :meth:`Driver.drive`."""
 
     def connection_ending(self) -> None:
-        """The connection is ending, by whichever side; may be told more than once."""
+        """The connection is closing or draining; may be called more than once."""
 
 
 class Observer(Protocol):
-    """Who must know which connection IDs lead to a connection."""
+    """Maps connection IDs to connections."""
 
     def issued(self, connection_id: bytes) -> None:
         """The peer may use this connection ID from now on."""
@@ -60,13 +60,13 @@ class Observer(Protocol):
 
 
 class Driver:
-    """A connection in motion.
+    """Runs a connection in the event loop.
 
     Args:
-        connection: What is driven.
-        application: What uses it.
+        connection: The connection to run.
+        application: The protocol above it.
         send: Sends datagrams.
-        observer: Who is told of its connection IDs and its end; may be nobody.
+        observer: Is notified of its connection IDs and its end.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Driver:
         self.drive()
 
     def stop(self) -> None:
-        """Do nothing any more, whatever is due."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,13 +147,13 @@ class Driver:
             self._send(datagrams, self.connection.codepoint_to_send)
         self._deliver_events()  # sending issues connection IDs
         if self.terminated is not None:
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
-        """Part with the application, and free the connection, now that all is over."""
+    def _release(self) -> None:
+        """Drop the references to the application and free the connection's memory."""
         if self._driven is not None:
             self._driven.connection_ending()
-        self._application = _Nobody()
+        self._application = _NoApplication()
         self._driven = self._observer = None
         release(self.connection)
 
@@ -210,8 +210,8 @@ class Driver:
         self._waiting = still_waiting
 
 
-class _Nobody:
-    """The application of a connection that is over."""
+class _NoApplication:
+    """The application of a connection that has ended."""
 
     def event_received(self, event: QuicEvent) -> None:
         pass

@@ -32,20 +32,20 @@ from quicmatrix.endpoint.transport.sockets.udp import Address, Send
 
 RETRY_CONNECTION_ID_BYTES = 8
 RETRY_MARK = b"Retry"
-"""What the token of a Retry begins with, whoever made it, and that of a NEW_TOKEN does not: a
-server must be able to tell them apart, also if it can read neither (RFC 9000, 8.1.1)."""
+"""The first bytes of every Retry token. A server must be able to distinguish Retry tokens from
+those of NEW_TOKEN frames, also when it cannot decrypt them (RFC 9000, 8.1.1)."""
 MOST_HALF_OPEN = 1000
 """Connections whose handshake is not confirmed, from which on clients must prove their address."""
 LEAST_CONNECTION_ID_BYTES = 8
-"""Of what a client chooses for its first Initial (RFC 9000, 7.2)."""
+"""Of the Destination Connection ID of a client's first Initial, at least (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
 _LONG_HEADER_BYTES = 7
-"""RFC 8999, 5.1: the least that a long header has."""
+"""The shortest long header: two empty connection IDs (RFC 8999, 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The connection IDs by which a client came here (RFC 9000, 7.3)."""
+    """The connection IDs that authenticate the handshake (RFC 9000, 7.3)."""
 
     original_destination: bytes
     retry_source: bytes | None
@@ -67,8 +67,8 @@ class Listener:
         send: Sends datagrams.
         retry: Checks addresses before any state is kept; None: only when there are too many
             half-open connections.
-        preferred: Gives, for the path that a client came by, the IPv4 and the IPv6 address that
-            it is asked to move to; None: it may stay.
+        preferred: The preferred IPv4 and IPv6 addresses for a client's path (RFC 9000, 9.6);
+            None: no preferred address.
     """
 
     def __init__(
@@ -99,13 +99,13 @@ class Listener:
         destination = self._destination(data)
         driver = self._drivers.get(destination)
         if driver is None:
-            self._received_by_nobody(data, destination, address, codepoint)
+            self._received_without_connection(data, destination, address, codepoint)
         else:
             driver.received(data, address, codepoint)
             self._touched[driver] = None
 
     def drained(self) -> None:
-        """Let every connection that a batch of datagrams was for do what it can."""
+        """Drive each connection that the last batch of datagrams was for."""
         touched, self._touched = self._touched, {}
         for driver in touched:
             driver.drive()
@@ -113,7 +113,7 @@ class Listener:
                 self._half_open.discard(driver)
 
     def close(self, error_code: int) -> None:
-        """Close all connections at once, without waiting for anything."""
+        """Close all connections at once, without waiting for acknowledgments."""
         for driver in dict.fromkeys(self._drivers.values()):
             driver.close(error_code)
             driver.stop()
@@ -124,7 +124,7 @@ class Listener:
             return data[6 : 6 + data[5]] if len(data) >= _LONG_HEADER_BYTES else b""
         return data[1 : 1 + self._configuration.connection_id_length]
 
-    def _received_by_nobody(
+    def _received_without_connection(
         self, data: bytes, destination: bytes, address: Address, codepoint: int
     ) -> None:
         if data and not data[0] & _LONG_HEADER:
@@ -144,7 +144,7 @@ class Listener:
             header.packet_type == QuicPacketType.INITIAL
             and header.version is not None
             and len(header.destination_cid) >= LEAST_CONNECTION_ID_BYTES
-            # Without a token nobody can know that we grease it (RFC 9287, 3.1).
+            # Without a token a client cannot know that we support greasing (RFC 9287, 3.1).
             and (data[0] & QUIC_BIT or header.token)
         ):
             origin = self._origin(header, header.version, address)
@@ -175,7 +175,7 @@ class Listener:
         self._send([(answer, address)], 0)
 
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
-        """How the client came here; None if it has been told to come again."""
+        """The connection IDs of a new connection; None if the answer is Retry or INVALID_TOKEN."""
         now = asyncio.get_running_loop().time()
         if self._tokens.holds(header.token, address[0], now, version):
             return Origin(header.destination_cid, None, is_validated=True)
@@ -191,15 +191,15 @@ class Listener:
                 )
                 self._send([(answer, address)], 0)
                 return None
-        # No token, or a NEW_TOKEN's that is too old, of another address, or of a server that ran
-        # before: as if there were none (RFC 9000, 8.1.3).
+        # A NEW_TOKEN token that is expired, of another address or of another key is treated as
+        # if there were none (RFC 9000, 8.1.3).
         if self._always_retry or len(self._half_open) >= MOST_HALF_OPEN:
             self._send_retry(header, version, address, now)
             return None
         return Origin(header.destination_cid, None)
 
     def _after_retry(self, header: QuicHeader, address: Address, now: float) -> Origin:
-        """How a client came that was sent a Retry; ValueError if it was not."""
+        """The connection IDs after a valid Retry token; ValueError if the token is not valid."""
         original = self._retry.validate_token(
             address=address,
             destination_cid=header.destination_cid,

@@ -1,4 +1,4 @@
-"""UDP sockets in the event loop, with what QUIC needs of the kernel and asyncio does not pass on.
+"""UDP sockets in the event loop, with kernel features that asyncio's transports do not expose.
 
 - All datagrams that are waiting are taken in before anything is sent. asyncio's own transport
   wakes up once a datagram; a connection then looks at its timers and writes an ACK for each.

@@ -1,1 +1,5 @@
-"""Flow control (RFC 9000, 4)."""
+"""Flow control (RFC 9000, 4).
+
+flow_control  MAX_DATA, MAX_STREAM_DATA, MAX_STREAMS and STREAMS_BLOCKED frames
+windows       the size of receive windows
+"""

@@ -1,4 +1,7 @@
-"""Flow control that follows the reader (RFC 9000, 4): aioquic's windows double, whoever reads."""
+"""Flow control whose limits follow what was read (RFC 9000, 4).
+
+aioquic doubles its windows on receipt, whether or not the application reads.
+"""
 
 from __future__ import annotations
 

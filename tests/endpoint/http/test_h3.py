@@ -16,12 +16,11 @@ from aioquic.quic.events import (
 )
 
 from quicmatrix.endpoint.contract import Request
-from quicmatrix.endpoint.fetch import Fetch
 from quicmatrix.endpoint.files import Downloads, WebRoot
+from quicmatrix.endpoint.http.fetch import Fetch
 from quicmatrix.endpoint.http.h3 import ALPN, H3Client, H3Server
-from quicmatrix.endpoint.serve import Serve
+from quicmatrix.endpoint.http.serve import Serve
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
 from tests.support.h3_wire import (
     ANSWER,
     AUTHORITY,
@@ -43,8 +42,7 @@ Download = Callable[..., tuple[Fetch, Path]]
 
 
 @pytest.fixture
-def download(tmp_path: Path) -> Download:
-    certs = write_certificates(tmp_path / "certs")
+def download(certs: Path, tmp_path: Path) -> Download:
     www, downloads = tmp_path / "www", tmp_path / "downloads"
     www.mkdir()
     downloads.mkdir()
@@ -197,9 +195,8 @@ def test_a_request_with_host_alone_is_answered(
 
 
 @pytest.fixture
-def connected(tmp_path: Path) -> Pair:
+def connected(certs: Path, tmp_path: Path) -> Pair:
     """A pair whose ends are HTTP/3 applications that do nothing by themselves."""
-    certs = write_certificates(tmp_path / "certs")
     (tmp_path / "file").write_bytes(b"x" * 100_000)
     pair = Pair(
         client_configuration(certs, alpn_protocols=[ALPN]),
@@ -207,8 +204,7 @@ def connected(tmp_path: Path) -> Pair:
     )
     pair.client_app = Idle()
     pair.new_server_app = lambda quic: Serve(quic, H3Server(quic), WebRoot(tmp_path))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     return pair
 
 

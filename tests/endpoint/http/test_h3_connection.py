@@ -189,7 +189,7 @@ STEPS = st.lists(
 @pytest.mark.parametrize("role", ["server", "client"])
 @settings(max_examples=500, deadline=None)
 @given(steps=STEPS, settings_first=st.booleans())
-def test_nothing_that_a_peer_does_raises_anything(
+def test_whatever_a_peer_does_is_an_event_or_an_error_code(
     role: str, steps: list[tuple[int, str, list[bytes], bytes]], settings_first: bool
 ) -> None:
     wire = Wire(is_client=role == "client")
@@ -218,4 +218,8 @@ def test_nothing_that_a_peer_does_raises_anything(
             opening = [stream_type] if is_new else []
             queue.append(data(stream_id, *opening, *content, end=kind == "end"))
     for event in queue:
-        h3.handle_event(event)
+        was_closed = wire.closed is not None
+        http_events = h3.handle_event(event)
+        assert not (was_closed and http_events), "nothing is delivered after the connection's end"
+    for code in (wire.closed, *wire.resets.values(), *wire.stops.values()):
+        assert code is None or code in set(ErrorCode)

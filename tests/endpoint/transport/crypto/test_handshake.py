@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import heapq
 import itertools
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.tls import Epoch
 
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
+from tests.support.injection import FROM_CLIENT, long_packet
 from tests.support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
@@ -25,11 +26,6 @@ from tests.support.quic_pair import (
 )
 
 V1, V2, RESERVED = 0x00000001, 0x6B3343CF, 0x1A2A3A4A
-
-
-@pytest.fixture
-def certs(tmp_path: Path) -> Path:
-    return write_certificates(tmp_path / "certs")
 
 
 def begun(certs: Path) -> Connection:
@@ -154,3 +150,20 @@ def test_a_client_hello_comes_in_any_order(certs: Path) -> None:
         server.receive_datagram(datagram, CLIENT_ADDRESS, now=START)
     assert server._cryptos[Epoch.HANDSHAKE].send.is_valid()
     assert not server.is_ending
+
+
+# --- The first packet that arrives ---------------------------------------------------------------
+
+
+def test_a_ping_that_arrives_before_the_client_hello_is_acknowledged(certs: Path) -> None:
+    """A client's probe after its first Initial was lost (RFC 9002, 6.2.4)."""
+    pair = Pair(client_configuration(certs), server_configuration(certs))
+    pair.to_server.drops = lambda number, _: number == 1
+    pair.connect()
+    probe = long_packet(pair.client, Epoch.INITIAL, b"\x01")
+    number = pair.client._packet_number - 1
+    heapq.heappush(pair._arrivals, (pair.now, -1, True, probe, FROM_CLIENT, 0))
+    pair.run_until(lambda: pair._server is not None)
+    assert number in pair.server._spaces[Epoch.INITIAL].ack_queue
+    pair.run_until(lambda: pair.client.is_confirmed)
+    assert not pair.server.is_ending

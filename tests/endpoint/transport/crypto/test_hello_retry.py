@@ -18,7 +18,6 @@ from quicmatrix.endpoint.transport.crypto.hello_retry import (
 )
 from quicmatrix.endpoint.transport.crypto.tls import Context
 from quicmatrix.endpoint.transport.crypto.tls_messages import HELLO_RETRY_REQUEST, ClientHello
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import Idle, Pair, client_configuration, server_configuration
 from tests.support.tampering import Plain, pushed, tampering
 
@@ -28,11 +27,6 @@ UNEXPECTED = QuicErrorCode.CRYPTO_ERROR + AlertDescription.unexpected_message
 UNSUPPORTED = QuicErrorCode.CRYPTO_ERROR + AlertDescription.unsupported_extension
 V1, V2 = 0x00000001, 0x6B3343CF
 OTHER_GROUPS = [Group.SECP384R1, Group.X448]
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def having(groups: Sequence[Group], base: type[Connection] = Connection) -> type[Connection]:
@@ -60,8 +54,7 @@ def test_a_server_asks_for_a_group_that_both_have(certs: Path, group: Group) -> 
     pair = Pair(
         client_configuration(certs), server_configuration(certs), server_type=having([group])
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=1.0)
+    pair.complete_handshake(limit_s=1.0)
     assert is_retried(pair.client)
     assert is_retried(pair.server)
     assert [shared for shared, _ in pair.client.tls._shares] == [group]  # type: ignore[attr-defined]
@@ -72,8 +65,7 @@ def test_a_group_that_most_have_costs_no_round_trip(certs: Path, group: Group) -
     pair = Pair(
         client_configuration(certs), server_configuration(certs), server_type=having([group])
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=1.0)
+    pair.complete_handshake(limit_s=1.0)
     assert not is_retried(pair.client)
 
 
@@ -81,8 +73,7 @@ def test_a_client_without_the_usual_groups_shares_what_it_has(certs: Path) -> No
     pair = Pair(
         client_configuration(certs), server_configuration(certs), client_type=having(OTHER_GROUPS)
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=1.0)
+    pair.complete_handshake(limit_s=1.0)
     assert not is_retried(pair.client)
 
 
@@ -115,8 +106,7 @@ def test_a_server_keeps_the_version_of_its_retry(certs: Path) -> None:
         server_configuration(certs, supported_versions=[V2, V1]),
         server_type=having([Group.SECP384R1]),
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=1.0)
+    pair.complete_handshake(limit_s=1.0)
     assert is_retried(pair.client)
     assert pair.client._version == pair.server._version == V1
 
@@ -155,8 +145,7 @@ def test_a_ticket_survives_a_retry_and_early_data_comes_again(
     pair.client_app = Early(pair.client)
     server_app = Idle()
     pair.new_server_app = lambda _: server_app
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=1.0)
+    pair.complete_handshake(limit_s=1.0)
     pair.run_for(0.1)
     assert is_retried(pair.client)
     assert pair.client.tls.session_resumed is (suite is None)
@@ -274,6 +263,5 @@ def test_a_cookie_comes_back(certs: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(HelloRetry, "_send_retry", with_cookie)
     monkeypatch.setattr(HelloRetry, "_wants_retry", once)
     pair = Pair(client_configuration(certs), server_configuration(certs))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=1.0)
+    pair.complete_handshake(limit_s=1.0)
     assert COOKIE in (pair.server.tls.received_extensions or [])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from aioquic._crypto import CryptoError
 from aioquic.quic.crypto import CryptoPair
@@ -13,8 +11,7 @@ from quicmatrix.endpoint.transport.crypto.keys import (
     UpdatingCryptoPair,
     integrity_limit,
 )
-from tests.support.certificates import write_certificates
-from tests.support.injection import confirmed_pair, deliver, is_alive, short_packet
+from tests.support.injection import deliver, is_alive, short_packet
 from tests.support.quic_pair import Pair
 
 HEADER = bytes([0x41]) + bytes(8) + b"\0\0"
@@ -77,11 +74,6 @@ def test_a_forged_packet_changes_nothing() -> None:
 
 
 # --- In a connection ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Pair:
-    return confirmed_pair(write_certificates(tmp_path / "certs"))
 
 
 def phases(pair: Pair) -> tuple[int, int]:

@@ -11,7 +11,6 @@ from aioquic.quic.packet import QuicErrorCode
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.crypto.transport_parameters import parameter_values
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import Pair, client_configuration, server_configuration
 
 Values = dict[int, bytes]
@@ -20,11 +19,6 @@ ERROR = QuicErrorCode.TRANSPORT_PARAMETER_ERROR
 
 ORIGINAL_DESTINATION, STATELESS_RESET, PREFERRED_ADDRESS, RETRY_SOURCE = 0x00, 0x02, 0x0D, 0x10
 ADDRESSES = bytes(4) + bytes(2) + bytes(16) + bytes(2)
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def integer(identifier: int, value: int) -> Change:
@@ -166,8 +160,7 @@ def test_an_idle_timeout_of_zero_is_none(certs: Path) -> None:
         server_configuration(certs),
         server_type=telling(integer(0x01, 0)),
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     pair.run_for(15.0)
     assert not pair.client.is_ending
     pair.run_for(6.0)
@@ -176,8 +169,7 @@ def test_an_idle_timeout_of_zero_is_none(certs: Path) -> None:
 
 def test_the_smaller_idle_timeout_holds(certs: Path) -> None:
     pair = Pair(client_configuration(certs), server_configuration(certs, idle_timeout=2.0))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     pair.run_for(2.5)
     assert pair.client.is_ending
     assert pair.server.is_ending

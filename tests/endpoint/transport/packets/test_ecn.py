@@ -8,14 +8,8 @@ from aioquic.tls import Epoch
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.packets.ecn import Codepoint, EcnState
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import Link, Pair, client_configuration, server_configuration
 from tests.support.transfer import Sink, download
-
-
-@pytest.fixture
-def certs(tmp_path: Path) -> Path:
-    return write_certificates(tmp_path / "certs")
 
 
 def transfer(
@@ -95,8 +89,7 @@ def test_a_path_that_changes_marks_is_noticed(
 def test_a_path_that_drops_marked_packets_is_left_unmarked(certs: Path) -> None:
     pair = Pair(client_configuration(certs), server_configuration(certs))
     pair.to_client.drops = lambda *_: pair.server.codepoint_to_send is Codepoint.ECT_0
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=3.0)
+    pair.complete_handshake(limit_s=3.0)
     assert pair.server.ecn_state is EcnState.FAILED
     assert pair.to_client.dropped > 3
 

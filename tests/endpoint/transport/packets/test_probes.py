@@ -10,11 +10,6 @@ from tests.support.injection import confirmed_pair
 from tests.support.quic_pair import START, Link, Pair, client_configuration, server_configuration
 
 
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
-
-
 def times(link: Link, since: float) -> list[float]:
     return [time for time, _ in link.sent if time > since]
 
@@ -54,8 +49,7 @@ def test_a_large_flight_is_not_sent_twice(tmp_path: Path) -> None:
     """All outstanding handshake data is a probe already."""
     certs = write_certificates(tmp_path, extra_names=160)
     pair = Pair(client_configuration(certs), server_configuration(certs))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=2.0)
+    pair.complete_handshake(limit_s=2.0)
     numbers = [data for _, data in pair.to_client.sent if data[0] & 0x80]
     assert sum(map(len, numbers)) < 2 * 48_000
 
@@ -67,7 +61,6 @@ def test_a_blocked_server_is_reached_soon(certs: Path) -> None:
         server_configuration(certs),
         to_server=Link(drops=lambda number, _: 2 <= number <= 7),
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=10.0)
+    pair.complete_handshake(limit_s=10.0)
     assert pair.now - START < 0.5, "with one datagram for each timeout it is 1.5 s"
     assert pair.client._spaces[Epoch.HANDSHAKE].discarded

@@ -10,7 +10,6 @@ from aioquic.tls import Epoch
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.packets.quic_bit import QUIC_BIT, restored
 from quicmatrix.endpoint.transport.paths.stateless_reset import ResetKey
-from tests.support.certificates import write_certificates
 from tests.support.injection import confirmed_pair, deliver, is_alive, short_packet
 from tests.support.quic_pair import (
     SERVER_ADDRESS,
@@ -26,11 +25,6 @@ LONG = 0x80
 
 class Plain(Connection):
     greases_quic_bit = False
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def bits(datagrams: list[tuple[float, bytes]], form: int) -> Counter[int]:

@@ -6,7 +6,6 @@ import pytest
 from aioquic.quic.recovery import QuicPacketPacer
 
 from quicmatrix.endpoint.transport.packets.recovery import MOST_PACKETS, QUANTUM_S, QuantumPacer
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import (
     Link,
     Pair,
@@ -68,8 +67,7 @@ def test_a_first_flight_does_not_wait() -> None:
     assert pacer.next_send_time(1000.0) is not None
 
 
-def test_losses_are_counted(tmp_path: Path) -> None:
-    certs = write_certificates(tmp_path)
+def test_losses_are_counted(certs: Path) -> None:
     link = Link(drops=random_loss(0.02, seed=1))
     pair = Pair(client_configuration(certs), server_configuration(certs), to_client=link)
     sink = download(pair, 500_000)
@@ -79,8 +77,7 @@ def test_losses_are_counted(tmp_path: Path) -> None:
     assert pair.client.packets_lost == 0
 
 
-def test_without_loss_there_is_none(tmp_path: Path) -> None:
-    certs = write_certificates(tmp_path)
+def test_without_loss_there_is_none(certs: Path) -> None:
     link = Link(queue=10_000)
     pair = Pair(client_configuration(certs), server_configuration(certs), to_client=link)
     sink = download(pair, 500_000)
@@ -98,9 +95,8 @@ class Reordering(Link):
         return arrival + 0.010
 
 
-def test_a_path_that_reorders_is_learnt(tmp_path: Path) -> None:
+def test_a_path_that_reorders_is_learnt(certs: Path) -> None:
     """With the fixed thresholds of RFC 9002 it takes three times as long."""
-    certs = write_certificates(tmp_path)
     link = Reordering()
     pair = Pair(client_configuration(certs), server_configuration(certs), to_client=link)
     sink = download(pair, 4_000_000)

@@ -2,19 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
 from tests.support.injection import confirmed_pair
 from tests.support.quic_pair import Pair, client_configuration
 
 CONNECTIONS = 400
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def spin_bits(pair: Pair, pings: int) -> list[int]:

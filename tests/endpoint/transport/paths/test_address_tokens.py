@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.paths.address_tokens import LIFETIME_S, MARK, AddressTokens
-from tests.support.certificates import write_certificates
-from tests.support.injection import confirmed_pair, frame, inject
+from tests.support.injection import frame, inject
 from tests.support.quic_pair import START, Pair, client_configuration, server_configuration
 
 V2 = 0x6B3343CF
@@ -50,13 +49,12 @@ def test_no_garbage_holds(token: bytes) -> None:
     assert not TOKENS.holds(MARK + token, "192.0.2.1", START, 1)
 
 
-def test_a_token_arrives_though_its_packet_is_lost(tmp_path: Path) -> None:
+def test_a_token_arrives_though_its_packet_is_lost(certs: Path) -> None:
     class Giving(Connection):
         def __init__(self, **arguments: object) -> None:
             super().__init__(**arguments)  # type: ignore[arg-type]
             self.give_token(lambda version: b"a token of version %d" % version)
 
-    certs = write_certificates(tmp_path / "certs")
     pair = Pair(client_configuration(certs), server_configuration(certs), server_type=Giving)
     received: list[bytes] = []
     pair.client._token_handler = received.append
@@ -67,9 +65,8 @@ def test_a_token_arrives_though_its_packet_is_lost(tmp_path: Path) -> None:
     assert received == [b"a token of version 1"]
 
 
-def test_a_token_that_comes_again_is_not_used_again(tmp_path: Path) -> None:
+def test_a_token_that_comes_again_is_not_used_again(pair: Pair) -> None:
     """RFC 9000, 19.7: a packet that was only thought to be lost brings it twice."""
-    pair = confirmed_pair(write_certificates(tmp_path / "certs"))
     received: list[bytes] = []
     pair.client._token_handler = received.append
     tokens = [frame(7, 5, b"token"), frame(7, 5, b"token"), frame(7, 5, b"other")]

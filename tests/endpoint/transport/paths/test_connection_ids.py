@@ -1,27 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from aioquic.quic.packet import QuicErrorCode
 
 from quicmatrix.endpoint.transport.paths.connection_ids import MOST_HELD
-from tests.support.certificates import write_certificates
-from tests.support.injection import confirmed_pair, frame, inject, is_alive
+from tests.support.injection import frame, inject, is_alive
 from tests.support.quic_pair import Pair, random_loss
 
 FIRST_ID = b"12345678"
 OTHER_ID = b"abcdefgh"
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
-
-
-@pytest.fixture
-def pair(certs: Path) -> Pair:
-    return confirmed_pair(certs)
 
 
 def new_connection_id(number: int, retire_prior_to: int, cid: bytes = FIRST_ID) -> bytes:

@@ -11,7 +11,6 @@ from quicmatrix.endpoint.transport.paths.stateless_reset import (
     USUAL_BYTES,
     ResetKey,
 )
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import Pair, client_configuration, server_configuration
 
 KEY = ResetKey(bytes(32))
@@ -24,11 +23,9 @@ class Server(Connection):
 
 
 @pytest.fixture
-def connected(tmp_path: Path) -> Pair:
-    certs = write_certificates(tmp_path / "certs")
+def connected(certs: Path) -> Pair:
     pair = Pair(client_configuration(certs), server_configuration(certs), server_type=Server)
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     pair.run_for(1.0)
     return pair
 

@@ -21,14 +21,8 @@ from quicmatrix.endpoint.quic import (
 from quicmatrix.endpoint.transport.crypto.transport_parameters import DISABLE_ACTIVE_MIGRATION
 from quicmatrix.endpoint.transport.sockets.client_sockets import MOST_PROBES
 from quicmatrix.endpoint.transport.sockets.udp import Address, UdpSocket
-from tests.support.certificates import write_certificates
 
 SIZE = 8_000_000
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 async def answer(session: Session) -> None:

@@ -10,7 +10,6 @@ from aioquic.quic.events import QuicEvent
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.sockets.driver import Driver
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import SERVER_ADDRESS, Idle, client_configuration
 
 
@@ -31,8 +30,8 @@ class Observer:
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Connection:
-    return Connection(configuration=client_configuration(write_certificates(tmp_path)))
+def connection(certs: Path) -> Connection:
+    return Connection(configuration=client_configuration(certs))
 
 
 def test_a_bug_ends_the_connection_with_a_traceback(

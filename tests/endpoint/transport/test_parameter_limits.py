@@ -15,7 +15,6 @@ from aioquic.buffer import encode_uint_var
 from aioquic.quic.packet import QuicErrorCode
 
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import Pair, client_configuration, server_configuration
 from tests.support.tampering import Plain
 
@@ -124,11 +123,6 @@ EACH = [
     for case in CASES
     for sender in case.senders
 ]
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def outcome(certs: Path, case: Case, sender: str, receiver: type[Connection]) -> int | None:

@@ -22,11 +22,6 @@ from tests.support.certificates import write_certificates
 from tests.support.sessions import echo, idle, run, serving
 
 
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
-
-
 def test_many_streams_at_a_time_each_get_their_own(certs: Path) -> None:
     async def story() -> None:
         async with serving(certs, echo) as (_, connect), connect() as session:

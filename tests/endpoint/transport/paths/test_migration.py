@@ -11,7 +11,6 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
@@ -23,11 +22,6 @@ from tests.support.quic_pair import (
 from tests.support.transfer import Sink, download
 
 PREFERRED = ("193.167.100.100", 4443)
-
-
-@pytest.fixture
-def certs(tmp_path: Path) -> Path:
-    return write_certificates(tmp_path / "certs")
 
 
 class Recording(Connection):

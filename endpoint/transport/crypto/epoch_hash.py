@@ -4,10 +4,9 @@ aioquic looks up keys, packet number spaces and permitted frames by ``tls.Epoch`
 times for each packet. An Enum hashes its name, in Python; members are singletons and compare by
 identity, so the hash that every object has does as well, and takes an eighth off a receiver's CPU.
 
-A table with epochs as keys that is older than the change finds nothing any more. Only connections
-have such tables, here and in aioquic, which the tests check. So it is for whoever owns the process
-to call this, before the first connection: ``python -m quicmatrix.endpoint`` does; importing it does
-not.
+Dictionaries with epochs as keys that were made before the change no longer work. Only connections
+have such dictionaries, here and in aioquic, which the tests check. So the owner of the process
+calls this before the first connection: ``python -m quicmatrix.endpoint`` does, importing does not.
 """
 
 from __future__ import annotations

@@ -8,13 +8,12 @@ from aioquic.quic.events import StreamDataReceived, StreamReset
 
 from quicmatrix.endpoint.files import WebRoot
 from quicmatrix.endpoint.http.hq import NOT_FOUND, HqServer
-from quicmatrix.endpoint.serve import LEAST_AHEAD_BYTES, Serve
-from tests.support.certificates import write_certificates
+from quicmatrix.endpoint.http.serve import LEAST_AHEAD_BYTES, Serve
 from tests.support.quic_pair import Idle, Pair, client_configuration, server_configuration
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+def pair(certs: Path, tmp_path: Path) -> Iterator[Pair]:
     """A client of a server that serves a big file, a small and an empty one."""
     www = tmp_path / "www"
     www.mkdir()
@@ -22,11 +21,9 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         file.truncate(50_000_000)
     (www / "small").write_bytes(b"small")
     (www / "empty").touch()
-    certs = write_certificates(tmp_path / "certs")
     pair = Pair(client_configuration(certs), server_configuration(certs))
     pair.new_server_app = lambda quic: Serve(quic, HqServer(quic), WebRoot(www))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     yield pair
     assert isinstance(pair.server_app, Serve)
     pair.server_app.close()

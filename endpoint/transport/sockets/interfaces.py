@@ -1,4 +1,4 @@
-"""The addresses of our network interfaces: what a preferred address is made of."""
+"""The IPv4 and IPv6 addresses of the host's network interfaces, for preferred addresses."""
 
 from __future__ import annotations
 

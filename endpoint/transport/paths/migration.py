@@ -41,7 +41,7 @@ UNLIMITED = 1 << 62
 
 
 class Paths(TransportParameters):
-    """A connection that may change its path, at either side."""
+    """A connection with path validation and migration."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
@@ -61,13 +61,13 @@ class Paths(TransportParameters):
 
     @property
     def peer_address(self) -> NetworkAddress | None:
-        """Where the peer is, as far as is known."""
+        """The peer's address on the current path."""
         return self.get_peer_address()
 
     def prefer(
         self, ipv4_address: tuple[str, int] | None, ipv6_address: tuple[str, int] | None
     ) -> None:
-        """Server: ask the client to move to these addresses (RFC 9000, 9.6); before any datagram.
+        """Server: announce a preferred address (RFC 9000, 9.6); before any datagram.
 
         aioquic can encode the transport parameter and has nothing else for servers.
         """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from quicmatrix.endpoint.transport.packets.qlog import FolderLogger
+from quicmatrix.endpoint.transport.qlog import FolderLogger
 
 
 def records(path: Path) -> list[dict[str, object]]:

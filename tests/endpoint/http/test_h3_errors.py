@@ -121,7 +121,7 @@ def in_role(role: str) -> list[Case]:
         make("settings twice", UNEXPECTED, UNEXPECTED, control(role, frame(4))),
         make("a cut GOAWAY", FRAME, ACCEPTED, control(role, frame(7, b"\x40"))),
         make("a GOAWAY with more", FRAME, ACCEPTED, control(role, frame(7, b"\x00\x00"))),
-        make("a huge GOAWAY", FRAME, ACCEPTED, control(role, b"\x07\xbf\xff\xff\xff")),
+        make("huge GOAWAY", E.H3_EXCESSIVE_LOAD, ACCEPTED, control(role, b"\x07\xbf\xff\xff\xff")),
         make("an empty GOAWAY", FRAME, ACCEPTED, control(role, frame(7))),
         make("a GOAWAY", ACCEPTED, ACCEPTED, control(role, frame(7, b"\x08"), frame(7, b"\x04"))),
         make("a later GOAWAY", ID, ACCEPTED, control(role, frame(7, b"\x04"), frame(7, b"\x08"))),
@@ -233,6 +233,7 @@ def settings_in_role(role: str) -> list[Case]:
         first("a setting without value", FRAME, FRAME, frame(4, b"\x06")),
         first("a cut value", FRAME, FRAME, frame(4, b"\x06\x40")),
         first("a setting that is no flag", wrong, wrong, frame(4, b"\x33\x02")),
+        first("H3_DATAGRAM without its parameter", ACCEPTED, wrong, frame(4, b"\x33\x01")),
         first(
             "SETTINGS without end", E.H3_EXCESSIVE_LOAD, ACCEPTED,
             b"\x04" + encode_uint_var(MOST_SETTINGS_BYTES + 1),

@@ -19,7 +19,6 @@ from aioquic.tls import AlertDescription, ExtensionType, HandshakeType
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.crypto.tls_messages import HELLO_RETRY_REQUEST
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import Pair, client_configuration, server_configuration
 from tests.support.tampering import Change, Plain, message, pushed, tampering
 
@@ -31,11 +30,6 @@ SHARE_OF_OTHERS = (0x11EC, b"ML-KEM")
 
 def crypto_error(alert: AlertDescription) -> int:
     return QuicErrorCode.CRYPTO_ERROR + alert
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def edited(

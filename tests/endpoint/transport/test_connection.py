@@ -48,20 +48,6 @@ V1, V2 = 0x00000001, 0x6B3343CF
 MakePair = Callable[..., Pair]
 
 
-@pytest.fixture
-def certs(tmp_path: Path) -> Path:
-    return write_certificates(tmp_path / "certs")
-
-
-@pytest.fixture
-def connected(certs: Path) -> Pair:
-    pair = Pair(client_configuration(certs), server_configuration(certs))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
-    pair.run_for(1.0)
-    return pair
-
-
 # --- Handshake ---------------------------------------------------------------------------------
 
 
@@ -77,8 +63,7 @@ def test_a_large_certificate_arrives(tmp_path: Path, extra_names: int) -> None:
     certs = write_certificates(tmp_path, extra_names=extra_names)
     assert (certs / "cert.pem").stat().st_size > 250 * extra_names
     pair = Pair(client_configuration(certs), server_configuration(certs))
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
 
 
 def test_the_handshake_survives_a_long_round_trip(certs: Path) -> None:
@@ -88,8 +73,7 @@ def test_the_handshake_survives_a_long_round_trip(certs: Path) -> None:
         to_server=Link(delay_s=0.75),
         to_client=Link(delay_s=0.75),
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed, limit_s=4.0)
+    pair.complete_handshake(limit_s=4.0)
     hellos = [time for time, datagram in pair.to_server.sent if time < START + 1.5]
     assert len(hellos) >= 2
 
@@ -116,8 +100,7 @@ def test_the_servers_order_of_versions_counts(certs: Path) -> None:
         client_configuration(certs, supported_versions=[V1, V2], original_version=V1),
         server_configuration(certs, supported_versions=[V2, V1]),
     )
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     assert pair.client._version == pair.server._version == V2
 
 
@@ -176,8 +159,7 @@ def test_the_peers_ack_delay_exponent_is_used(certs: Path) -> None:
             return super()._serialize_transport_parameters()
 
     pair = Pair(client_configuration(certs), server_configuration(certs), server_type=Server)
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     assert pair.client._remote_ack_delay_exponent == 10
     assert pair.server._remote_ack_delay_exponent == 3
 
@@ -288,24 +270,24 @@ def test_a_transfer_fills_the_link(certs: Path) -> None:
     assert len(pair.to_server.sent) < 0.6 * len(pair.to_client.sent), "an ACK for every second"
 
 
-def test_a_lone_packet_is_acknowledged_soon(connected: Pair) -> None:
-    sent = connected.now
-    connected.client.send_ping(uid=7)
-    connected.client_app = application = Idle()
-    connected.drive_client()
-    connected.run_until(lambda: PingAcknowledged(uid=7) in application.events)
-    assert connected.now - sent == pytest.approx(0.030 + ACK_DELAY, abs=0.001)
+def test_a_lone_packet_is_acknowledged_soon(pair: Pair) -> None:
+    sent = pair.now
+    pair.client.send_ping(uid=7)
+    pair.client_app = application = Idle()
+    pair.drive_client()
+    pair.run_until(lambda: PingAcknowledged(uid=7) in application.events)
+    assert pair.now - sent == pytest.approx(0.030 + ACK_DELAY, abs=0.001)
 
 
-def test_a_gap_is_acknowledged_at_once(connected: Pair) -> None:
-    connected.to_server.drops = lambda number, _: number == count + 1
-    count = len(connected.to_server.sent)
+def test_a_gap_is_acknowledged_at_once(pair: Pair) -> None:
+    pair.to_server.drops = lambda number, _: number == count + 1
+    count = len(pair.to_server.sent)
     for uid in (7, 8):
-        connected.client.send_ping(uid=uid)
-        connected.drive_client()
-    before = len(connected.to_client.sent)
-    connected.run_for(0.0155)  # one way, and less than the ACK delay
-    assert len(connected.to_client.sent) == before + 1
+        pair.client.send_ping(uid=uid)
+        pair.drive_client()
+    before = len(pair.to_client.sent)
+    pair.run_for(0.0155)  # one way, and less than the ACK delay
+    assert len(pair.to_client.sent) == before + 1
 
 
 def test_limits_follow_the_reader(certs: Path) -> None:
@@ -332,7 +314,7 @@ def test_nothing_beyond_the_window_is_taken_in_for_a_reader_that_stopped(certs: 
     assert pair.server.unacknowledged(0) > 0
 
 
-def test_a_client_that_is_out_of_streams_says_so_until_it_is_heard(connected: Pair) -> None:
+def test_a_client_that_is_out_of_streams_says_so_until_it_is_heard(pair: Pair) -> None:
     """RFC 9000, 13.3: STREAMS_BLOCKED is sent again when it is lost."""
     heard: list[int] = []
 
@@ -341,13 +323,13 @@ def test_a_client_that_is_out_of_streams_says_so_until_it_is_heard(connected: Pa
             heard.append(limit)
             return super().encode_streams_blocked_frame(is_unidirectional, limit)
 
-    connected.server._quic_logger = Trace(is_client=False, odcid=b"")
+    pair.server._quic_logger = Trace(is_client=False, odcid=b"")
     for number in range(MAX_STREAMS + 1):
-        connected.client.send_stream_data(4 * number, b"x")
-    connected.to_server.drops = lambda *_: True
-    connected.drive_client()
-    connected.to_server.drops = no_loss
-    connected.run_for(5.0)
+        pair.client.send_stream_data(4 * number, b"x")
+    pair.to_server.drops = lambda *_: True
+    pair.drive_client()
+    pair.to_server.drops = no_loss
+    pair.run_for(5.0)
     assert heard
     assert set(heard) == {MAX_STREAMS}
 
@@ -407,21 +389,21 @@ def test_a_key_update_loses_no_packet_that_is_in_flight(certs: Path) -> None:
         assert connection._cryptos[Epoch.ONE_RTT].send.key_phase == 1
 
 
-def test_old_keys_are_forgotten_and_further_updates_work(connected: Pair) -> None:
+def test_old_keys_are_forgotten_and_further_updates_work(pair: Pair) -> None:
     for phase in (1, 0, 1):
-        connected.client.request_key_update()
-        connected.client.send_ping(uid=phase)
-        connected.drive_client()
-        connected.run_for(0.1)
-        assert connected.server._cryptos[Epoch.ONE_RTT].recv.key_phase == phase
-    connected.run_for(1.0)
+        pair.client.request_key_update()
+        pair.client.send_ping(uid=phase)
+        pair.drive_client()
+        pair.run_for(0.1)
+        assert pair.server._cryptos[Epoch.ONE_RTT].recv.key_phase == phase
+    pair.run_for(1.0)
     for _ in range(2):
-        connected.client.send_ping(uid=9)
-        connected.server.send_ping(uid=9)
-        connected.drive_client()
-        connected.drive_server()
-        connected.run_for(1.0)
-    for connection in (connected.client, connected.server):
+        pair.client.send_ping(uid=9)
+        pair.server.send_ping(uid=9)
+        pair.drive_client()
+        pair.drive_server()
+        pair.run_for(1.0)
+    for connection in (pair.client, pair.server):
         assert vars(connection._cryptos[Epoch.ONE_RTT])["previous"] is None
 
 
@@ -437,15 +419,17 @@ def test_a_waiting_client_shows_a_server_where_it_is(certs: Path) -> None:
     pair.client_address = ("193.167.0.100", 50001)
     pair._arrivals.clear()
     pair.run_until(lambda: sink.is_finished, limit_s=5.0)
+    assert sink.received == 1 << 20
+    assert pair.server.peer_address == pair.client_address
 
 
-def test_a_client_that_waits_for_nothing_is_silent(connected: Pair) -> None:
-    before = len(connected.to_server.sent)
-    connected.run_for(5.0)
-    assert len(connected.to_server.sent) == before
-    connected.client.keep_alive_after = 0.3
-    connected.run_for(3.0)
-    assert len(connected.to_server.sent) == pytest.approx(before + 9, abs=1)
+def test_a_client_that_waits_for_nothing_is_silent(pair: Pair) -> None:
+    before = len(pair.to_server.sent)
+    pair.run_for(5.0)
+    assert len(pair.to_server.sent) == before
+    pair.client.keep_alive_after = 0.3
+    pair.run_for(3.0)
+    assert len(pair.to_server.sent) == pytest.approx(before + 9, abs=1)
 
 
 def test_data_follows_the_first_sign_of_life_after_an_outage(certs: Path) -> None:
@@ -458,24 +442,26 @@ def test_data_follows_the_first_sign_of_life_after_an_outage(certs: Path) -> Non
     pair.to_client.drops = pair.to_server.drops = no_loss
     received = sink.received
     pair.run_until(lambda: sink.received > received, limit_s=0.8)
+    pair.run_until(lambda: sink.is_finished)
+    assert sink.received == 1 << 20
 
 
-def test_a_late_packet_is_answered_with_the_close_again(connected: Pair) -> None:
-    connected.client.close(error_code=0)
-    connected.to_server.drops = lambda *_: True
-    connected.drive_client()
-    closes = len(connected.to_server.sent)
-    connected.to_server.drops = no_loss
+def test_a_late_packet_is_answered_with_the_close_again(pair: Pair) -> None:
+    pair.client.close(error_code=0)
+    pair.to_server.drops = lambda *_: True
+    pair.drive_client()
+    closes = len(pair.to_server.sent)
+    pair.to_server.drops = no_loss
     for uid in range(4):
-        connected.server.send_ping(uid=uid)
-        connected.drive_server()
-    connected.run_until(lambda: connected.server.is_ending, limit_s=0.1)
-    connected.run_for(0.02)
-    assert len(connected.to_server.sent) - closes == 3, "for the first, second and fourth"
-    assert {sent for _, sent in connected.to_server.sent[closes - 1 :]} == {
-        connected.to_server.sent[closes - 1][1]
+        pair.server.send_ping(uid=uid)
+        pair.drive_server()
+    pair.run_until(lambda: pair.server.is_ending, limit_s=0.1)
+    pair.run_for(0.02)
+    assert len(pair.to_server.sent) - closes == 3, "for the first, second and fourth"
+    assert {sent for _, sent in pair.to_server.sent[closes - 1 :]} == {
+        pair.to_server.sent[closes - 1][1]
     }
-    ending = connected.server.ending
+    ending = pair.server.ending
     assert ending == ConnectionTerminated(error_code=0, frame_type=None, reason_phrase="")
 
 
@@ -532,8 +518,7 @@ def test_a_datagram_frame_that_fits_no_more_holds_up_no_other(certs: Path) -> No
         server_configuration(certs, max_datagram_frame_size=65535),
     )
     pair.new_server_app = lambda _: Idle()
-    pair.connect()
-    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.complete_handshake()
     client = pair.client
     client._use_size(1472)
     client.send_datagram_frame(bytes(1400))

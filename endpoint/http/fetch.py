@@ -1,4 +1,4 @@
-"""The client's side of one connection: its requests, and the files that come of them."""
+"""The client's side of one connection: sends its requests and writes the answers to files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from typing import Any
 from aioquic import tls
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE
 from aioquic.quic.connection import END_STATES, NetworkAddress
-from aioquic.quic.packet import QuicFrameType, QuicPacketType
+from aioquic.quic.events import ConnectionTerminated
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType, QuicPacketType
 from aioquic.quic.packet_builder import (
     QuicDeliveryState,
     QuicPacketBuilder,
@@ -43,10 +44,15 @@ BLACK_HOLE_PROBES = 3
 BLACK_HOLE_LOSSES = 3
 """Times in a row that large packets were lost, until a small one got through, after which large
 packets are what is lost."""
+INITIAL_ROOM = 128
+"""For frames, in an Initial packet beside its header and token: an ACK and some CRYPTO data."""
+INITIAL_HEADER_BYTES = 13
+"""Of an Initial packet with a token of 64 bytes or more, without connection IDs and token."""
+AEAD_TAG_BYTES = 16
 
 
 class PathMtu(Recovery, TransportParameters):
-    """A connection that finds out how large its packets may be."""
+    """A connection with path MTU discovery."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
@@ -57,6 +63,7 @@ class PathMtu(Recovery, TransportParameters):
         may be more than Ethernet's: on jumbo frames, and on loopback."""
         self._peers_limit = 65527
         self._base_size = self._max_datagram_size
+        self._handshake_size = self._base_size
         self._candidates: Iterator[int] | None = None
         self._candidate: int | None = None
         self._probes_lost = 0
@@ -71,11 +78,43 @@ class PathMtu(Recovery, TransportParameters):
 
     def restart_path_mtu(self) -> None:
         """Return to the smallest size, and search anew: the path is another one."""
-        self._use_size(self._base_size)
+        self._use_size(self._base_size if self._handshake_confirmed else self._handshake_size)
         self._candidates = self._candidate = None
         self._probes_lost = 0
         self._search_is_done = False
         self._large_losses = 0
+
+    def _connect(self, now: float) -> None:
+        """Begin the handshake with datagrams that have room for the token (RFC 9000, 14.1).
+
+        aioquic sends nothing, or wakes up all the time, if a token fills a datagram of 1200 bytes.
+        One that fits no datagram ends the connection if it is a Retry's, which the client has to
+        repeat (RFC 9000, 17.2.5.3); one of NEW_TOKEN, which it need not use, is left out.
+        """
+        largest = self._ethernet_size()
+        needed = self._initial_bytes()
+        if needed > largest and self._retry_count:
+            self._close_event = ConnectionTerminated(
+                error_code=QuicErrorCode.INTERNAL_ERROR,
+                frame_type=QuicFrameType.PADDING,
+                reason_phrase=f"the Retry token of {len(self._peer_token)} bytes fits no datagram",
+            )
+            self._close_end()
+            return
+        if needed > largest:
+            self._peer_token = b""
+        elif needed > self._base_size:
+            self._handshake_size = largest
+            self._use_size(largest)
+        super()._connect(now)
+
+    def _initial_bytes(self) -> int:
+        """The size of a datagram that has room for the header of an Initial, and some frames."""
+        variable = len(self.host_cid) + len(self._peer_cid.cid) + len(self._peer_token)
+        return INITIAL_HEADER_BYTES + variable + AEAD_TAG_BYTES + INITIAL_ROOM
+
+    def _ethernet_size(self) -> int:
+        return IPV4_SIZE if _is_ipv4(self._network_paths[0].addr[0]) else IPV6_SIZE
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """Datagrams, each with where to; a probe may be among them."""
@@ -158,7 +197,7 @@ class PathMtu(Recovery, TransportParameters):
         return datagrams
 
     def _sizes(self) -> Iterator[int]:
-        largest = IPV4_SIZE if _is_ipv4(self._network_paths[0].addr[0]) else IPV6_SIZE
+        largest = self._ethernet_size()
         jumbo = 0
         if self.route_size is not None:
             jumbo = min(self.route_size(self._network_paths[0].addr), LARGEST_SIZE)

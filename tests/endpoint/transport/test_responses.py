@@ -10,7 +10,6 @@ from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.tls import Epoch
 
 from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
-from tests.support.certificates import write_certificates
 from tests.support.injection import (
     FROM_CLIENT,
     FROM_SERVER,
@@ -27,11 +26,6 @@ from tests.support.quic_pair import Idle, Pair, client_configuration, server_con
 
 PATH_CHALLENGE = frame(0x1A, b"12345678")
 PING = b"\x01"
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from aioquic.tls import Epoch
 
 from quicmatrix.endpoint.transport.streams.flow_control import MAX_STREAMS
 from quicmatrix.endpoint.transport.streams.windows import INITIAL_WINDOW
-from tests.support.certificates import write_certificates
 from tests.support.injection import (
     confirmed_pair,
     deliver,
@@ -58,11 +57,6 @@ TO_SERVER, TO_CLIENT = Streams(0, 2, 1, 3), Streams(1, 3, 0, 2)
 
 def new_connection_id(number: int, retire_prior_to: int = 0, cid: bytes = b"12345678") -> bytes:
     return frame(0x18, number, retire_prior_to, bytes([len(cid)]), cid, TOKEN)
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def rows(streams: Streams) -> dict[str, tuple[int, tuple[bytes, ...]]]:

@@ -7,7 +7,7 @@ TABLES_OF_A_PROCESS = """
 import gc
 import quicmatrix.endpoint.client, quicmatrix.endpoint.server, quicmatrix.endpoint.quic
 from aioquic import tls
-from quicmatrix.endpoint.transport.crypto.epochs import use_identity_hash
+from quicmatrix.endpoint.transport.crypto.epoch_hash import use_identity_hash
 
 use_identity_hash()
 for epoch in tls.Epoch:

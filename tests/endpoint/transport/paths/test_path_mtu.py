@@ -7,15 +7,9 @@ from aioquic._buffer import Buffer
 from aioquic.quic.packet import pull_quic_transport_parameters, push_quic_transport_parameters
 
 from quicmatrix.endpoint.transport.connection import Connection
-from quicmatrix.endpoint.transport.packets.path_mtu import _is_ipv4
-from tests.support.certificates import write_certificates
+from quicmatrix.endpoint.transport.paths.path_mtu import _is_ipv4
 from tests.support.quic_pair import Link, Pair, client_configuration, no_loss, server_configuration
 from tests.support.transfer import download
-
-
-@pytest.fixture
-def certs(tmp_path: Path) -> Path:
-    return write_certificates(tmp_path / "certs")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from aioquic.quic.events import StreamDataReceived, StreamReset
 
 from quicmatrix.endpoint.contract import Request
-from quicmatrix.endpoint.fetch import Fetch
 from quicmatrix.endpoint.files import Downloads
+from quicmatrix.endpoint.http.fetch import Fetch
 from quicmatrix.endpoint.http.hq import HqClient
 from quicmatrix.endpoint.transport.connection import Connection
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 
-from quicmatrix.endpoint.transport.paths.interfaces import both_families
+from quicmatrix.endpoint.transport.sockets.interfaces import both_families
 
 
 def test_an_interface_has_both_families() -> None:

@@ -13,8 +13,8 @@ from aioquic.quic.packet import (
 )
 
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.certificates import write_certificates
 from tests.support.quic_pair import (
+    CLIENT_ADDRESS,
     SERVER_ADDRESS,
     START,
     Pair,
@@ -23,11 +23,6 @@ from tests.support.quic_pair import (
 )
 
 V1, V2 = 0x00000001, 0x6B3343CF
-
-
-@pytest.fixture(scope="module")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_certificates(tmp_path_factory.mktemp("certs"))
 
 
 def retry(client: Connection, *, source: bytes = b"retrying", token: bytes = b"token") -> bytes:
@@ -117,6 +112,7 @@ def test_version_negotiation_after_the_servers_initial_is_ignored(certs: Path) -
     )
     pair.client.receive_datagram(answer, SERVER_ADDRESS, now=pair.now)
     pair.run_until(lambda: pair.client.is_confirmed)
+    assert pair.client._version == V1
 
 
 @pytest.mark.parametrize("tail", [b"", b"\0\0\0"])
@@ -141,8 +137,10 @@ def test_a_server_ignores_version_negotiation(certs: Path) -> None:
         destination_cid=pair.server.host_cid,
         supported_versions=[V2],
     )
-    pair.server.receive_datagram(answer, ("193.167.0.100", 50000), now=pair.now)
+    pair.server.receive_datagram(answer, CLIENT_ADDRESS, now=pair.now)
     pair.run_until(lambda: pair.client.is_confirmed)
+    assert pair.server._version == V1
+    assert not pair.server.is_ending
 
 
 def test_a_client_discards_packets_of_another_version(certs: Path) -> None:
@@ -156,3 +154,63 @@ def test_a_client_discards_packets_of_another_version(certs: Path) -> None:
     pair.client.receive_datagram(other, SERVER_ADDRESS, now=pair.now)
     assert not pair.client.is_started
     pair.run_until(lambda: pair.client.is_confirmed)
+
+
+# --- Tokens of any length ------------------------------------------------------------------------
+
+
+def retried(certs: Path, token_bytes: int) -> Pair:
+    """A client whose first Initial was answered with a Retry that has a token of so many bytes."""
+    pair = Pair(client_configuration(certs), server_configuration(certs))
+    pair.connect()
+    pair._arrivals.clear()
+    pair._server = Connection(
+        configuration=pair._server_configuration,
+        original_destination_connection_id=pair.client.original_destination_connection_id,
+        retry_source_connection_id=b"retrying",
+    )
+    answer = retry(pair.client, token=bytes(token_bytes))
+    pair.client.receive_datagram(answer, SERVER_ADDRESS, now=pair.now)
+    pair.drive_client()
+    return pair
+
+
+@pytest.mark.parametrize("token_bytes", [64, 1000, 1080, 1100, 1125, 1160, 1250, 1290])
+def test_a_retry_token_is_repeated_in_datagrams_with_room_for_it(
+    certs: Path, token_bytes: int
+) -> None:
+    pair = retried(certs, token_bytes)
+    pair.run_until(lambda: pair.client.is_confirmed, limit_s=2.0)
+    initials = [sent for _, sent in pair.to_server.sent[1:] if sent[0] & 0xB0 == 0x80]
+    assert all(bytes(token_bytes) in sent and 1200 <= len(sent) <= 1472 for sent in initials)
+
+
+@pytest.mark.parametrize("token_bytes", [1310, 1400])
+def test_a_retry_token_that_fits_no_datagram_ends_the_connection(
+    certs: Path, token_bytes: int
+) -> None:
+    pair = retried(certs, token_bytes)
+    assert len(pair.to_server.sent) == 1
+    assert pair.client.ending is not None
+    reason = f"the Retry token of {token_bytes} bytes fits no datagram"
+    assert pair.client.ending.reason_phrase == reason
+    assert pair.client.get_timer() is None
+
+
+@pytest.mark.parametrize(("token_bytes", "is_sent"), [(1200, True), (1400, False)])
+def test_a_token_of_an_earlier_connection_is_used_if_it_fits(
+    certs: Path, token_bytes: int, is_sent: bool
+) -> None:
+    token = bytes(token_bytes)
+    pair = Pair(client_configuration(certs, token=token), server_configuration(certs))
+    pair.complete_handshake(limit_s=2.0)
+    assert (token in pair.to_server.sent[0][1]) is is_sent
+
+
+def test_a_handshake_with_a_long_token_survives_loss(certs: Path) -> None:
+    """Probe timeouts do not shrink the datagrams below what the token needs."""
+    pair = retried(certs, 1250)
+    pair.to_server.drops = lambda number, _: number < 12
+    pair._arrivals.clear()
+    pair.run_until(lambda: pair.client.is_confirmed)
+    assert pair.to_server.dropped > 3
