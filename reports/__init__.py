@@ -1,9 +1,8 @@
-"""What a run's results look like to people and to CI systems.
+"""Reports on a run, for people and for CI systems.
 
-Each report is one module with ``write(result, folder) -> Path``, found through the entry point
-group ``quicmatrix.reports``: it turns a :class:`quicmatrix.runner.results.store.RunResult` into one
-file in the run's folder and says where. A report is a pure function of the result. Any distribution
-may bring more.
+Each report is one module with ``write(view, folder) -> Path``, found through the entry point group
+``quicmatrix.reports``: it renders a :class:`quicmatrix.runner.results.run_view.RunView` into one
+file in the run's folder and returns its path. Any distribution may bring more.
 
 html      index.html, one self-contained page for people
 junit     junit.xml, for CI systems

@@ -1,10 +1,11 @@
 """junit.xml: what CI systems read. A suite for each client and server, a case for each repetition.
 
-A ``<failure>`` is what an endpoint did (failed, timeout, crashed), an ``<error>`` what we could not
-find out or do (inconclusive, error), ``<skipped>`` what an endpoint does not support. Attempts
-before the last one, which decides, are in ``<flakyFailure>`` and ``<flakyError>`` where it passed
-and in ``<rerunFailure>`` and ``<rerunError>`` where it did not, as Maven Surefire writes them.
-Figures are properties: of each case its own, of the suite those of the client and server.
+A ``<failure>`` is what an endpoint did (failed, timeout, crashed, nonconformant: its type says
+which), an ``<error>`` what we could not determine or do (inconclusive, error), ``<skipped>`` what
+an endpoint does not support. Attempts before the last one, which decides, are in
+``<flakyFailure>`` and ``<flakyError>`` where it passed and in ``<rerunFailure>`` and
+``<rerunError>`` where it did not, as Maven Surefire writes them. Metrics are properties of the
+cases and of the suite. A case's ``<system-out>`` has a line for each requirement.
 """
 
 from __future__ import annotations
@@ -13,39 +14,46 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.bundle.records import write_file
+from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
-from quicmatrix.runner.results.matrix import Cell, matrix, needs_attention
-from quicmatrix.runner.results.store import JobResult, RunResult, settled, write_file
-from quicmatrix.runner.results.violation_groups import breaches
+from quicmatrix.runner.results.matrix import Cell, needs_attention, settled
+from quicmatrix.runner.results.run_view import AttemptView, RunView
 
 FILE = "junit.xml"
 MOST_LINES = 10
-"""How many packets of one sighting, and sightings of one requirement, are listed."""
+"""How many packets of one occurrence, and occurrences of one requirement, are listed."""
 
 _ELEMENTS = {
     Outcome.FAILED: "failure",
     Outcome.TIMEOUT: "failure",
     Outcome.CRASHED: "failure",
+    Outcome.NONCONFORMANT: "failure",
     Outcome.INCONCLUSIVE: "error",
     Outcome.ERROR: "error",
     Outcome.UNSUPPORTED: "skipped",
 }
 
 
-def write(result: RunResult, folder: Path) -> Path:
+def write(view: RunView, folder: Path) -> Path:
     """Write it into the run's folder."""
     path = folder / FILE
-    write_file(path, render(result).encode("utf-8"))
+    write_file(path, render(view).encode("utf-8"))
     return path
 
 
-def render(result: RunResult) -> str:
+def render(view: RunView) -> str:
     """The XML document."""
-    suites = ET.Element("testsuites", {"name": "quicmatrix", **_sums(settled(result.jobs))})
-    for (client, server), cells in matrix(result.jobs, [t.letter for t in result.tests]).items():
-        jobs = settled(job for cell in cells for job in cell.attempts)
+    run = view.run
+    suites = ET.Element("testsuites", {"name": "quicmatrix", **_sums(settled(run.jobs))})
+    attempts_of: dict[tuple[str, str], list[AttemptView]] = {}
+    for one in view.attempts:
+        attempts_of.setdefault((one.job.client, one.job.server), []).append(one)
+    for (client, server), attempts in attempts_of.items():
+        cells = view.pairs[client, server]
+        jobs = tuple(job for cell in cells for job in cell.settled)
         suite = ET.SubElement(
             suites,
             "testsuite",
@@ -55,49 +63,57 @@ def render(result: RunResult) -> str:
                 **_sums(jobs),
             },
         )
+        outcomes = [job.verdict.outcome for job in jobs]
         _properties(
             suite,
             {
                 "client": client,
                 "server": server,
-                "run": result.run_id,
-                "seed": str(result.seed),
-                "complete": str(result.complete).lower(),
-                **result.tools,
-                **{name: value for cell in cells for name, value in _figures(cell).items()},
+                "run": run.run_id,
+                "seed": str(run.seed),
+                "complete": str(run.complete).lower(),
+                "nonconformant": str(outcomes.count(Outcome.NONCONFORMANT)),
+                **run.tools,
+                **{name: value for cell in cells for name, value in _metric(cell).items()},
             },
         )
-        for cell in cells:
-            for job in settled(cell.attempts):
-                _case(suite, job, cell)
+        by_repetition: dict[tuple[str, int], list[AttemptView]] = {}
+        for one in attempts:
+            by_repetition.setdefault((one.job.test, one.job.repetition), []).append(one)
+        for tries in by_repetition.values():
+            _case(suite, tries)
     ET.indent(suites)
     text = ET.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _figures(cell: Cell) -> dict[str, str]:
-    """What was measured, and why it is not to be trusted."""
-    figure = cell.figure
-    if figure is None:
+def _metric(cell: Cell) -> dict[str, str]:
+    """What was measured, and why it is unreliable."""
+    measured = cell.metric
+    if measured is None:
         return {}
     facts = {
-        cell.letter: formatting.figure(figure),
-        f"{cell.letter} details": formatting.figure_details(figure),
+        cell.test: formatting.metric(measured),
+        f"{cell.test} details": formatting.metric_details(measured),
     }
-    return facts | ({f"{cell.letter} doubts": "; ".join(figure.doubts)} if figure.doubts else {})
+    return facts | ({f"{cell.test} doubts": "; ".join(measured.doubts)} if measured.doubts else {})
 
 
-def _case(suite: ET.Element, job: JobResult, cell: Cell) -> None:
-    attempts = [one for one in cell.attempts if one.repetition == job.repetition]
+def _case(suite: ET.Element, attempts: list[AttemptView]) -> None:
+    """One repetition of a job; its last attempt decides."""
+    *earlier, last = attempts
+    job, cell = last.job, last.cell
     case = ET.SubElement(
         suite,
         "testcase",
-        # CI systems tell cases apart by these two over time, so both stay the same in every run.
+        # CI systems recognize cases by these two over time, so both stay the same in every run.
         classname=printable(f"{job.client}_{job.server}"),
         name=printable(job.test) + (f" {job.repetition}" if cell.repeated else ""),
-        time=f"{sum(one.duration_s for one in attempts):.3f}",
+        time=f"{sum(one.job.duration_s for one in attempts):.3f}",
     )
     facts = {"outcome": job.verdict.outcome, "seed": str(job.seed), "bundle": job.folder}
+    if job.verdict.requirements:
+        facts["requirements"] = formatting.status_summary(job.verdict)
     if job.verdict.version is not None:
         facts["quic_version"] = formatting.version(job.verdict.version)
     if cell.flaky:
@@ -109,41 +125,59 @@ def _case(suite: ET.Element, job: JobResult, cell: Cell) -> None:
         if job.sample.doubt:
             facts["doubt"] = job.sample.doubt
     _properties(case, facts)
-    _ending(case, job, cell, "")
-    prefix = "rerun" if needs_attention(job.verdict.outcome) else "flaky"
-    for earlier in attempts[:-1]:
-        _ending(case, earlier, cell, prefix)
+    _ending(case, last, "")
+    prefix = "rerun" if needs_attention(last.outcome) else "flaky"
+    for one in earlier:
+        _ending(case, one, prefix)
+    if job.verdict.requirements:
+        ET.SubElement(case, "system-out").text = "\n".join(_requirements(last))
 
 
-def _ending(case: ET.Element, job: JobResult, cell: Cell, prefix: str) -> None:
-    tag = _ELEMENTS.get(job.verdict.outcome)
+def _ending(case: ET.Element, one: AttemptView, prefix: str) -> None:
+    tag = _ELEMENTS.get(one.outcome)
     if tag is None:
         return
-    reason = printable(job.verdict.reason)
+    reason = printable(one.job.verdict.reason)
     ending = ET.SubElement(
         case,
         prefix + tag.capitalize() if prefix else tag,
-        message=f"{job.verdict.outcome}: {reason}".rstrip(": "),
+        message=f"{one.outcome}: {reason}".rstrip(": "),
     )
     if tag != "skipped":
-        ending.set("type", job.verdict.outcome)
-        ending.text = "\n".join(_explanation(job, cell))
+        ending.set("type", one.outcome)
+        ending.text = "\n".join(_explanation(one))
 
 
-def _explanation(job: JobResult, cell: Cell) -> list[str]:
-    lines = [formatting.title(job, repeated=cell.repeated, retried=cell.retried)]
-    for breach in breaches(job.verdict.violations):
-        if breach.text:
-            lines.append(f"{breach.level}: {breach.text} [{breach.citation}]")
-        for sighting in breach.sightings[:MOST_LINES]:
-            by = f"by the {sighting.side}: " if sighting.side else ""
-            lines.append(f"  {by}{sighting.message}")
-            lines += [f"    {formatting.place(one)}" for one in sighting.evidence[:MOST_LINES]]
-            lines += formatting.more(len(sighting.evidence) - MOST_LINES, "packets", prefix="    ")
-        lines += formatting.more(len(breach.sightings) - MOST_LINES, "messages", prefix="  ")
+def _explanation(one: AttemptView) -> list[str]:
+    job = one.job
+    lines = [one.title]
+    for group in one.groups:
+        lines.append(_rule(group.requirement))
+        for occurrence in group.occurrences[:MOST_LINES]:
+            lines.append(f"  {formatting.occurrence(occurrence)}")
+            lines += [f"    {formatting.place(at)}" for at in occurrence.evidence[:MOST_LINES]]
+            lines += formatting.more(
+                len(occurrence.evidence) - MOST_LINES, "packets", prefix="    "
+            )
+        lines += formatting.more(len(group.occurrences) - MOST_LINES, "messages", prefix="  ")
     lines += [f"bundle: {job.folder}"] if job.folder else []
     lines.append(f"again: {job.command}")
     return [printable(line) for line in lines]
+
+
+def _requirements(one: AttemptView) -> list[str]:
+    """A line for each requirement that is listed."""
+    lines = []
+    for result in one.requirements:
+        details = formatting.status_details(result)
+        lines.append(f"{result.status}: {_rule(result)}" + (f": {details}" if details else ""))
+    if one.unlisted:
+        lines.append(f"and {one.unlisted} requirements more, in verdict.json")
+    return [printable(line) for line in lines]
+
+
+def _rule(result: RequirementResult) -> str:
+    return f"{result.level}: {result.text} [{result.citation}]"
 
 
 def _properties(parent: ET.Element, facts: dict[str, str]) -> None:

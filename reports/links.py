@@ -1,7 +1,7 @@
 """The only links that reports contain: to RFCs, to projects, and to files of the run's folder.
 
-Whatever does not look exactly like one of these gets no link, so that a name made by somebody else
-can never become a script, or a path out of the folder.
+Anything else gets no link, so that a name that an endpoint chose can never become a script, or a
+path out of the folder.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import quote, urlsplit
 
+from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.trace.model import Side
 
 _CITATION = re.compile(r"RFC (?P<rfc>[1-9][0-9]{0,4})(?:, (?P<section>[A-Z0-9]+(?:\.[0-9]+)*))?")
@@ -49,10 +50,9 @@ def inside(folder: str, *names: str) -> str:
 
 def capture(folder: str, side: Side) -> str:
     """The capture of a bundle that was taken at that side, named as quic-interop-runner does."""
-    name = "trace_node_left.pcap" if side is Side.CLIENT else "trace_node_right.pcap"
-    return inside(folder, "sim", name)
+    return inside(folder, *(LEFT_CAPTURE if side is Side.CLIENT else RIGHT_CAPTURE).parts)
 
 
 def log(folder: str, side: Side) -> str:
-    """What the program of that side wrote to its standard output and error."""
-    return inside(folder, side, "output.log")
+    """The standard output and error of that side's process."""
+    return inside(folder, side, OUTPUT_LOG)

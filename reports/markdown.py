@@ -11,60 +11,41 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from quicmatrix.reports import links
-from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.bundle.records import write_file
+from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
-from quicmatrix.runner.results.matrix import (
-    MARKS,
-    SEVERITY,
-    Cell,
-    counts,
-    matrix,
-    needs_attention,
-    remarks,
-)
-from quicmatrix.runner.results.store import JobResult, RunResult, write_file
-from quicmatrix.runner.results.violation_groups import Breach, Sighting, breaches
+from quicmatrix.runner.results.matrix import EXPLANATIONS, MARKS, SEVERITY, Cell
+from quicmatrix.runner.results.run_view import AttemptView, RunView
 
 FILE = "summary.md"
 MOST_LINES = 5
-"""How many packets of one sighting, and sightings of one requirement, are listed."""
+"""How many packets of one occurrence, and occurrences of one requirement, are listed."""
 MOST_FAILURES = 100
-"""How many are told in full: a job summary may have 1 MiB."""
+"""How many are explained: a job summary may have 1 MiB."""
 
 
-def write(result: RunResult, folder: Path) -> Path:
+def write(view: RunView, folder: Path) -> Path:
     """Write it into the run's folder."""
     path = folder / FILE
-    write_file(path, render(result).encode("utf-8"))
+    write_file(path, render(view).encode("utf-8"))
     return path
 
 
-def render(result: RunResult) -> str:
+def render(view: RunView) -> str:
     """The Markdown text."""
-    pairs = matrix(result.jobs, [test.letter for test in result.tests])
-    cells = [cell for row in pairs.values() for cell in row]
-    blocks = [_facts(result), _table(result), _legend(result.jobs)]
-    blocks += _measurements(cells) + _flaky(cells)
-    telling = [
-        (cell, job)
-        for cell in cells
-        for job in cell.attempts
-        if needs_attention(job.verdict.outcome)
-    ]
-    if telling:
-        blocks.append("### Needs attention")
-        blocks += [_failure(cell, job) for cell, job in telling[:MOST_FAILURES]]
-    if len(telling) > MOST_FAILURES:
-        blocks.append(f"and {len(telling) - MOST_FAILURES} more, in index.html")
-    noted = remarks(result.jobs)
-    if noted:
-        blocks.append("### Remarks on attempts that passed")
+    blocks = [_facts(view), _table(view), _legend(view)]
+    blocks += _measurements(view.cells) + _flaky(view.flaky)
+    blocks += _explained("### Needs attention", view.attention, MOST_FAILURES)
+    room = max(MOST_FAILURES - len(view.attention), 0)
+    blocks += _explained("### Nonconformant", view.nonconformant, room)
+    if view.notes:
+        blocks.append("### Notes on attempts that passed")
         blocks.append(
             "\n".join(
-                f"- {_rule(remark.breach)}, {len(remark.jobs)} of {len(result.jobs)} attempts;"
-                f" {_seen(remark.breach.sightings[0])}"
-                for remark in noted
+                f"- {_rule(note.group.requirement)}, {len(note.jobs)} of {len(view.run.jobs)} "
+                f"attempts; {escaped(formatting.occurrence(note.group.occurrences[0]))}"
+                for note in view.notes
             )
         )
     return "\n\n".join(blocks) + "\n"
@@ -87,29 +68,29 @@ def code(text: str) -> str:
     return f"{fence}{pad}{safe}{pad}{fence}".replace("|", r"\|")
 
 
-def _facts(result: RunResult) -> str:
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in counts(result.jobs).items())
-    took = formatting.duration(result.ended_at - result.started_at)
+def _facts(view: RunView) -> str:
+    run = view.run
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in view.counts.items())
+    took = formatting.duration(run.ended_at - run.started_at)
     lines = [
         f"## quicmatrix: {counted or 'nothing was run'}",
         "",
-        f"{formatting.moment(result.started_at)}, {took}, seed {result.seed}",
+        f"{formatting.moment(run.started_at)}, {took}, seed {run.seed}",
     ]
-    if result.command_line:
-        lines[-1] += f", {code(result.command_line)}"
-    if not result.complete:
-        done = f"{len(result.jobs)} of {result.planned}"
+    if run.command_line:
+        lines[-1] += f", {code(run.command_line)}"
+    if not run.complete:
+        done = f"{len(run.jobs)} of {run.planned}"
         lines += ["", f"**Stopped early: {done} planned attempts were done.**"]
     return "\n".join(lines)
 
 
-def _table(result: RunResult) -> str:
-    pairs = matrix(result.jobs, [test.letter for test in result.tests])
-    head = ["client ↓ server →", *(escaped(server) for server in result.servers)]
+def _table(view: RunView) -> str:
+    head = ["client ↓ server →", *(escaped(server) for server in view.run.servers)]
     rows = [head, ["---"] * len(head)]
-    for client in result.clients:
+    for client in view.run.clients:
         row = [f"**{escaped(client)}**"]
-        row += [_cell(pairs.get((client, server), ())) for server in result.servers]
+        row += [_cell(view.pairs.get((client, server), ())) for server in view.run.servers]
         rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -118,17 +99,17 @@ def _cell(cells: Sequence[Cell]) -> str:
     by_outcome: dict[Outcome, list[str]] = {}
     for cell in cells:
         score = f" {cell.score}" if cell.flaky else ""
-        by_outcome.setdefault(cell.outcome, []).append(escaped(cell.letter) + score)
+        by_outcome.setdefault(cell.outcome, []).append(escaped(cell.label) + score)
     lines = [
         f"{escaped(MARKS[outcome])} ({', '.join(by_outcome[outcome])})"
         for outcome in reversed(SEVERITY)
         if outcome in by_outcome
     ]
     lines += [
-        f"{escaped(cell.letter)}: {formatting.figure(figure)}{' ⚠' if figure.doubts else ''}"
+        f"{escaped(cell.label)}: {formatting.metric(measured)}{' ⚠' if measured.doubts else ''}"
         for cell in cells
-        for figure in [cell.figure]
-        if figure
+        for measured in [cell.metric]
+        if measured
     ]
     return "<br>".join(lines)
 
@@ -137,17 +118,17 @@ def _measurements(cells: Iterable[Cell]) -> list[str]:
     """A table of what was measured; none if nothing was."""
     rows = [
         f"| {escaped(cell.test)} | {escaped(cell.client)} | {escaped(cell.server)} "
-        f"| {formatting.figure(figure)} | {formatting.figure_details(figure)} "
-        f"| {', '.join(f'{sample:.0f}' for sample in figure.samples_kbps)} "
-        f"| {escaped('; '.join(figure.doubts))} |"
+        f"| {formatting.metric(measured)} | {formatting.metric_details(measured)} "
+        f"| {', '.join(f'{sample:.0f}' for sample in measured.samples_kbps)} "
+        f"| {escaped('; '.join(measured.doubts))} |"
         for cell in cells
-        for figure in [cell.figure]
-        if figure
+        for measured in [cell.metric]
+        if measured
     ]
     if not rows:
         return []
     head = (
-        "| measurement | client | server | goodput | | samples (kbps) | not to be trusted |",
+        "| measurement | client | server | goodput | | samples (kbps) | unreliable |",
         "|---|---|---|---|---|---|---|",
     )
     return ["### Measurements", "\n".join((*head, *rows))]
@@ -158,47 +139,56 @@ def _flaky(cells: Iterable[Cell]) -> list[str]:
         f"- client {escaped(cell.client)}, server {escaped(cell.server)}: {escaped(cell.test)}, "
         f"{formatting.passed(cell)}"
         for cell in cells
-        if cell.flaky
     ]
     return ["### Flaky", "\n".join(lines)] if lines else []
 
 
-def _legend(jobs: Iterable[JobResult]) -> str:
-    return ", ".join(f"{escaped(MARKS[outcome])} {outcome}" for outcome in counts(jobs))
+def _legend(view: RunView) -> str:
+    return "<br>".join(
+        f"{escaped(MARKS[outcome])} {outcome}: {EXPLANATIONS[outcome]}" for outcome in view.counts
+    )
 
 
-def _failure(cell: Cell, job: JobResult) -> str:
-    title = formatting.title(job, repeated=cell.repeated, retried=cell.retried)
-    heading = f"**{escaped(title)}**: {job.verdict.outcome}"
-    if cell.flaky:
-        heading += f" ({formatting.passed(cell)})"
+def _explained(heading: str, attempts: Sequence[AttemptView], most: int) -> list[str]:
+    """A section that explains attempts; none if there are none."""
+    if not attempts:
+        return []
+    blocks = [heading, *map(_failure, attempts[:most])]
+    if len(attempts) > most:
+        blocks.append(f"and {len(attempts) - most} more, in index.html")
+    return blocks
+
+
+def _failure(one: AttemptView) -> str:
+    job = one.job
+    heading = f"**{escaped(one.title)}**: {escaped(MARKS[one.outcome])} {one.outcome}"
+    if one.cell.flaky:
+        heading += f" ({formatting.passed(one.cell)})"
     if job.verdict.reason:
         heading += f": {escaped(job.verdict.reason)}"
     lines = [heading, ""]
-    for breach in breaches(job.verdict.violations):
-        lines.append(f"- {_rule(breach)}" if breach.text else "- no requirement covers it:")
-        for sighting in breach.sightings[:MOST_LINES]:
-            lines.append(f"  - {_seen(sighting)}")
+    for group in one.groups:
+        lines.append(f"- {_rule(group.requirement)}")
+        for occurrence in group.occurrences[:MOST_LINES]:
+            lines.append(f"  - {escaped(formatting.occurrence(occurrence))}")
             lines += [
-                f"    - {escaped(formatting.place(one))}" for one in sighting.evidence[:MOST_LINES]
+                f"    - {escaped(formatting.place(place))}"
+                for place in occurrence.evidence[:MOST_LINES]
             ]
             lines += formatting.more(
-                len(sighting.evidence) - MOST_LINES, "packets", prefix="    - "
+                len(occurrence.evidence) - MOST_LINES, "packets", prefix="    - "
             )
-        lines += formatting.more(len(breach.sightings) - MOST_LINES, "messages", prefix="  - ")
+        lines += formatting.more(len(group.occurrences) - MOST_LINES, "messages", prefix="  - ")
+    if job.verdict.requirements:
+        lines.append(f"- requirements: {formatting.status_summary(job.verdict)}")
     lines.append(f"- again: {code(job.command)}")
     if job.folder:
         lines.append(f"- bundle: {code(job.folder)}")
     return "\n".join(lines)
 
 
-def _rule(breach: Breach) -> str:
-    url = links.rfc(breach.citation)
-    citation = escaped(breach.citation)
+def _rule(result: RequirementResult) -> str:
+    url = links.rfc(result.citation)
+    citation = escaped(result.citation)
     cited = f"[{citation}]({url})" if url else citation
-    return f"{breach.level}: {escaped(breach.text)} ({cited})"
-
-
-def _seen(sighting: Sighting) -> str:
-    by = f"by the {sighting.side}" if sighting.side else "seen"
-    return f"{by}: {escaped(sighting.message)}"
+    return f"{result.level}: {escaped(result.text)} ({cited})"

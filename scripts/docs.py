@@ -11,14 +11,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from quicmatrix.runner.plan.select import testcases
-from quicmatrix.testcases.model import Requirement, TestCase
+from quicmatrix.testcases.model import Observation, Requirement, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "testcases.md"
 
 
 def page(cases: Sequence[TestCase]) -> str:
     """The whole page, as Markdown."""
-    return "\n".join((*_overview(cases), *(line for case in cases for line in _details(case)), ""))
+    details = (line for case in cases for line in _details(case))
+    return "\n".join((*_overview(cases), *_contract(), *details, ""))
 
 
 def _overview(cases: Sequence[TestCase]) -> Iterator[str]:
@@ -33,22 +35,36 @@ def _overview(cases: Sequence[TestCase]) -> Iterator[str]:
         yield f"| {case.letter} | {link} | {case.summary} | `{case.scenario}` |"
 
 
+def _contract() -> Iterator[str]:
+    yield ""
+    yield "## Every test case"
+    yield ""
+    yield (
+        "What the [endpoint contract](contract.md) asks in each of them "
+        "(∘ marks what quic-interop-runner checks too):"
+    )
+    yield from _table(ENDPOINT_CONTRACT)
+
+
 def _details(case: TestCase) -> Iterator[str]:
     yield ""
     yield f"## {case.name}"
     yield ""
     yield (
         f"TESTCASE `{case.client}` (client), `{case.server}` (server); {_files(case.files)}; "
-        f"{case.timeout_s:g} s. What must hold (∘ marks what quic-interop-runner checks too):"
+        f"{case.timeout_s:g} s. What must hold beside the contract:"
     )
+    yield from _table([one for one in case.requirements if one not in ENDPOINT_CONTRACT])
+
+
+def _table(requirements: Sequence[Requirement[Observation]]) -> Iterator[str]:
     yield ""
     yield "| | level | requirement | source |"
     yield "|---|---|---|---|"
-    for requirement in case.requirements:
-        yield _row(requirement)
+    yield from map(_row, requirements)
 
 
-def _row(requirement: Requirement) -> str:
+def _row(requirement: Requirement[Observation]) -> str:
     mark = "∘" if requirement.compat else ""
     text = requirement.text.replace("|", "\\|")
     return f"| {mark} | {requirement.level} | {text} | {requirement.citation} |"

@@ -1,9 +1,18 @@
-"""The vocabulary of a test case: what runs is data, what must hold is a pure function of a trace.
+"""The vocabulary of a test case: what runs is data, what must hold is a pure function over facts.
 
-A check is a generator over a :class:`~quicmatrix.runner.trace.model.Trace` that yields one
-:class:`Violation` for every breach it sees and nothing where its requirement holds, and raises
-:class:`Inconclusive` where the trace cannot tell. Its docstring is the requirement, one sentence,
-as the reports print it. It never logs and never sees files, processes or the clock.
+A check is a generator over an :class:`Observation`. It yields a :class:`Held` for everything that
+its requirement applies to and that keeps it, a :class:`Violation` for everything that breaks it,
+and raises :class:`Inconclusive` where what was recorded cannot tell. So the requirement was
+
+==============  =================================================================================
+violated        there is a violation
+undetermined    there is none, and the check raised
+held            neither, and there is something that keeps it
+not exercised   nothing of all that: there was nothing to which it applies
+==============  =================================================================================
+
+A check's docstring is the requirement, one sentence, as the reports print it. It never logs and
+never sees files, processes or the clock.
 """
 
 from __future__ import annotations
@@ -12,7 +21,9 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
 
+from quicmatrix.runner.model.attempt import AttemptRecord
 from quicmatrix.runner.trace.model import Datagram, Packet, Side, Trace
 
 KIB = 1024
@@ -22,18 +33,27 @@ DEFAULT_SCENARIO = "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25"
 
 
 class Level(StrEnum):
-    """How much a requirement weighs. MUST and TEST decide the verdict, SHOULD under --strict."""
+    """How much a requirement weighs, and so what an attempt is whose endpoint violates it."""
 
     MUST = "MUST"
-    """An RFC's MUST, MUST NOT, REQUIRED or SHALL."""
+    """An RFC's MUST, MUST NOT, REQUIRED or SHALL. Nonconformant; failed if quic-interop-runner
+    checks it too."""
     SHOULD = "SHOULD"
-    """An RFC's SHOULD or RECOMMENDED."""
+    """An RFC's SHOULD or RECOMMENDED. A note; nonconformant under --strict."""
     TEST = "TEST"
-    """Not in an RFC, but without it the test case would not have been exercised."""
+    """The test case's own subject: without it, the case was not exercised. Failed."""
 
 
 class Inconclusive(Exception):  # noqa: N818 - it is no error of the program
-    """Raised by a check where the trace cannot tell, e.g. because keys are missing."""
+    """Raised by a check where what was recorded cannot tell, e.g. because keys are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that is known of an attempt: its packets, and what its processes and files did."""
+
+    trace: Trace
+    record: AttemptRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +97,41 @@ class Violation:
         object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
 
 
-Check = Callable[[Trace], Iterator[Violation]]
-Figure = Callable[[Trace], float]
-"""What a measurement measures in one trace, in kbps; raises :class:`Inconclusive` where it cannot
-be told."""
+@dataclass(frozen=True, slots=True, init=False)
+class Held:
+    """Something that a requirement applies to, and that keeps it: ``Held(packet)``."""
+
+    evidence: tuple[Evidence, ...]
+    """Empty where nothing in a capture shows it, e.g. for an exit code."""
+    message: str
+    """What was seen, e.g. ``exit code 0 after 1.2 s``; only needed where no packet shows it."""
+
+    def __init__(self, *seen: Packet | Datagram, message: str = "") -> None:
+        object.__setattr__(self, "message", message)
+        object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
-    """A sentence that must be true of every trace of a test case, and the check of it."""
+class NotExercised:
+    """There was nothing to which the requirement applies; only needed where a reason helps."""
+
+    reason: str
+
+
+Finding = Held | Violation | NotExercised
+O = TypeVar("O")  # noqa: E741 - the observation's type
+Check = Callable[[O], Iterator[Finding]]
+Metric = Callable[[Trace], float]
+"""What a measurement measures in one trace, in kbps; raises :class:`Inconclusive` where it cannot
+be determined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement(Generic[O]):
+    """A sentence that must be true of what was observed, and the check of it.
+
+    Test cases have requirements on an :class:`Observation` of one attempt.
+    """
 
     name: str
     """The check's name, e.g. ``client_repeats_the_token``."""
@@ -95,23 +141,23 @@ class Requirement:
     text: str
     compat: bool
     """Whether quic-interop-runner checks it too; ``--compat`` judges by these alone."""
-    check: Check
+    check: Check[O]
 
-    def __call__(self, trace: Trace) -> Iterator[Violation]:
-        """All violations in a trace.
+    def __call__(self, seen: O) -> Iterator[Finding]:
+        """What keeps the requirement and what breaks it.
 
         Raises:
-            Inconclusive: The trace cannot tell.
+            Inconclusive: What was recorded cannot tell.
         """
-        return self.check(trace)
+        return self.check(seen)
 
 
 def requirement(
     level: Level, citation: str, *, compat: bool = False
-) -> Callable[[Check], Requirement]:
+) -> Callable[[Check[O]], Requirement[O]]:
     """Turn a check into a :class:`Requirement`, named after it and worded by its docstring."""
 
-    def declare(check: Check) -> Requirement:
+    def declare(check: Check[O]) -> Requirement[O]:
         text = " ".join((inspect.getdoc(check) or "").split())
         if not text:
             msg = f"{check.__name__} needs a docstring: it is the requirement that reports print"
@@ -128,15 +174,16 @@ class TestCase:
     __test__ = False  # pytest: no tests in here
 
     name: str
+    """Its id: unique and stable."""
     letter: str
-    """The short name in a matrix, e.g. ``DC``."""
+    """The short name in a matrix, e.g. ``DC``; only for people, and two cases may share one."""
     summary: str
     """What happens when all goes well, in one sentence."""
     client: str
     """The client's TESTCASE."""
     server: str
     """The server's TESTCASE."""
-    requirements: tuple[Requirement, ...]
+    requirements: tuple[Requirement[Observation], ...]
     files: tuple[int, ...] = ()
     """Sizes, in bytes, of the random files that the client requests."""
     file_name_length: int = 10
@@ -151,12 +198,12 @@ class TestCase:
     """How many random names of 250 characters make the leaf larger than it needs to be."""
     timeout_s: float = 60.0
     """Seconds that the client may take, from its start."""
-    figure: Figure | None = None
+    metric: Metric | None = None
     """What it measures; None if it only passes or fails."""
     repetitions: int = 1
-    """How often it is done unless somebody says otherwise: a figure needs several samples."""
+    """How often it is done unless somebody says otherwise: a metric needs several samples."""
 
     @property
     def is_measurement(self) -> bool:
-        """Whether it gives a figure. Nothing else runs meanwhile."""
-        return self.figure is not None
+        """Whether it measures something. Nothing else runs meanwhile."""
+        return self.metric is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.model.run import RunResult
 from tests.support.certificates import write_certificates
 from tests.support.derived_image import derived
 from tests.support.golden_run import golden_run

@@ -20,26 +20,26 @@ from markupsafe import Markup
 
 from quicmatrix.reports import links
 from quicmatrix.reports.html import chart, page
+from quicmatrix.runner.bundle.layout import ATTEMPT_FILE, OUTPUT_LOG, VERDICT_FILE
+from quicmatrix.runner.bundle.records import read_series, write_file
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.model.measurement import Series
+from quicmatrix.runner.model.measurement import TimeSeries
+from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
-from quicmatrix.runner.results.matrix import EXPLANATIONS
-from quicmatrix.runner.results.store import RunResult, read_series, write_file
-from quicmatrix.runner.results.violation_groups import breaches
+from quicmatrix.runner.results.matrix import EXPLANATIONS, MARKS, labels
+from quicmatrix.runner.results.requirement_lists import STATUS_MARKS
+from quicmatrix.runner.results.run_view import RunView
 from quicmatrix.runner.trace.model import Side
 
 FILE = "index.html"
-MOST_PACKETS = 40
-"""How many packets of one sighting are listed: whoever needs more opens the capture."""
-MOST_SIGHTINGS = 20
 _HERE = Path(__file__).parent
 
 
-def write(result: RunResult, folder: Path) -> Path:
+def write(view: RunView, folder: Path) -> Path:
     """Write the page into the run's folder."""
     path = folder / FILE
-    write_file(path, render(result, _stored(result, folder)).encode("utf-8"))
+    write_file(path, render(view, _stored(view.run.jobs, folder)).encode("utf-8"))
     return path
 
 
@@ -47,13 +47,13 @@ def write(result: RunResult, folder: Path) -> Path:
 class Stored:
     """What the page needs to know of the bundles."""
 
-    series: Mapping[str, Series] = field(default_factory=dict)
-    """The courses of transfers, by the bundles' folders."""
+    series: Mapping[str, TimeSeries] = field(default_factory=dict)
+    """The time series of transfers, by the bundles' folders."""
     without_log: frozenset[tuple[str, Side]] = frozenset()
-    """Whose program never started, so that there is no log of it: the bundle's folder and side."""
+    """Bundles, by folder, and sides whose process never started, so that it has no log."""
 
 
-def render(result: RunResult, stored: Stored | None = None) -> str:
+def render(view: RunView, stored: Stored | None = None) -> str:
     """The page's HTML."""
     stored = stored or Stored()
     environment = Environment(
@@ -66,45 +66,51 @@ def render(result: RunResult, stored: Stored | None = None) -> str:
     )
     environment.filters |= {
         "duration": formatting.duration,
-        "figure": formatting.figure,
-        "figure_details": formatting.figure_details,
+        "metric": formatting.metric,
+        "metric_details": formatting.metric_details,
         "passed": formatting.passed,
         "moment": formatting.moment,
         "version": formatting.version,
         "capture_name": formatting.capture_name,
         "packet_name": formatting.packet_name,
-        "breaches": breaches,
+        "status_summary": formatting.status_summary,
+        "status_details": formatting.status_details,
         "rfc": links.rfc,
         "project": links.project,
         "inside": links.inside,
         "capture": links.capture,
         "log": links.log,
         "anchor": page.anchor,
+        "worst": page.worst,
         "wireshark": page.wireshark_filter,
     }
     # The matrix scrolls where it would get too narrow; a style attribute would need a laxer policy.
-    width = f".matrix {{ min-width: {100 + 150 * len(result.servers)}px; }}\n"
+    width = f".matrix {{ min-width: {100 + 150 * len(view.run.servers)}px; }}\n"
     style = (_HERE / "style.css").read_text(encoding="utf-8") + width
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return environment.get_template("page.html").render(
-        run=result,
-        page=page.page(result, stored.series),
+        run=view.run,
+        view=view,
+        page=page.page(view, stored.series),
         chart=chart,
         without_log=stored.without_log,
         explanations=EXPLANATIONS,
+        labels=labels(view.run.tests),
+        marks=MARKS,
+        status_marks=STATUS_MARKS,
+        attempt_file=ATTEMPT_FILE,
+        verdict_file=VERDICT_FILE,
         sides=tuple(Side),
-        most_packets=MOST_PACKETS,
-        most_sightings=MOST_SIGHTINGS,
         style=Markup(style),  # noqa: S704 - our own file, whose hash the page's policy names
         style_hash=digest,
     )
 
 
-def _stored(result: RunResult, folder: Path) -> Stored:
-    """Look into the bundles. One that is damaged has no course, but no page is lost for it."""
-    series: dict[str, Series] = {}
+def _stored(jobs: tuple[JobResult, ...], folder: Path) -> Stored:
+    """Look into the bundles. A damaged one has no time series, which is no reason to fail."""
+    series: dict[str, TimeSeries] = {}
     without_log: set[tuple[str, Side]] = set()
-    for job in result.jobs:
+    for job in jobs:
         if not links.inside(job.folder):
             continue
         bundle = folder / job.folder
@@ -114,7 +120,7 @@ def _stored(result: RunResult, folder: Path) -> Stored:
         without_log |= {
             (job.folder, side)
             for side in Side
-            if bundle.is_dir() and not (bundle / side / "output.log").is_file()
+            if bundle.is_dir() and not (bundle / side / OUTPUT_LOG).is_file()
         }
     return Stored(series, frozenset(without_log))
 

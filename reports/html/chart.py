@@ -1,8 +1,8 @@
-"""A transfer over time as a small drawing: lines and areas, worked out for the template to place.
+"""A transfer over time as a small drawing: the coordinates of its lines and areas.
 
-Above: how fast QUIC, and TCP beside it, came through, up to the highest point of all repetitions,
-so that they compare. Below: how full the link's queue was, with a tick for each step that lost
-something there. The smoothed RTT, which a server sees grow with the queue, is a dashed line there.
+The upper panel has the throughput of QUIC, and of TCP beside it, up to the highest point of all
+repetitions, so that they compare. The lower panel has the length of the link's queue, a tick for
+each step in which the queue dropped something, and the server's smoothed RTT as a dashed line.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quicmatrix.runner.model.measurement import Series
+from quicmatrix.runner.model.measurement import TimeSeries
 
 WIDTH = 320
 TOP, MIDDLE = 4, 72
@@ -44,7 +44,7 @@ class Chart:
     """The same of the RTT; 0 if it is not known."""
 
 
-def charts(repetitions: Sequence[Series]) -> tuple[Chart, ...]:
+def charts(repetitions: Sequence[TimeSeries]) -> tuple[Chart, ...]:
     """The repetitions of one measurement, drawn to the same scales."""
     thin = [thinned(one) for one in repetitions]
     longest = max((_seconds(one) for one in repetitions), default=0.0)
@@ -73,8 +73,8 @@ def charts(repetitions: Sequence[Series]) -> tuple[Chart, ...]:
     )
 
 
-def thinned(series: Series, most: int = MOST_POINTS) -> Series:
-    """The same course in fewer, longer steps: bytes and drops added up, of the queue the most."""
+def thinned(series: TimeSeries, most: int = MOST_POINTS) -> TimeSeries:
+    """The same series in fewer, longer steps: sums of bytes and drops, the maximum of the queue."""
     steps = len(series.quic_bytes)
     factor = max(-(-steps // most), 1)
     starts = range(0, steps, factor)
@@ -83,7 +83,7 @@ def thinned(series: Series, most: int = MOST_POINTS) -> Series:
         return tuple(sum(values[at : at + factor]) for at in starts) if values else ()
 
     rtts = series.smoothed_rtt_ms
-    return Series(
+    return TimeSeries(
         series.step_ms * factor,
         sums(series.quic_bytes),
         tuple(rtts[min(at + factor, len(rtts)) - 1] for at in starts) if rtts else (),
@@ -93,7 +93,7 @@ def thinned(series: Series, most: int = MOST_POINTS) -> Series:
     )
 
 
-def _rates(series: Series) -> tuple[float, ...]:
+def _rates(series: TimeSeries) -> tuple[float, ...]:
     return (*_kbps(series.quic_bytes, series.step_ms), *_kbps(series.tcp_bytes, series.step_ms))
 
 
@@ -102,17 +102,17 @@ def _kbps(sizes: Sequence[int], step_ms: int) -> tuple[float, ...]:
     return tuple(8 * size / step_ms for size in sizes[:-1] or sizes)
 
 
-def _seconds(series: Series) -> float:
+def _seconds(series: TimeSeries) -> float:
     return len(series.quic_bytes) * series.step_ms / 1000
 
 
-def _x(step: int, series: Series, longest: float) -> float:
+def _x(step: int, series: TimeSeries, longest: float) -> float:
     return round((step + 0.5) * series.step_ms / 1000 / longest * WIDTH, 1) if longest else 0.0
 
 
 def _line(
     values: Sequence[float | None],
-    series: Series,
+    series: TimeSeries,
     longest: float,
     most: float,
     panel: tuple[int, int],

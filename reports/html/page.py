@@ -1,24 +1,21 @@
-"""What index.html shows, worked out of a result: the template only lays it out."""
+"""What only index.html shows, worked out of the run's view: the template just lays it out."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from quicmatrix.reports.html.chart import Chart, charts
-from quicmatrix.runner.model.measurement import Series
+from quicmatrix.runner.model.measurement import TimeSeries
+from quicmatrix.runner.model.run import JobResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome
-from quicmatrix.runner.results.matrix import (
-    Cell,
-    Figure,
-    Remark,
-    counts,
-    matrix,
-    needs_attention,
-    remarks,
-)
-from quicmatrix.runner.results.store import JobResult, RunResult, TestInfo, settled
+from quicmatrix.runner.results.matrix import Cell, counts
+from quicmatrix.runner.results.run_view import AttemptView, RunView
+
+MOST_EXPLAINED = 500
+"""How many attempts that need attention are explained in full; the others are in the table."""
+MANY = 100
+"""If more are explained, each is explained more briefly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class TestLine:
     passed: int
     attempted: int
     worst: Outcome | None
-    """None if nobody tried."""
+    """None if there was no attempt at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +53,9 @@ class Repetition:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a client and a server reached in a measurement."""
+    """A client, a server and a measurement, with all repetitions."""
 
     cell: Cell
-    figure: Figure | None
-    """None if no repetition made a sample."""
     repetitions: tuple[Repetition, ...]
 
 
@@ -68,53 +63,71 @@ class Measured:
 class Page:
     """All of it."""
 
-    headline: str
     shares: tuple[Share, ...]
     cells: dict[tuple[str, str], dict[str, Cell]]
-    """By (client, server), then by letter."""
-    attention: tuple[JobResult, ...]
-    """What needs it, in the matrix's order."""
-    jobs: tuple[JobResult, ...]
-    """All of them, in the matrix's order."""
-    remarks: tuple[Remark, ...]
+    """By (client, server), then by the test's name."""
+    attention: tuple[AttemptView, ...]
+    """Attempts that did not work, or of which that is not known, and that are explained."""
+    nonconformant: tuple[AttemptView, ...]
+    """Nonconformant attempts that are explained."""
+    explained: frozenset[str]
+    """The anchors of both."""
+    most_occurrences: int
+    """How many occurrences of one requirement are shown of each attempt."""
+    most_packets: int
+    """How many packets of one occurrence; the capture has all of them."""
+    most_noted: int
+    """How many attempts are listed below a note."""
     tests: tuple[TestLine, ...]
     repeated: bool
     """Whether any job was done more than once."""
     retried: bool
     """Whether any repetition was attempted more than once."""
     measured: tuple[Measured, ...]
-    flaky: tuple[Cell, ...]
-    """Those whose attempts do not agree."""
 
 
-def page(result: RunResult, series: Mapping[str, Series]) -> Page:
-    """Work it out; the courses of transfers are found by their bundles' folders."""
-    letters = [test.letter for test in result.tests]
-    pairs = matrix(result.jobs, letters)
-    ordered = _in_order(result, pairs)
-    attention = tuple(job for job in ordered if needs_attention(job.verdict.outcome))
-    measurements = {test.letter for test in result.tests if test.is_measurement}
-    cells = [cell for pair in pairs.values() for cell in pair]
+def page(view: RunView, series: Mapping[str, TimeSeries]) -> Page:
+    """Work it out.
+
+    Args:
+        view: The run.
+        series: The time series of transfers, by their bundles' folders.
+    """
+    measurements = {test.name for test in view.run.tests if test.is_measurement}
+    attention = view.attention[:MOST_EXPLAINED]
+    nonconformant = view.nonconformant[:MOST_EXPLAINED]
+    many = len(attention) + len(nonconformant) > MANY
+    cells: dict[tuple[str, str], dict[str, Cell]] = {}
+    by_test: dict[str, list[Cell]] = {}
+    for cell in view.cells:
+        cells.setdefault((cell.client, cell.server), {})[cell.test] = cell
+        by_test.setdefault(cell.test, []).append(cell)
     return Page(
-        headline=_headline(result, sum(cell.flaky for cell in cells)),
-        shares=_shares(result.jobs),
-        cells={pair: {cell.letter: cell for cell in row} for pair, row in pairs.items()},
+        shares=_shares(view.counts),
+        cells=cells,
         attention=attention,
-        jobs=ordered,
-        remarks=remarks(ordered),
-        tests=tuple(_test_line(test, cells) for test in result.tests),
-        repeated=any(job.repetition > 1 for job in result.jobs),
-        retried=any(job.attempt > 1 for job in result.jobs),
-        measured=tuple(_measured(cell, series) for cell in cells if cell.letter in measurements),
-        flaky=tuple(cell for cell in cells if cell.flaky),
+        nonconformant=nonconformant,
+        explained=frozenset(anchor(one.job) for one in (*attention, *nonconformant)),
+        most_occurrences=5 if many else 20,
+        most_packets=5 if many else 40,
+        most_noted=100,
+        tests=tuple(_test_line(test, by_test.get(test.name, ())) for test in view.run.tests),
+        repeated=any(job.repetition > 1 for job in view.run.jobs),
+        retried=any(job.attempt > 1 for job in view.run.jobs),
+        measured=tuple(_measured(cell, series) for cell in view.cells if cell.test in measurements),
     )
 
 
 def anchor(job: JobResult) -> str:
-    """The id of a job's place on the page: the same in every run, and harmless in a URL."""
-    words = [job.client, job.server, job.letter, str(job.repetition)]
+    """The id of an attempt's place on the page: the same in every run, different for each."""
+    words = [job.client, job.server, job.test, str(job.repetition)]
     words += [] if job.attempt == 1 else [f"attempt-{job.attempt}"]
-    return "_".join(re.sub(r"[^A-Za-z0-9.+-]", "-", word) for word in words)
+    return "_".join(map(_anchor_word, words))
+
+
+def worst(cell: Cell) -> JobResult:
+    """The attempt that decides the outcome of a cell."""
+    return next(job for job in cell.settled if job.verdict.outcome is cell.outcome)
 
 
 def wireshark_filter(frames: Sequence[int]) -> str:
@@ -124,37 +137,21 @@ def wireshark_filter(frames: Sequence[int]) -> str:
     return f"frame.number in {{{', '.join(map(str, frames))}}}" if frames else ""
 
 
-def _measured(cell: Cell, series: Mapping[str, Series]) -> Measured:
-    repetitions = settled(cell.attempts)
-    known = [job.folder for job in repetitions if job.folder in series]
-    drawn = dict(zip(known, charts([series[folder] for folder in known]), strict=True))
-    return Measured(
-        cell,
-        cell.figure,
-        tuple(Repetition(job, drawn.get(job.folder)) for job in repetitions),
+def _anchor_word(word: str) -> str:
+    """A name as part of an id and of a URL: other characters than these are in hexadecimal."""
+    return "".join(
+        char if char.isascii() and (char.isalnum() or char in "-.+/") else f"~{ord(char):x}~"
+        for char in word
     )
 
 
-def _headline(result: RunResult, flaky: int) -> str:
-    jobs = settled(result.jobs)
-    done = len(jobs)
-    attention = sum(needs_attention(job.verdict.outcome) for job in jobs)
-    attempts = "attempt" if done == 1 else "attempts"
-    if not done:
-        return "Nothing was run"
-    if attention:
-        needs = "needs" if attention == 1 else "need"
-        return f"{attention} of {done} {attempts} {needs} attention"
-    if len(jobs) < len(result.jobs):
-        are = "is" if flaky == 1 else "are"
-        return f"Nothing failed in the end, but {flaky} of {done} {are} flaky"
-    if all(job.verdict.outcome is Outcome.PASSED for job in result.jobs):
-        return "The attempt passed" if done == 1 else f"All {done} attempts passed"
-    return "Nothing needs attention"
+def _measured(cell: Cell, series: Mapping[str, TimeSeries]) -> Measured:
+    known = [job.folder for job in cell.settled if job.folder in series]
+    drawn = dict(zip(known, charts([series[folder] for folder in known]), strict=True))
+    return Measured(cell, tuple(Repetition(job, drawn.get(job.folder)) for job in cell.settled))
 
 
-def _shares(jobs: Iterable[JobResult]) -> tuple[Share, ...]:
-    counted = counts(jobs)
+def _shares(counted: Mapping[Outcome, int]) -> tuple[Share, ...]:
     total = sum(counted.values())
     shares: list[Share] = []
     start = 0.0
@@ -165,21 +162,12 @@ def _shares(jobs: Iterable[JobResult]) -> tuple[Share, ...]:
     return tuple(shares)
 
 
-def _in_order(
-    result: RunResult, pairs: dict[tuple[str, str], tuple[Cell, ...]]
-) -> tuple[JobResult, ...]:
-    keys = [(client, server) for client in result.clients for server in result.servers]
-    keys += [key for key in pairs if key not in set(keys)]
-    return tuple(job for key in keys for cell in pairs.get(key, ()) for job in cell.attempts)
-
-
 def _test_line(test: TestInfo, cells: Iterable[Cell]) -> TestLine:
-    mine = [cell for cell in cells if cell.letter == test.letter]
-    attempts = [job for cell in mine for job in cell.attempts]
+    attempts = [job for cell in cells for job in cell.attempts]
     ordered = list(counts(attempts))
     return TestLine(
         test,
-        passed=sum(cell.passed for cell in mine),
+        passed=sum(job.verdict.outcome is Outcome.PASSED for job in attempts),
         attempted=len(attempts),
         worst=ordered[-1] if ordered else None,
     )

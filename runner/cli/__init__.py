@@ -11,11 +11,15 @@ import sys
 from collections.abc import Sequence
 from enum import IntEnum
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.printable import printable
+
+if TYPE_CHECKING:
+    from quicmatrix.runner.model.run import RunResult
 
 
 class ExitCode(IntEnum):
@@ -28,6 +32,17 @@ class ExitCode(IntEnum):
     NOTHING_SELECTED = 5
     SIGNALLED = 128
     """Plus the signal's number."""
+
+
+def exit_code(result: RunResult) -> ExitCode:
+    """The exit code of a command whose result this is: the last attempt at each job decides."""
+    from quicmatrix.runner.results.matrix import (  # noqa: PLC0415 - there is a result now
+        needs_attention,
+        settled,
+    )
+
+    failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
+    return ExitCode.FAILED if failed else ExitCode.OK
 
 
 COMMANDS = {

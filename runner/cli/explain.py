@@ -14,8 +14,8 @@ from quicmatrix.runner.errors import UserError
 
 if TYPE_CHECKING:  # what follows is only imported once there is something to explain
     from quicmatrix.runner.console.explanation import Dissections
+    from quicmatrix.runner.model.run import JobResult, RunResult
     from quicmatrix.runner.results.matrix import Cell
-    from quicmatrix.runner.results.store import JobResult, RunResult
 
 
 @click.command()
@@ -36,18 +36,18 @@ def command(
     attempt: int | None,
     dissect: bool,
 ) -> int:
-    """Explain a verdict: what was required, and the packets around each violation.
+    """Explain a verdict: every requirement, and the packets around each violation.
 
-    RUN is the folder of a run, such as runs/latest; CLIENT, SERVER and TEST are names, or the
-    test's letter, as its matrix shows them. Of several attempts, the first that did not pass is
-    explained unless told otherwise.
+    RUN is the folder of a run, such as runs/latest; CLIENT, SERVER and TEST are names; a test's
+    letter will do if no other test has it. Of several attempts, the first that needs attention is
+    explained unless another is named.
 
     \b
         quicmatrix explain runs/latest reference ngtcp2 retry --dissect
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from quicmatrix.runner.results import store  # noqa: PLC0415 - imports msgspec
+    from quicmatrix.runner.results.run_files import load  # noqa: PLC0415 - imports msgspec
 
-    result = store.load(run)
+    result = load(run)
     cell = _cell(result, client, server, test)
     job = _attempt(cell, repetition, attempt)
     return _explain(run if run.is_dir() else run.parent, cell, job, dissect=dissect)
@@ -68,20 +68,26 @@ def _cell(result: RunResult, client: str, server: str, test: str) -> Cell:
     ):
         if word not in names:
             raise unknown(f"{role} of this run", word, names)
-    words = [word for known in result.tests for word in (known.letter, known.name)]
-    if test not in words:
+    named = [known.name for known in result.tests if test in (known.name, known.letter)]
+    if test in named:  # a name may be another test's letter
+        named = [test]
+    if not named:
+        words = [word for known in result.tests for word in (known.letter, known.name)]
         raise unknown("test of this run", test, words)
-    pairs = matrix(result.jobs, [known.letter for known in result.tests])
-    for cell in pairs.get((client, server), ()):
-        if test in (cell.letter, cell.test):
+    if len(named) > 1:
+        raise UserError(
+            f"{len(named)} tests have the letter {test}", f"name one: {', '.join(named)}"
+        )
+    for cell in matrix(result.jobs, result.tests).get((client, server), ()):
+        if cell.test == named[0]:
             return cell
     raise UserError(
-        f"client {client}, server {server}: {test} was not run", "the run stopped before it"
+        f"client {client}, server {server}: {test} was not run", "the run stopped before"
     )
 
 
 def _attempt(cell: Cell, repetition: int | None, attempt: int | None) -> JobResult:
-    """The attempt that was asked for, or else the one that is most worth explaining.
+    """The attempt that was asked for, or else the first that needs attention.
 
     Raises:
         UserError: There is no such attempt.
@@ -109,12 +115,13 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
     from rich.text import Text  # noqa: PLC0415 - as above
 
+    from quicmatrix.runner.bundle.layout import OUTPUT_LOG  # noqa: PLC0415 - as above
+    from quicmatrix.runner.bundle.records import read_attempt  # noqa: PLC0415 - as above
     from quicmatrix.runner.console.closing import failure  # noqa: PLC0415 - as above
     from quicmatrix.runner.console.explanation import explanation, log_end  # noqa: PLC0415 - as above
-    from quicmatrix.runner.judge.judge import decode  # noqa: PLC0415 - as above
+    from quicmatrix.runner.judge.bundle import decode  # noqa: PLC0415 - as above
     from quicmatrix.runner.printable import printable  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_folder import bundle_in  # noqa: PLC0415 - as above
-    from quicmatrix.runner.results.store import read_attempt  # noqa: PLC0415 - as above
     from quicmatrix.runner.trace.model import Side  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
@@ -125,14 +132,14 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
 
     if not job.folder:
         show(failure(job, "", cell, debug=True))
-        show([Text("  it never got as far as a bundle, so nothing else is known", "dim")])
+        show([Text("  no bundle was stored, so nothing else is known", "dim")])
         return ExitCode.OK
     bundle = bundle_in(run, job.folder)
-    trace = asyncio.run(decode(bundle))
+    trace = decode(bundle)
     dissections = asyncio.run(_dissections(bundle, job)) if dissect else {}
     show(explanation(job, cell, read_attempt(bundle), trace, dissections))
     for side in Side:
-        path = bundle / side / "output.log"
+        path = bundle / side / OUTPUT_LOG
         show([Text(), Text.assemble((f"{side}'s log  ", "bold"), (printable(str(path)), "dim"))])
         show(log_end(path))
     show([Text(), Text.assemble(("bundle  ", "bold"), printable(str(bundle)))])
@@ -141,8 +148,8 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
 
 
 async def _dissections(bundle: Path, job: JobResult) -> Dissections:
-    from quicmatrix.runner.console.explanation import frames_shown  # noqa: PLC0415 - only when asked
-    from quicmatrix.runner.judge.judge import LEFT_CAPTURE, RIGHT_CAPTURE  # noqa: PLC0415 - as above
+    from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, RIGHT_CAPTURE  # noqa: PLC0415 - only when asked
+    from quicmatrix.runner.console.explanation import frames_shown  # noqa: PLC0415 - as above
     from quicmatrix.runner.trace.dissect import dissect  # noqa: PLC0415 - as above
     from quicmatrix.runner.trace.model import Side  # noqa: PLC0415 - as above
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.cli import ExitCode, exit_code
 from quicmatrix.runner.errors import UserError
 
 if TYPE_CHECKING:  # what follows is only imported once there is something to judge
     from rich.console import Console
 
+    from quicmatrix.runner.judge.judge import Policy
+    from quicmatrix.runner.model.run import JobResult, RunResult
     from quicmatrix.runner.model.verdict import Verdict
-    from quicmatrix.runner.results.store import JobResult, RunResult
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Rejudged:
     """A job before and after."""
 
     before: JobResult
@@ -61,16 +62,18 @@ def command(
     DIR is the folder of a run, such as runs/latest, or of a single bundle in it. What is stored
     there is not changed.
     """
-    from quicmatrix.runner.results import store  # noqa: PLC0415 - imports msgspec
+    from quicmatrix.runner.bundle.layout import ATTEMPT_FILE  # noqa: PLC0415 - when it is called
+    from quicmatrix.runner.judge.judge import Policy  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.report_files import check_writable  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.run_files import load  # noqa: PLC0415 - as above
 
     if json is not None:
         check_writable(json)
-    if (folder / store.ATTEMPT_FILE).is_file() and not (folder / store.RESULT_FILE).is_file():
+    if (folder / ATTEMPT_FILE).is_file():
         if json is not None:
             raise UserError("--json needs the folder of a run", f"{folder} is a single bundle")
-        return _judge_bundle(folder, compat=bool(compat), strict=bool(strict), debug=debug)
-    result = store.load(folder)
+        return _judge_bundle(folder, Policy(bool(compat), bool(strict)), debug=debug)
+    result = load(folder)
     wanted = replace(
         result,
         compat=result.compat if compat is None else compat,
@@ -82,83 +85,84 @@ def command(
 def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: bool) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
 
-    from quicmatrix.runner.console.closing import explain_failures, summarize  # noqa: PLC0415 - as above
-    from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.closing import (  # noqa: PLC0415 - as above
+        explain_failures,
+        summarize,
+    )
     from quicmatrix.runner.results.report_files import export  # noqa: PLC0415 - as above
-    from quicmatrix.runner.results.store import settled  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.run_view import run_view  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
-    judgements = asyncio.run(_judge_all(folder, result))
-    judged = replace(result, folder=str(folder), jobs=tuple(one.after for one in judgements))
+    rejudged = asyncio.run(_judge_all(folder, result))
+    judged = replace(result, folder=str(folder), jobs=tuple(one.after for one in rejudged))
     if json is not None:
         export(judged, json)
-    explain_failures(console, judged, debug=debug)
-    _show_changes(console, judgements)
-    summarize(console, judged, None, debug=debug)
-    failed = any(needs_attention(job.verdict.outcome) for job in settled(judged.jobs))
-    return ExitCode.FAILED if failed else ExitCode.OK
+    view = run_view(judged)
+    explain_failures(console, view, debug=debug)
+    _show_changes(console, rejudged)
+    summarize(console, view, None, debug=debug)
+    return exit_code(judged)
 
 
-async def _judge_all(folder: Path, result: RunResult) -> list[Judgement]:
-    from quicmatrix.runner.judge.judge import review  # noqa: PLC0415 - only judging needs it
-    from quicmatrix.runner.plan.select import testcases  # noqa: PLC0415 - loads the suite
+async def _judge_all(folder: Path, result: RunResult) -> list[Rejudged]:
+    from rich.progress import Progress  # noqa: PLC0415 - there is something to show now
+
+    from quicmatrix.runner.judge.bundle import unjudged  # noqa: PLC0415 - as above
+    from quicmatrix.runner.judge.judge import Policy  # noqa: PLC0415 - as above
+    from quicmatrix.runner.judge.pool import judging_processes  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_folder import bundle_in  # noqa: PLC0415 - as above
 
-    tests = testcases()
-    places = asyncio.Semaphore(len(os.sched_getaffinity(0)))
+    bundles = [(job, bundle_in(folder, job.folder)) for job in result.jobs]
+    with Progress(console=_terminal(), transient=True) as progress:
+        bar = progress.add_task("judging", total=len(bundles))
+        async with judging_processes(Policy(result.compat, result.strict)) as judge:
 
-    async def judge(job: JobResult) -> Judgement:
-        if not job.folder:  # it never got as far as a bundle: there is nothing to judge anew
-            return Judgement(job, job)
-        async with places:
-            _, verdict, sample = await review(
-                bundle_in(folder, job.folder), tests, compat=result.compat, strict=result.strict
-            )
-        return Judgement(job, replace(job, verdict=verdict, sample=sample))
+            async def again(job: JobResult, bundle: Path) -> Rejudged:
+                try:
+                    judgement = await judge.judge(bundle)
+                except UserError as error:  # this bundle is damaged or gone; the others are not
+                    judgement = unjudged(error.message)
+                progress.advance(bar)
+                return Rejudged(
+                    job, replace(job, verdict=judgement.verdict, sample=judgement.sample)
+                )
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(judge(job)) for job in result.jobs]
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(again(job, bundle)) for job, bundle in bundles]
     return [task.result() for task in tasks]
 
 
-def _judge_bundle(folder: Path, *, compat: bool, strict: bool, debug: bool) -> int:
+def _terminal() -> Console:
+    """Where progress is shown: standard error, if that is a terminal."""
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
 
+    return Console(stderr=True, quiet=not sys.stderr.isatty())
+
+
+def _judge_bundle(folder: Path, policy: Policy, *, debug: bool) -> int:
+    from rich.console import Console  # noqa: PLC0415 - there is something to show now
+
+    from quicmatrix.runner.bundle.records import read_attempt  # noqa: PLC0415 - as above
     from quicmatrix.runner.console.closing import failure  # noqa: PLC0415 - as above
-    from quicmatrix.runner.judge.judge import review  # noqa: PLC0415 - only judging needs it
+    from quicmatrix.runner.judge.bundle import judge_bundle  # noqa: PLC0415 - as above
     from quicmatrix.runner.plan.select import testcases  # noqa: PLC0415 - loads the suite
     from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - as above
-    from quicmatrix.runner.results.store import JobResult  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.run_files import result_of  # noqa: PLC0415 - as above
 
-    judging = review(folder, testcases(), compat=compat, strict=strict)
-    record, verdict, sample = asyncio.run(judging)
-    job = JobResult(
-        client=record.client_name,
-        server=record.server_name,
-        test=record.test,
-        letter="",
-        repetition=record.repetition,
-        seed=record.seed,
-        verdict=verdict,
-        started_at=record.started_at,
-        duration_s=record.duration_s,
-        folder=str(folder),
-        command="",
-        attempt=record.attempt,
-        sample=sample,
-    )
+    judgement = judge_bundle(folder, {test.name: test for test in testcases()}, policy)
+    job = result_of(read_attempt(folder), judgement, str(folder))
     console = Console(highlight=False)
     for line in failure(job, "", debug=debug):
         console.print(line, soft_wrap=True)
-    return ExitCode.FAILED if needs_attention(verdict.outcome) else ExitCode.OK
+    return ExitCode.FAILED if needs_attention(judgement.verdict.outcome) else ExitCode.OK
 
 
-def _show_changes(console: Console, judgements: list[Judgement]) -> None:
+def _show_changes(console: Console, rejudged: list[Rejudged]) -> None:
     from rich.text import Text  # noqa: PLC0415 - there is something to show now
 
     from quicmatrix.runner.results import formatting  # noqa: PLC0415 - as above
 
-    changed = [one for one in judgements if one.changed]
+    changed = [one for one in rejudged if one.changed]
     for one in changed:
         title = formatting.title(
             one.after, repeated=one.after.repetition > 1, retried=one.after.attempt > 1
@@ -168,13 +172,11 @@ def _show_changes(console: Console, judgements: list[Judgement]) -> None:
             soft_wrap=True,
         )
     if not changed:
-        same = (
-            "the same verdict" if len(judgements) == 1 else f"the same {len(judgements)} verdicts"
-        )
+        same = "the same verdict" if len(rejudged) == 1 else f"the same {len(rejudged)} verdicts"
         console.print(Text(f"{same} as in the run"), soft_wrap=True)
 
 
 def _said(verdict: Verdict) -> str:
-    count = len(verdict.violations)
-    violations = "violation" if count == 1 else "violations"
-    return f"{verdict.outcome} ({count} {violations})" if count else str(verdict.outcome)
+    count = sum(1 for _ in verdict.violated)
+    violations = "requirement" if count == 1 else "requirements"
+    return f"{verdict.outcome} ({count} {violations} violated)" if count else str(verdict.outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import secrets
 import shlex
 import sys
@@ -13,26 +14,35 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from quicmatrix.runner.cli import ExitCode
+from quicmatrix.runner.cli import ExitCode, exit_code
+from quicmatrix.runner.cli.interruption import until_interrupted
+from quicmatrix.runner.cli.options import (
+    backend_option,
+    debug_option,
+    implementations_option,
+    jobs_option,
+    json_option,
+    log_dir_option,
+)
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.execute.signals import Interrupted, until_signalled
+from quicmatrix.runner.execute.signals import Interrupted
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.run_folder import make_folder, point_latest
-from quicmatrix.runner.sandbox.backends import BACKENDS, DOCKER, NETNS, backend, engine_version
+from quicmatrix.runner.results.run_folder import make_folder, new_run_id, point_latest
+from quicmatrix.runner.sandbox.backends import DOCKER, NETNS, backend, engine_version
 
 if TYPE_CHECKING:  # what follows is only imported once there is something to run
     from rich.console import Console
 
-    from quicmatrix.runner.execute.run import Observer
-    from quicmatrix.runner.model.implementation import Image
+    from quicmatrix.runner.execute.scheduler import Observer
     from quicmatrix.runner.model.job import Job
+    from quicmatrix.runner.model.run import RunInfo
     from quicmatrix.runner.plan.select import Selection
-    from quicmatrix.runner.results.store import RunResult
     from quicmatrix.runner.sandbox.model import Backend
 
 
@@ -60,12 +70,12 @@ class Arguments:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Request:
     """All that is settled before anything is started."""
 
     arguments: Arguments
     command_line: str
-    place: Backend
+    backend: Backend
     selection: Selection
     jobs: tuple[Job, ...]
     seed: int
@@ -97,26 +107,9 @@ class Plan:
     multiple=True,
     help="Use another image for an implementation; may be given often.",
 )
-@click.option(
-    "--implementations",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="An implementations file other than ours.",
-)
-@click.option(
-    "-n",
-    "--jobs",
-    metavar="N|auto",
-    default="auto",
-    callback=lambda _context, _option, word: _parallel(word),
-    help="How many tests run side by side.  [two for each core]",
-)
-@click.option(
-    "--backend",
-    type=click.Choice(BACKENDS),
-    default=NETNS,
-    help="What the sides are: local commands, or images.  [netns]",
-)
+@implementations_option
+@jobs_option({NETNS: 2, DOCKER: 2}, "How many tests run side by side.  [two for each core]")
+@backend_option(NETNS, "What the sides are: local commands, or images.  [netns]")
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**63 - 1),
@@ -137,22 +130,10 @@ class Plan:
 )
 @click.option("--compat", is_flag=True, help="Judge by quic-interop-runner's requirements alone.")
 @click.option("--strict", is_flag=True, help="Let SHOULD requirements decide too.")
-@click.option(
-    "-l",
-    "--log-dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="A new folder for everything that is stored.  [runs/TIME]",
-)
-@click.option(
-    "-j",
-    "--json",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the result, as quic-interop-runner does, to this file too.",
-)
+@log_dir_option("A new folder for everything that is stored.  [runs/TIME]")
+@json_option("Write the result, as quic-interop-runner does, to this file too.")
 @click.option("-m", "--markdown", is_flag=True, help="Print the result as Markdown at the end.")
-@click.option("-d", "--debug", is_flag=True, help="Tell every detail.")
+@debug_option
 @click.pass_context
 def command(context: click.Context, /, **options: object) -> int:
     """Run clients against servers and judge each pair by its packets.
@@ -169,19 +150,6 @@ def command(context: click.Context, /, **options: object) -> int:
     """  # noqa: D301 - click's mark for text that keeps its lines
     words: tuple[str, ...] = context.obj or ()
     return _run(Arguments(**options), shlex.join(["quicmatrix", *words]))  # type: ignore[arg-type]
-
-
-def _parallel(word: str) -> int:
-    """How many jobs run side by side."""
-    if word == "auto":
-        return 2 * _cores()
-    if not (word.isascii() and word.isdigit() and int(word) >= 1):
-        raise click.BadParameter(f"{word!r} is neither a number from 1 nor 'auto'")
-    return int(word)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _measuring_cores() -> tuple[int, ...]:
@@ -217,7 +185,7 @@ def _run(arguments: Arguments, command_line: str) -> int:
         enter_user_namespace(sys.orig_argv, os.environ)
         remarks = place.check()
     tools["tshark"] = tshark.check()
-    return _perform(Plan(arguments, command_line, place, selection, jobs, seed, tools, remarks))
+    return _perform(Request(arguments, command_line, place, selection, jobs, seed, tools, remarks))
 
 
 def _select(arguments: Arguments, place: Backend) -> Selection:
@@ -240,14 +208,21 @@ def _unless_all(words: str | None) -> str | None:
     return None if words == "all" else words
 
 
-def _perform(plan: Plan) -> int:
+def _perform(request: Request) -> int:
     from rich.console import Console  # noqa: PLC0415 - there is something to show now
 
-    from quicmatrix.runner.console.closing import explain_failures, summarize  # noqa: PLC0415 - as above
-    from quicmatrix.runner.results import store  # noqa: PLC0415 - as above
-    from quicmatrix.runner.results.report_files import export, write_reports  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.closing import (  # noqa: PLC0415 - as above
+        explain_failures,
+        summarize,
+    )
+    from quicmatrix.runner.results.report_files import (  # noqa: PLC0415 - as above
+        export,
+        write_reports,
+    )
+    from quicmatrix.runner.results.run_files import load  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.run_view import run_view  # noqa: PLC0415 - as above
 
-    arguments = plan.arguments
+    arguments = request.arguments
     now = datetime.now(UTC)
     folder = make_folder(arguments.log_dir, now)
     # Markdown is for redirecting, so it gets the standard output for itself.
@@ -255,73 +230,94 @@ def _perform(plan: Plan) -> int:
     signalled = 0
     with _observer(console, debug=arguments.debug) as observer:
         try:
-            asyncio.run(
-                _execute(
-                    plan, f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}", folder, observer, console
-                )
-            )
+            asyncio.run(_execute(request, now, folder, observer, console))
         except Interrupted as interrupted:
             signalled = interrupted.number
         if arguments.log_dir is None and not point_latest(folder):
             observer.note(f"{folder.parent / 'latest'} is no link, so it was left as it is")
-    result = store.load(folder)
-    reports = write_reports(result, folder)
+    result = load(folder)
+    view = run_view(result)
+    reports = write_reports(view, folder)
     if arguments.json is not None:
         export(result, arguments.json)
     console.print()
-    explain_failures(console, result, debug=arguments.debug)
-    summarize(console, result, reports.get("html"), debug=arguments.debug)
+    explain_failures(console, view, debug=arguments.debug)
+    summarize(console, view, reports.get("html"), debug=arguments.debug)
     if arguments.markdown:
         click.echo(reports["markdown"].read_text(encoding="utf-8"), nl=False)
-    return ExitCode.SIGNALLED + signalled if signalled else _judgement(result)
+    return ExitCode.SIGNALLED + signalled if signalled else exit_code(result)
 
 
 async def _execute(
-    plan: Plan, run_id: str, folder: Path, observer: Observer, console: Console
+    request: Request, now: datetime, folder: Path, observer: Observer, console: Console
 ) -> None:
-    from quicmatrix.runner.execute.run import RunOptions, execute  # noqa: PLC0415 - there is something to run
-    from quicmatrix.runner.sandbox.label import Label, Runner, attach, scratch_folder  # noqa: PLC0415 - as above
+    from quicmatrix.runner.execute.attempt import Names, Stage  # noqa: PLC0415 - as above
+    from quicmatrix.runner.execute.run import RunOptions, execute  # noqa: PLC0415 - as above
+    from quicmatrix.runner.execute.scheduler import Parallelism  # noqa: PLC0415 - as above
+    from quicmatrix.runner.judge.judge import Policy  # noqa: PLC0415 - as above
+    from quicmatrix.runner.judge.pool import judging_processes  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.run_files import Plan  # noqa: PLC0415 - as above
+    from quicmatrix.runner.sandbox.label import (  # noqa: PLC0415 - as above
+        Label,
+        Runner,
+        attach,
+        scratch_folder,
+    )
+    from quicmatrix.runner.sandbox.model import Limits  # noqa: PLC0415 - as above
 
-    arguments = plan.arguments
+    arguments, selection = request.arguments, request.selection
+    run_id = new_run_id(now)
+    plan = Plan(_run_info(request, run_id, now.timestamp()), request.jobs)
+    taking_part = (*selection.clients, *selection.servers)
+    names = Names(
+        {one.name: one for one in taking_part}, {test.name: test for test in selection.tests}
+    )
+    for remark in (*request.remarks, *(f"left out: {one}" for one in selection.left_out)):
+        observer.note(remark)
     with scratch_folder(Path(tempfile.gettempdir())) as scratch:
         attach(Label(run_id, Runner.this()), scratch)
         options = RunOptions(
             folder=folder,
-            scratch=scratch,
-            run_id=run_id,
-            seed=plan.seed,
-            parallel=arguments.jobs,
-            cores=_measuring_cores(),
-            retries=arguments.retries,
-            compat=arguments.compat,
-            strict=arguments.strict,
-            command_line=plan.command_line,
+            stage=Stage(request.backend, run_id, scratch, Path.cwd(), Limits()),
+            names=names,
+            parallelism=Parallelism(arguments.jobs, _measuring_cores()),
             repeat_with=_repeat_with(arguments),
-            tools=plan.tools,
-            images=_images(plan),
         )
-        for remark in plan.remarks:
-            observer.note(remark)
-        await until_signalled(
-            execute(plan.selection, plan.jobs, options, plan.place, observer),
-            stopping=lambda: observer.note("stopping; once more ends it at once"),
-            dying=lambda: _give_back(console),
-        )
+        async with judging_processes(Policy(arguments.compat, arguments.strict)) as judge:
+            await until_interrupted(execute(plan, options, judge, observer), console, observer.note)
 
 
-def _images(plan: Plan) -> dict[str, Image]:
-    """By implementation, the image that is started."""
-    taking_part = (*plan.selection.clients, *plan.selection.servers)
-    known = plan.place.images
-    return {one.name: known[one.image] for one in taking_part if one.image and one.image in known}
+def _run_info(request: Request, run_id: str, started_at: float) -> RunInfo:
+    from quicmatrix.runner.model.run import RunInfo, TestInfo  # noqa: PLC0415 - as above
 
-
-def _judgement(result: RunResult) -> ExitCode:
-    from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - there is a result now
-    from quicmatrix.runner.results.store import settled  # noqa: PLC0415 - as above
-
-    failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
-    return ExitCode.FAILED if failed else ExitCode.OK
+    arguments, selection = request.arguments, request.selection
+    taking_part = (*selection.clients, *selection.servers)
+    known = request.backend.images
+    return RunInfo(
+        run_id=run_id,
+        started_at=started_at,
+        clients=tuple(one.name for one in selection.clients),
+        servers=tuple(one.name for one in selection.servers),
+        urls={one.name: one.url for one in taking_part},
+        tests=tuple(
+            TestInfo(test.name, test.letter, test.summary, test.scenario, test.is_measurement)
+            for test in selection.tests
+        ),
+        seed=request.seed,
+        retries=arguments.retries,
+        command_line=request.command_line,
+        compat=arguments.compat,
+        strict=arguments.strict,
+        tools={
+            "quicmatrix": version("quicmatrix"),
+            "python": platform.python_version(),
+            "kernel": platform.release(),
+            **request.tools,
+        },
+        images={
+            one.name: known[one.image] for one in taking_part if one.image and one.image in known
+        },
+    )
 
 
 @contextlib.contextmanager
@@ -335,12 +331,6 @@ def _observer(console: Console, *, debug: bool) -> Iterator[Observer]:
             yield display
     else:
         yield Lines(console, debug=debug)
-
-
-def _give_back(console: Console) -> None:
-    """Leave the terminal as it was: a process that is killed cannot do it later."""
-    console.show_cursor(True)
-    click.echo("\nended at once; 'quicmatrix clean' removes what is left of it", err=True)
 
 
 def _repeat_with(arguments: Arguments) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""What is said at the end: each failure with its reason and its packets, then the matrix."""
+"""The end of a run: each failure with its reason and its packets, then the matrix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -10,130 +10,131 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
-from quicmatrix.runner.results.matrix import (
-    MARKS,
-    Cell,
-    Matrix,
-    counts,
-    matrix,
-    needs_attention,
-    remarks,
-)
-from quicmatrix.runner.results.store import JobResult, RunResult
-from quicmatrix.runner.results.violation_groups import Breach, Sighting, breaches
+from quicmatrix.runner.results.matrix import MARKS, Cell
+from quicmatrix.runner.results.run_view import RunView
+from quicmatrix.runner.results.violation_groups import Occurrence, ViolationGroup, violation_groups
 
 STYLES = {
     Outcome.PASSED: "green",
+    Outcome.NONCONFORMANT: "dark_orange",
     Outcome.FAILED: "bold red",
     Outcome.CRASHED: "bold magenta",
-    Outcome.TIMEOUT: "bold yellow",
+    Outcome.TIMEOUT: "bold cyan",
     Outcome.ERROR: "bold reverse",
-    Outcome.INCONCLUSIVE: "cyan",
+    Outcome.INCONCLUSIVE: "yellow",
     Outcome.UNSUPPORTED: "dim",
 }
 MOST_LINES = 5
-"""How many packets of a sighting, and sightings of a requirement, unless all are wanted."""
+"""How many packets of an occurrence, and occurrences of a requirement, unless all are wanted."""
 
 
-def explain_failures(console: Console, result: RunResult, *, debug: bool = False) -> None:
-    """Everything that needs attention, each with what to do next."""
-    pairs = matrix(result.jobs, [test.letter for test in result.tests])
-    for row in pairs.values():
-        for cell in row:
-            for job in cell.attempts:
-                if needs_attention(job.verdict.outcome):
-                    for line in failure(job, result.folder, cell, debug=debug):
-                        console.print(line, soft_wrap=True)
-                    console.print()
+def explain_failures(console: Console, view: RunView, *, debug: bool = False) -> None:
+    """Print everything that needs attention, nonconformant attempts first, failures last."""
+    for one in (*view.nonconformant, *view.attention):
+        for line in failure(one.job, view.run.folder, one.cell, debug=debug):
+            console.print(line, soft_wrap=True)
+        console.print()
 
 
 def failure(
     job: JobResult, folder: str, cell: Cell | None = None, *, debug: bool = False
 ) -> Iterator[Text]:
-    """One job that needs attention.
+    """One attempt that needs attention: verdict, violations, bundle, command.
 
     Args:
         job: Which.
-        folder: The run's; empty if the job's own says it all.
-        cell: The cell it is in; None if nothing is known beside it.
+        folder: The run's; empty if the attempt's own is the whole path.
+        cell: The cell it is in; None if no other attempt is known.
         debug: Whether to list all packets.
     """
-    outcome = job.verdict.outcome
-    title = (
-        formatting.title(job, repeated=cell.repeated, retried=cell.retried)
-        if cell
-        else formatting.title(job)
-    )
-    yield Text.assemble((str(outcome), STYLES[outcome]), "  ", (title, "bold"))
-    if cell and cell.flaky:
-        yield Text(f"  flaky: {formatting.passed(cell)}", "yellow")
-    if job.verdict.reason:
-        yield Text(f"  {printable(job.verdict.reason)}")
+    yield from heading(job, cell)
+    if job.verdict.requirements:
+        yield Text(f"  requirements: {formatting.status_summary(job.verdict)}", "dim")
     most = None if debug else MOST_LINES
-    for breach in breaches(job.verdict.violations):
-        yield from _breach(breach, most)
+    for group in violation_groups(job.verdict):
+        yield from _group(group, most)
     if job.folder:
         yield _labelled("bundle", str(Path(folder, job.folder)))
     if job.command:
         yield _labelled("again", job.command)
 
 
-def summarize(
-    console: Console, result: RunResult, report: Path | None, *, debug: bool = False
-) -> None:
-    """The matrix, the counts, and where to read on."""
-    pairs = matrix(result.jobs, [test.letter for test in result.tests])
-    if result.jobs:
-        console.print(table(result.clients, result.servers, pairs))
-    for text in figures(pairs):
+def heading(job: JobResult, cell: Cell | None) -> Iterator[Text]:
+    """Outcome, participants, test and reason of an attempt."""
+    outcome = job.verdict.outcome
+    title = (
+        formatting.title(job, repeated=cell.repeated, retried=cell.retried)
+        if cell
+        else formatting.title(job)
+    )
+    yield Text.assemble((f"{MARKS[outcome]} {outcome}", STYLES[outcome]), "  ", (title, "bold"))
+    if cell and cell.flaky:
+        yield Text(f"  flaky: {formatting.passed(cell)}", "yellow")
+    if job.verdict.reason:
+        yield Text(f"  {printable(job.verdict.reason)}")
+
+
+def summarize(console: Console, view: RunView, report: Path | None, *, debug: bool = False) -> None:
+    """Print the matrix, the counts, and where the report is."""
+    run = view.run
+    if run.jobs:
+        console.print(table(run.clients, run.servers, view.pairs))
+    for text in metrics(view.cells):
         console.print(text, soft_wrap=True)
-    flaky = sum(cell.flaky for row in pairs.values() for cell in row)
-    counted = counts(result.jobs)
     line = Text(", ").join(
         Text.assemble((f"{MARKS[outcome]} ", STYLES[outcome]), f"{count} {outcome}")
-        for outcome, count in counted.items()
+        for outcome, count in view.counts.items()
     )
-    took = formatting.duration(result.ended_at - result.started_at)
-    if flaky:
-        line += Text.assemble(", ", (f"{flaky} flaky", "yellow"))
-    console.print(line + Text(f" in {took}, seed {result.seed}"), soft_wrap=True)
-    if not result.complete:
-        done = f"{len(result.jobs)} of {result.planned}"
+    took = formatting.duration(run.ended_at - run.started_at)
+    if view.flaky:
+        line += Text.assemble(", ", (f"{len(view.flaky)} flaky", "yellow"))
+    console.print(line + Text(f" in {took}, seed {run.seed}"), soft_wrap=True)
+    if not run.complete:
+        done = f"{len(run.jobs)} of {run.planned}"
         console.print(Text(f"stopped early: {done} attempts were done", "yellow"), soft_wrap=True)
-    noted = remarks(result.jobs)
-    if noted:
-        about = "requirement that does" if len(noted) == 1 else "requirements that do"
-        console.print(
-            Text(f"attempts that passed breach {len(noted)} {about} not decide"), soft_wrap=True
+    if view.notes:
+        number = len(view.notes)
+        which = (
+            "1 requirement that decides no verdict was"
+            if number == 1
+            else f"{number} requirements that decide no verdict were"
         )
-        for remark in noted if debug else ():
-            for text in _breach(remark.breach, MOST_LINES):
+        console.print(
+            Text(f"notes: {which} violated in attempts that passed"),
+            soft_wrap=True,
+        )
+        for note in view.notes if debug else ():
+            for text in _group(note.group, MOST_LINES):
                 console.print(text, soft_wrap=True)
     if debug:
-        tools = ", ".join(f"{name} {version}" for name, version in result.tools.items())
+        tools = ", ".join(f"{name} {version}" for name, version in run.tools.items())
         console.print(Text(printable(tools), "dim"), soft_wrap=True)
     if report is not None:
         console.print(Text(f"report: {printable(str(report))}"), soft_wrap=True)
 
 
-def figures(pairs: Matrix) -> Iterator[Text]:
-    """What was measured, a line for each pair and measurement, and why it may be wrong."""
-    for (client, server), cells in pairs.items():
-        for cell in cells:
-            if figure := cell.figure:
-                yield Text.assemble(
-                    (f"{printable(cell.letter)}: {formatting.figure(figure)}", "bold"),
-                    f"  client {printable(client)}, server {printable(server)}",
-                    (f"  {formatting.figure_details(figure)}", "dim"),
-                )
-                for doubt in figure.doubts:
-                    yield Text(f"   not to be trusted: {printable(doubt)}", "bold yellow")
+def metrics(cells: Iterable[Cell]) -> Iterator[Text]:
+    """What was measured, a line for each cell that has it, and why it may be wrong."""
+    for cell in cells:
+        if metric := cell.metric:
+            yield Text.assemble(
+                (f"{printable(cell.label)}: {formatting.metric(metric)}", "bold"),
+                f"  client {printable(cell.client)}, server {printable(cell.server)}",
+                (f"  {formatting.metric_details(metric)}", "dim"),
+            )
+            for doubt in metric.doubts:
+                yield Text(f"   unreliable: {printable(doubt)}", "bold yellow")
 
 
-def table(clients: tuple[str, ...], servers: tuple[str, ...], pairs: Matrix) -> Table:
+def table(
+    clients: tuple[str, ...],
+    servers: tuple[str, ...],
+    pairs: Mapping[tuple[str, str], Sequence[Cell]],
+) -> Table:
     """The matrix: a row for each client, a column for each server, a letter for each test."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     grid.add_column(Text("client ↓ server →", "dim"), no_wrap=True)
@@ -146,7 +147,7 @@ def table(clients: tuple[str, ...], servers: tuple[str, ...], pairs: Matrix) -> 
             row.append(
                 Text(" ").join(
                     Text(
-                        f"{MARKS[cell.outcome]}{printable(cell.letter)}"
+                        f"{MARKS[cell.outcome]}{printable(cell.label)}"
                         f"{'(' + cell.score + ')' if cell.flaky else ''}",
                         STYLES[cell.outcome],
                     )
@@ -157,28 +158,29 @@ def table(clients: tuple[str, ...], servers: tuple[str, ...], pairs: Matrix) -> 
     return grid
 
 
-def _breach(breach: Breach, most: int | None) -> Iterator[Text]:
-    if breach.text:
-        yield Text.assemble(
-            ("  ", ""),
-            (str(breach.level), "bold"),
-            f"  {printable(breach.text)} ",
-            (f"[{printable(breach.citation)}]", "cyan"),
-        )
-    for sighting in breach.sightings[:most]:
-        yield from _sighting(sighting, most)
+def requirement_line(result: RequirementResult) -> Text:
+    """Level, sentence and citation of a requirement."""
+    citation = f" [{printable(result.citation)}]" if result.citation else ""
+    return Text.assemble(
+        (str(result.level), "bold"), f"  {printable(result.text)}", (citation, "cyan")
+    )
+
+
+def _group(group: ViolationGroup, most: int | None) -> Iterator[Text]:
+    yield Text("  ") + requirement_line(group.requirement)
+    for occurrence in group.occurrences[:most]:
+        yield from _occurrence(occurrence, most)
     if most is not None:
-        for line in formatting.more(len(breach.sightings) - most, "messages", prefix="    "):
+        for line in formatting.more(len(group.occurrences) - most, "messages", prefix="    "):
             yield Text(line, "dim")
 
 
-def _sighting(sighting: Sighting, most: int | None) -> Iterator[Text]:
-    by = f"by the {sighting.side}: " if sighting.side else ""
-    yield Text(f"    {by}{printable(sighting.message)}")
-    for evidence in sighting.evidence[:most]:
+def _occurrence(occurrence: Occurrence, most: int | None) -> Iterator[Text]:
+    yield Text(f"    {formatting.occurrence(occurrence)}")
+    for evidence in occurrence.evidence[:most]:
         yield Text(f"      {formatting.place(evidence)}", "dim")
     if most is not None:
-        for line in formatting.more(len(sighting.evidence) - most, "packets", prefix="      "):
+        for line in formatting.more(len(occurrence.evidence) - most, "packets", prefix="      "):
             yield Text(line, "dim")
 
 

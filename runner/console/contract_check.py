@@ -1,13 +1,13 @@
-"""A check of an implementation's conduct, on the console: its course, and a line for each rule.
+"""A contract check on the console: its progress, and a line for each requirement.
 
 ::
 
-    ok              The server ends within 5 s of SIGTERM.  it ended after 0.08 s, exit code 0
-    broken          The server leaves a qlog in QLOGDIR.  QLOGDIR is empty
-                    rule server_writes_qlog (recommended), seen in runs/.../server-transfer
-                    -> write a qlog file for each connection to the folder QLOGDIR
+    ✓ held           The server ends within 5 s of SIGTERM.  it exited with 0 after 0.08 s
+    ✕ violated       The server writes a qlog to QLOGDIR.  QLOGDIR is empty
+                     server_writes_qlog (SHOULD, interop suite), see runs/.../server-transfer
+                     -> write a qlog file for each connection to the folder QLOGDIR
 
-What the subject wrote may be part of the evidence, so all of it passes :func:`printable`.
+Messages may quote what the implementation wrote, so all of them pass :func:`printable`.
 """
 
 from __future__ import annotations
@@ -20,33 +20,45 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from quicmatrix.runner.contract_check.cases import Trial
-from quicmatrix.runner.contract_check.model import Importance, Judged, Standing
+from quicmatrix.runner.contract_check.cases import ContractCase
+from quicmatrix.runner.contract_check.model import ContractResult
 from quicmatrix.runner.contract_check.report import Report
+from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.printable import printable
+from quicmatrix.runner.results import formatting
+from quicmatrix.testcases.model import Level
 
-STYLES = {
-    Standing.OK: "green",
-    Standing.BROKEN: "bold red",
-    Standing.UNSEEN: "bold yellow",
-    Standing.INAPPLICABLE: "dim",
+STATUS_MARKS = {
+    Status.HELD: "✓",
+    Status.VIOLATED: "✕",
+    Status.NOT_EXERCISED: "-",
+    Status.UNDETERMINED: "≈",
 }
-_WIDTH = max(map(len, Standing)) + 2
+STATUS_STYLES = {
+    Status.HELD: "green",
+    Status.VIOLATED: "bold red",
+    Status.NOT_EXERCISED: "dim",
+    Status.UNDETERMINED: "yellow",
+}
+_INDENT = " " * (max(map(len, Status)) + 4)
+_MOST_EVIDENCE = 3
 
 
-class Course(Protocol):
-    """Is told of trials while they happen."""
+class CaseProgress(Protocol):
+    """Shows which cases run."""
 
-    def started(self, trial: Trial) -> None:
-        """It has a place to run now."""
+    def started(self, case: ContractCase) -> None:
+        """A case begins."""
 
-    def finished(self, trial: Trial) -> None:
-        """It is over, or was left out."""
+    def finished(self, case: ContractCase) -> None:
+        """It is over, or was skipped."""
 
 
 @contextmanager
-def course(console: Console, trials: Sequence[Trial], *, debug: bool) -> Iterator[Course]:
-    """Show how far it is: in place on a terminal, else only if every detail is wanted."""
+def show_progress(
+    console: Console, cases: Sequence[ContractCase], *, debug: bool
+) -> Iterator[CaseProgress]:
+    """Show progress: a bar on a terminal, otherwise lines, and those only with ``debug``."""
     if console.is_terminal and not console.is_dumb_terminal:
         progress = Progress(
             MofNCompleteColumn(),
@@ -57,83 +69,92 @@ def course(console: Console, trials: Sequence[Trial], *, debug: bool) -> Iterato
             transient=True,
         )
         with progress:
-            yield _Bar(progress, len(trials))
+            yield _ProgressBar(progress, len(cases))
     else:
-        yield _Lines(console, debug=debug)
+        yield _ProgressLines(console, debug=debug)
 
 
-def show(console: Console, report: Report, *, debug: bool = False) -> None:
-    """Print a report: all rules, those of interest with what to do, and the sum of it."""
-    for judged in report.judged:
-        for line in _lines(judged, report, debug=debug):
+def show_report(console: Console, report: Report, *, debug: bool = False) -> None:
+    """Print every requirement, for violated ones what to do, and the sum."""
+    for one in report.results:
+        for line in _lines(one, report, debug=debug):
             console.print(line, soft_wrap=True)
     console.print()
     counts = report.counts
-    said = ", ".join(f"{counts[standing]} {standing}" for standing in Standing if counts[standing])
-    rules = "1 rule" if len(report.judged) == 1 else f"{len(report.judged)} rules"
-    console.print(Text(f"{rules}: {said}"), soft_wrap=True)
-    subject = printable(report.subject)
-    if report.honoured:
-        console.print(Text(f"{subject} honours the contract", "bold green"), soft_wrap=True)
+    summary = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+    number = len(report.results)
+    requirements = "1 requirement" if number == 1 else f"{number} requirements"
+    console.print(Text(f"{requirements}: {summary}"), soft_wrap=True)
+    implementation = printable(report.implementation)
+    if report.fulfilled:
+        line = Text(f"{implementation} fulfils the contract", "bold green")
     else:
-        names = ", ".join(one.rule.name for one in report.decisive)
-        line = Text(f"{subject} does not honour the contract: ", "bold red").append(names, "bold")
-        console.print(line, soft_wrap=True)
+        names = ", ".join(one.about.name for one in report.deciding)
+        line = Text(f"{implementation} does not fulfil the contract: ", "bold red")
+        line.append(names, "bold")
+    console.print(line, soft_wrap=True)
     console.print(Text(f"stored in {printable(str(report.folder))}", "dim"), soft_wrap=True)
 
 
-def _lines(judged: Judged, report: Report, *, debug: bool) -> Iterator[Text]:
-    rule, finding = judged.rule, judged.finding
+def _lines(one: ContractResult, report: Report, *, debug: bool) -> Iterator[Text]:
+    result, status = one.result, one.result.status
+    messages = [violation.message for violation in result.violations] or [result.reason]
     yield Text.assemble(
-        (f"{finding.standing:<{_WIDTH}}", _style(judged)),
-        f"{rule.text}  ",
-        (printable(finding.evidence), "dim" if finding.standing is Standing.OK else ""),
+        (f"{f'{STATUS_MARKS[status]} {status}':<{len(_INDENT)}}", _style(one)),
+        result.text,
+        (f"  {printable(messages[0])}".rstrip(), "dim" if status is Status.HELD else ""),
     )
-    of_interest = finding.standing in (Standing.BROKEN, Standing.UNSEEN)
-    if of_interest or debug:
-        run = [trial.name for trial in report.trials if trial.name in rule.trials]
-        where = f", seen in {printable(str(report.folder))}/{' and '.join(run)}" if run else ""
-        yield Text(f"{'':{_WIDTH}}rule {rule.name} ({rule.importance}){where}", "dim")
-    if finding.standing is Standing.BROKEN:
-        yield Text(f"{'':{_WIDTH}}-> {rule.hint}")
+    for message in messages[1:]:
+        yield Text(f"{_INDENT}{printable(message)}")
+    for violation in result.violations:
+        for evidence in violation.evidence[:_MOST_EVIDENCE]:
+            yield Text(f"{_INDENT}{formatting.place(evidence)}", "dim")
+    if debug or status in (Status.VIOLATED, Status.UNDETERMINED):
+        cases = " and ".join(report.cases_of(one.about))
+        where = f", see {printable(str(report.folder))}/{cases}" if cases else ""
+        yield Text(
+            f"{_INDENT}{result.requirement} ({result.level}, {result.citation}){where}", "dim"
+        )
+    if status is Status.VIOLATED:
+        yield Text(f"{_INDENT}-> {one.about.hint}")
 
 
-def _style(judged: Judged) -> str:
-    standing = judged.finding.standing
-    mild = standing is Standing.BROKEN and judged.rule.importance is Importance.RECOMMENDED
-    return "yellow" if mild else STYLES[standing]
+def _style(one: ContractResult) -> str:
+    status = one.result.status
+    is_note = status is Status.VIOLATED and one.result.level is Level.SHOULD
+    return "yellow" if is_note else STATUS_STYLES[status]
 
 
-class _Lines:
+class _ProgressLines:
     def __init__(self, console: Console, *, debug: bool) -> None:
         self._console = console
         self._debug = debug
 
-    def started(self, trial: Trial) -> None:
+    def started(self, case: ContractCase) -> None:
         pass
 
-    def finished(self, trial: Trial) -> None:
+    def finished(self, case: ContractCase) -> None:
         if self._debug:
-            line = Text(f"done: {trial.name}: {trial.summary}", "dim")
+            line = Text(f"done: {case.name}: {case.summary}", "dim")
             self._console.print(line, soft_wrap=True)
 
 
-class _Bar:
-    """A bar, and what runs at the moment."""
+class _ProgressBar:
+    """How many cases are done, and which run."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=total)
-        self._running: dict[str, Trial] = {}
+        self._running: dict[str, ContractCase] = {}
 
-    def started(self, trial: Trial) -> None:
-        self._running[trial.name] = trial
-        self._show(0)
+    def started(self, case: ContractCase) -> None:
+        self._running[case.name] = case
+        self._update(0)
 
-    def finished(self, trial: Trial) -> None:
-        self._running.pop(trial.name, None)
-        self._show(1)
+    def finished(self, case: ContractCase) -> None:
+        self._running.pop(case.name, None)
+        self._update(1)
 
-    def _show(self, advance: int) -> None:
+    def _update(self, advance: int) -> None:
         running = ", ".join(f"{one.role}: {one.summary}" for one in self._running.values())
         self._progress.update(self._task, advance=advance, description=running)

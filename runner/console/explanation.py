@@ -1,4 +1,4 @@
-"""One attempt, explained: verdict, requirements, the packets around each violation, the logs."""
+"""One attempt in full: verdict, requirements, the packets around violations, processes, logs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from pathlib import Path
 from rich.text import Text
 
 from quicmatrix.runner.console import packets
-from quicmatrix.runner.console.closing import STYLES
+from quicmatrix.runner.console.closing import heading, requirement_line
 from quicmatrix.runner.model.attempt import AttemptRecord, SideRecord
+from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.model.verdict import RequirementResult, Status, Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
 from quicmatrix.runner.results.matrix import Cell
-from quicmatrix.runner.results.store import JobResult
-from quicmatrix.runner.results.violation_groups import Breach, Sighting, breaches
+from quicmatrix.runner.results.requirement_lists import STATUS_MARKS, by_status
+from quicmatrix.runner.results.violation_groups import ViolationGroup, frames, violation_groups
 from quicmatrix.runner.trace.model import Side, Trace
+from quicmatrix.testcases.model import Evidence
 
-MOST_SIGHTINGS = 5
-"""How many sightings of one requirement are shown, and neighbourhoods of one sighting."""
+MOST_SHOWN = 5
+"""How many occurrences of one requirement are shown, and packets of one occurrence."""
+_STATUS_STYLES = {
+    Status.VIOLATED: "bold red",
+    Status.UNDETERMINED: "yellow",
+    Status.NOT_EXERCISED: "dim",
+    Status.HELD: "green",
+}
 MOST_MILESTONES = 40
 LOG_LINES = 12
 _LOG_BYTES = 16 * 1024
@@ -46,9 +55,15 @@ def explanation(
         dissections: Of the frames to be shown in full.
     """
     yield from _verdict(job, cell)
-    for breach in breaches(job.verdict.violations):
+    if job.verdict.requirements:
         yield Text()
-        yield from _breach(breach, trace, dissections)
+        yield from _requirements(job.verdict)
+    for group in violation_groups(job.verdict):
+        yield Text()
+        yield from _group(group, trace, dissections)
+    for result in _undetermined(job.verdict):
+        yield Text()
+        yield from _open_question(result, trace, dissections)
     yield Text()
     yield from _processes(record)
     yield Text()
@@ -56,14 +71,14 @@ def explanation(
 
 
 def log_end(path: Path) -> Iterator[Text]:
-    """The last lines of a log, made safe to show, each of bounded length."""
+    """The last lines of a log, printable, each of bounded length."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - _LOG_BYTES, 0))
             tail = file.read(_LOG_BYTES)
     except FileNotFoundError:
-        yield Text("    there is none: it was never started", "dim")
+        yield Text("    no log: the process was never started", "dim")
         return
     found = tail.decode("utf-8", "replace").splitlines()
     if not found:
@@ -76,23 +91,22 @@ def log_end(path: Path) -> Iterator[Text]:
 
 
 def frames_shown(job: JobResult) -> dict[Side, set[int]]:
-    """The frames that violations name, as far as they are shown."""
+    """The frames around which packets are shown."""
     shown: dict[Side, set[int]] = {side: set() for side in Side}
-    for breach in breaches(job.verdict.violations):
-        for sighting in breach.sightings[:MOST_SIGHTINGS]:
-            for side in Side:
-                shown[side].update(sighting.frames(side)[:MOST_SIGHTINGS])
+    named = [
+        occurrence.evidence
+        for group in violation_groups(job.verdict)
+        for occurrence in group.occurrences[:MOST_SHOWN]
+    ]
+    named += [result.evidence for result in _undetermined(job.verdict)]
+    for evidence in named:
+        for side in Side:
+            shown[side].update(frames(evidence, side)[:MOST_SHOWN])
     return shown
 
 
 def _verdict(job: JobResult, cell: Cell) -> Iterator[Text]:
-    outcome = job.verdict.outcome
-    title = formatting.title(job, repeated=cell.repeated, retried=cell.retried)
-    yield Text.assemble((str(outcome), STYLES[outcome]), "  ", (title, "bold"))
-    if cell.flaky:
-        yield Text(f"  flaky: {formatting.passed(cell)}", "yellow")
-    if job.verdict.reason:
-        yield Text(f"  {printable(job.verdict.reason)}")
+    yield from heading(job, cell)
     if job.verdict.version is not None:
         yield Text(f"  QUIC {formatting.version(job.verdict.version)}", "dim")
     if job.sample:
@@ -100,43 +114,71 @@ def _verdict(job: JobResult, cell: Cell) -> Iterator[Text]:
         tcp = "" if share is None else f", TCP took {100 * share:.0f} % of the link"
         yield Text(f"  {job.sample.kbps:.0f} kbps{tcp}", "bold")
         if job.sample.doubt:
-            yield Text(f"  not to be trusted: {printable(job.sample.doubt)}", "bold yellow")
+            yield Text(f"  unreliable: {printable(job.sample.doubt)}", "bold yellow")
 
 
-def _breach(breach: Breach, trace: Trace, dissections: Dissections) -> Iterator[Text]:
-    if breach.text:
+def _requirements(verdict: Verdict) -> Iterator[Text]:
+    """All of them, each in a line."""
+    yield Text.assemble(("requirements  ", "bold"), formatting.status_summary(verdict))
+    for result in by_status(verdict):
+        details = formatting.status_details(result)
         yield Text.assemble(
-            (str(breach.level), "bold"),
-            f"  {printable(breach.text)} ",
-            (f"[{printable(breach.citation)}]", "cyan"),
+            (
+                f"  {STATUS_MARKS[result.status]} {result.status:<13}  ",
+                _STATUS_STYLES[result.status],
+            ),
+            requirement_line(result),
+            (f"  {details}" if details else "", "dim"),
         )
-        yield Text(f"  the check is {printable(breach.requirement)}", "dim")
-    for sighting in breach.sightings[:MOST_SIGHTINGS]:
-        by = f"by the {sighting.side}: " if sighting.side else ""
-        yield Text(f"  {by}{printable(sighting.message)}", "bold")
-        yield from _seen(sighting, trace, dissections)
-    for line in formatting.more(len(breach.sightings) - MOST_SIGHTINGS, "messages", prefix="  "):
+
+
+def _undetermined(verdict: Verdict) -> Iterator[RequirementResult]:
+    return (one for one in verdict.requirements if one.status is Status.UNDETERMINED)
+
+
+def _group(group: ViolationGroup, trace: Trace, dissections: Dissections) -> Iterator[Text]:
+    yield requirement_line(group.requirement)
+    yield Text(f"  the check is {printable(group.requirement.requirement)}", "dim")
+    for occurrence in group.occurrences[:MOST_SHOWN]:
+        yield Text(f"  {formatting.occurrence(occurrence)}", "bold")
+        yield from _packets(occurrence.evidence, trace, dissections)
+    for line in formatting.more(len(group.occurrences) - MOST_SHOWN, "messages", prefix="  "):
         yield Text(line, "dim")
 
 
-def _seen(sighting: Sighting, trace: Trace, dissections: Dissections) -> Iterator[Text]:
+def _open_question(
+    result: RequirementResult, trace: Trace, dissections: Dissections
+) -> Iterator[Text]:
+    """A requirement that is undetermined, with the packets that kept it until then."""
+    yield requirement_line(result)
+    yield Text(f"  the check is {printable(result.requirement)}", "dim")
+    yield Text(f"  undetermined: {printable(result.reason)}", "bold")
+    if result.evidence:
+        yield Text("  packets that keep the requirement:", "dim")
+    yield from _packets(result.evidence, trace, dissections)
+
+
+def _packets(
+    evidence: tuple[Evidence, ...], trace: Trace, dissections: Dissections
+) -> Iterator[Text]:
+    """The packets around some evidence, in each capture."""
     for side in Side:
-        frames = sighting.frames(side)
-        if not frames:
+        numbers = frames(evidence, side)
+        if not numbers:
             continue
         capture = trace.near(side)
         yield Text(f"  {formatting.capture_name(side)} capture", "dim")
-        for place in packets.neighbourhoods(capture, frames[:MOST_SIGHTINGS]):
+        for place in packets.neighbourhoods(capture, numbers[:MOST_SHOWN]):
             yield from packets.lines(place, capture.packets)
             missing = packets.lost(place, trace.near(side.peer))
             if missing.datagrams:
-                yield Text("  meanwhile, and never here:", "dim")
+                yield Text("  sent meanwhile, but dropped by the link:", "dim")
                 yield from packets.lines(missing, trace.near(side.peer).packets)
             yield Text("       ...", "dim")
-        for line in formatting.more(len(frames) - MOST_SIGHTINGS, "packets", prefix="  "):
+        for line in formatting.more(len(numbers) - MOST_SHOWN, "packets", prefix="  "):
             yield Text(line, "dim")
-        for frame in frames[:MOST_SIGHTINGS]:
-            for text in dissections.get((side, frame), "").splitlines():
+        for number in numbers[:MOST_SHOWN]:
+            for text in dissections.get((side, number), "").splitlines():
                 yield Text(f"    {printable(text.replace(chr(9), '  '))}", "dim")
 
 
@@ -164,19 +206,19 @@ def _ending(its: SideRecord) -> str:
 
 
 def _timeline(trace: Trace) -> Iterator[Text]:
-    yield Text("what happened, as the client's side saw it", "bold")
-    told = 0
+    yield Text("events, from the capture at the client's side", "bold")
+    shown = 0
     for packet, event in packets.milestones(trace.left):
-        if told == MOST_MILESTONES:
-            yield Text("  and more", "dim")
+        if shown == MOST_MILESTONES:
+            yield Text("  and later events", "dim")
             break
-        told += 1
+        shown += 1
         connection = "" if packet.connection is None else f"connection {packet.connection}, "
         yield Text.assemble(
             (f"  {packet.datagram.frame_number:>6}  {packet.time:>9.4f} s  ", "dim"),
             f"{packet.sender}: {printable(event)}  ",
             (f"{connection}{packet}", "dim"),
         )
-    if not told:
+    if not shown:
         damage = trace.left.damage or "no QUIC packet is in the capture"
         yield Text(f"  nothing: {printable(damage)}", "dim")

@@ -9,7 +9,6 @@ No line is ever changed once written, and none has a control character in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,18 +16,19 @@ from rich.text import Text
 
 from quicmatrix.runner.console.closing import STYLES
 from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.run import JobResult, RunResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
 from quicmatrix.runner.results.matrix import needs_attention
-from quicmatrix.runner.results.store import JobResult, RunResult
+from quicmatrix.runner.results.run_files import Plan
 
 
 class Lines:
-    """Tells of a run line by line.
+    """Prints a run line by line.
 
     Args:
         console: Where to.
-        debug: Whether to tell of starts too.
+        debug: Whether to print a line for each start too.
     """
 
     def __init__(self, console: Console, *, debug: bool = False) -> None:
@@ -38,32 +38,33 @@ class Lines:
         self._done = 0
         self._widths = (0, 0, 0)
 
-    def run_started(self, jobs: Sequence[Job], folder: Path) -> None:
-        """Say how much there is to do, and where it will be found."""
+    def run_started(self, plan: Plan, folder: Path) -> None:
+        """Print how much there is to do, and where it is stored."""
+        jobs = plan.jobs
         self._planned = len(jobs)
         self._widths = (
-            max((len(job.client.name) for job in jobs), default=0),
-            max((len(job.server.name) for job in jobs), default=0),
-            max((len(_test(job.test.name, job.repetition, 1)) for job in jobs), default=0),
+            max((len(printable(job.client)) for job in jobs), default=0),
+            max((len(printable(job.server)) for job in jobs), default=0),
+            max((len(printable(_test(job.test, job.repetition, 1))) for job in jobs), default=0),
         )
         attempts = "attempt" if len(jobs) == 1 else "attempts"
         self._say(Text(f"{len(jobs)} {attempts}, stored in {printable(str(folder))}"))
 
     def job_started(self, job: Job) -> None:
-        """Nothing, unless every detail is wanted; but one more attempt is one more line."""
+        """Print it under --debug. Another attempt at a job was not planned."""
         self._planned += job.attempt > 1
         if self._debug:
-            who = f"client {job.client.name}, server {job.server.name}"
-            self._say(Text(f"started {who}: {job.test.name}, seed {job.seed}", "dim"))
+            who = printable(f"client {job.client}, server {job.server}")
+            self._say(Text(f"started {who}: {printable(job.test)}, seed {job.seed}", "dim"))
 
     def job_finished(self, result: JobResult) -> None:
-        """The line."""
+        """Print how it ended."""
         self._done += 1
         digits = len(str(self._planned))
         client, server, test = self._widths
         outcome = result.verdict.outcome
         line = Text(f"[{self._done:>{digits}}/{self._planned}] ")
-        line.append(f"{outcome:<12}", STYLES[outcome])
+        line.append(f"{outcome:<13}", STYLES[outcome])
         line.append(
             f"  client {printable(result.client):<{client}}"
             f"  server {printable(result.server):<{server}}"
@@ -74,7 +75,7 @@ class Lines:
             line.append(f"  {result.sample.kbps:.0f} kbps", "bold")
         self._say(line)
         if result.sample and result.sample.doubt:
-            doubt = f"not to be trusted: {printable(result.sample.doubt)}"
+            doubt = f"unreliable: {printable(result.sample.doubt)}"
             self._say(Text(f"{'':{2 * digits + 4}}{doubt}", "bold yellow"))
         if needs_attention(outcome) and result.verdict.reason:
             self._say(Text(f"{'':{2 * digits + 4}}{printable(result.verdict.reason)}"))
@@ -84,7 +85,7 @@ class Lines:
         self._say(Text(f"note: {printable(message)}"))
 
     def run_finished(self, result: RunResult) -> None:
-        """Nothing: the end is :mod:`quicmatrix.runner.console.closing`'s."""
+        """Nothing: :mod:`quicmatrix.runner.console.closing` prints the end."""
 
     def _say(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)

@@ -1,41 +1,48 @@
-"""A display that changes in place: what runs, how far it is, and the matrix filling up.
+"""A display that changes in place: the jobs under way, how far the run is, and its matrix so far.
 
-Failures scroll by above it as they happen. Rich draws from a thread of its own; it only ever sees a
-:class:`~quicmatrix.runner.console.progress.Progress`, which is a value.
+Whatever needs attention is printed above it as it happens. Rich draws from a thread of its own,
+some times a second, while events come from the event loop; a lock keeps the two apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from quicmatrix.runner.console.closing import STYLES, table
 from quicmatrix.runner.console.progress import Progress
 from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.run import JobResult, RunResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
-from quicmatrix.runner.results.matrix import matrix, needs_attention
-from quicmatrix.runner.results.store import JobResult, RunResult
+from quicmatrix.runner.results.matrix import needs_attention
+from quicmatrix.runner.results.run_files import Plan
 
 _MOST_RUNNING = 8
 """How many running jobs are named; more would push the matrix off the screen."""
+_MOST_CELLS = 1_000
+"""A larger matrix is only shown at the end: drawing it takes time that the event loop needs."""
+
+Rendered = list[list[Segment]]
 
 
 class Display:
-    """Tells of a run on a terminal, as a context manager that gives the terminal back.
+    """Shows a run on a terminal; a context manager, after which the terminal is as it was.
 
     Args:
         console: A terminal.
         clock: Seconds, never going back.
-        debug: Whether to tell of starts too.
+        debug: Whether to print a line for each start too.
     """
 
     def __init__(
@@ -44,7 +51,10 @@ class Display:
         self._console = console
         self._clock = clock
         self._debug = debug
-        self._progress = Progress.start((), clock())
+        self._progress: Progress | None = None
+        self._lock = Lock()
+        self._rendered: Rendered = []
+        self._rendered_at = (-1, 0)
         self._live = Live(self, console=console, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Self:
@@ -59,27 +69,32 @@ class Display:
     ) -> None:
         self._live.stop()
 
-    def run_started(self, jobs: Sequence[Job], folder: Path) -> None:
-        """Say where it will be found."""
-        self._progress = Progress.start(jobs, self._clock())
+    def run_started(self, plan: Plan, folder: Path) -> None:
+        """Print where the run is stored."""
+        with self._lock:
+            self._progress = Progress(plan, self._clock())
         self._say(Text(f"stored in {printable(str(folder))}", "dim"))
 
     def job_started(self, job: Job) -> None:
         """It is shown as running."""
-        self._progress = self._progress.started(job, self._clock())
+        with self._lock:
+            if self._progress:
+                self._progress.started(job, self._clock())
         if self._debug:
-            who = f"client {job.client.name}, server {job.server.name}"
-            self._say(Text(f"started {who}: {job.test.name}, seed {job.seed}", "dim"))
+            who = printable(f"client {job.client}, server {job.server}")
+            self._say(Text(f"started {who}: {printable(job.test)}, seed {job.seed}", "dim"))
 
     def job_finished(self, result: JobResult) -> None:
-        """Its letter appears in the matrix; if it needs attention, it is named."""
-        self._progress = self._progress.finished(result)
+        """It appears in the matrix; if it needs attention, a line is printed too."""
+        with self._lock:
+            if self._progress:
+                self._progress.finished(result)
         outcome = result.verdict.outcome
         if not needs_attention(outcome):
             return
         repeated, retried = result.repetition > 1, result.attempt > 1
         line = Text.assemble(
-            (f"{outcome:<12}", STYLES[outcome]),
+            (f"{outcome:<13}", STYLES[outcome]),
             f"  {formatting.title(result, repeated=repeated, retried=retried)}",
         )
         if result.verdict.reason:
@@ -91,38 +106,49 @@ class Display:
         self._say(Text(f"note: {printable(message)}"))
 
     def run_finished(self, result: RunResult) -> None:
-        """Nothing: the display goes when its context is left."""
+        """Nothing: the display ends with its context."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        progress = self._progress
-        if not progress.jobs:
-            return
-        parts = [_status(progress, self._clock()), _running(progress, self._clock())]
-        grid = table(
-            _unique(job.client.name for job in progress.jobs),
-            _unique(job.server.name for job in progress.jobs),
-            matrix(progress.results, _unique(job.test.letter for job in progress.jobs)),
-        )
-        # Cropping would hide half a row, so a matrix that does not fit is left for the end.
-        drawn = sum(len(console.render_lines(part, options)) for part in (*parts, grid))
-        if drawn + 1 < console.height:
-            parts.append(grid)
-        yield Group(*parts)
+        with self._lock:
+            progress = self._progress
+            if progress is None or not progress.planned:
+                return
+            now = self._clock()
+            shown: Rendered = []
+            for part in (_status(progress, now), _running(progress, now)):
+                shown += console.render_lines(part, options, pad=False)
+            grid = self._matrix(progress, console, options)
+        # Cropping would hide half a row, so a matrix that does not fit is only shown at the end.
+        if len(shown) + len(grid) + 1 < console.height:
+            shown += grid
+        for line in shown:
+            yield from line
+            yield Segment.line()
+
+    def _matrix(self, progress: Progress, console: Console, options: ConsoleOptions) -> Rendered:
+        """The matrix so far, rendered anew only if a job was finished since; empty if too large."""
+        if progress.cells_planned > _MOST_CELLS:
+            return []
+        state = (progress.done, options.max_width)
+        if state != self._rendered_at:
+            grid = table(progress.clients, progress.servers, progress.cells())
+            self._rendered = console.render_lines(grid, options, pad=False)
+            self._rendered_at = state
+        return self._rendered
 
     def _say(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
 
 
 def _status(progress: Progress, now: float) -> Table:
-    done, planned = len(progress.results), len(progress.jobs)
     left = progress.left_s(now)
     times = formatting.duration(now - progress.since)
     if left is not None:
         times += f", about {formatting.duration(left)} left"
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
-        Text(f"{done}/{planned}", "bold"),
-        ProgressBar(total=planned, completed=done, width=32),
+        Text(f"{progress.done}/{progress.planned}", "bold"),
+        ProgressBar(total=progress.planned, completed=progress.done, width=32),
         Text(times),
     )
     return grid
@@ -130,17 +156,13 @@ def _status(progress: Progress, now: float) -> Table:
 
 def _running(progress: Progress, now: float) -> Table:
     grid = Table.grid(padding=(0, 2))
-    for one in progress.running[:_MOST_RUNNING]:
+    for one in progress.first_running(_MOST_RUNNING):
         grid.add_row(
-            Text(f"client {one.job.client.name}", no_wrap=True),
-            Text(f"server {one.job.server.name}", no_wrap=True),
-            Text(one.job.test.name, no_wrap=True),
+            Text(f"client {printable(one.job.client)}", no_wrap=True),
+            Text(f"server {printable(one.job.server)}", no_wrap=True),
+            Text(printable(one.job.test), no_wrap=True),
             Text(formatting.duration(now - one.since), "dim", no_wrap=True),
         )
-    for line in formatting.more(len(progress.running) - _MOST_RUNNING, "jobs"):
+    for line in formatting.more(progress.running - _MOST_RUNNING, "jobs"):
         grid.add_row(Text(line, "dim"))
     return grid
-
-
-def _unique(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(words))

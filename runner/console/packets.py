@@ -1,4 +1,4 @@
-"""Packets in a line each: time, direction, type, number, frames, and what the link did. Pure."""
+"""Packets in a line each: time, direction, type, number, frames, and the link's fate. Pure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _TLS_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """Datagrams of one capture that stand together, and which of them matter."""
+    """Consecutive datagrams of one capture, and which of them are evidence."""
 
     capture: Side
     datagrams: tuple[Datagram, ...]
@@ -67,7 +67,7 @@ class Neighbourhood:
 def neighbourhoods(
     capture: Capture, frames: Iterable[int], around: int = AROUND
 ) -> Iterator[Neighbourhood]:
-    """What stands around some frames; what would touch or overlap is one.
+    """The datagrams around some frames; ranges that touch or overlap are merged.
 
     Args:
         capture: Where they are.
@@ -92,7 +92,7 @@ def neighbourhoods(
 
 
 def lost(neighbourhood: Neighbourhood, far: Capture) -> Neighbourhood:
-    """What the other side sent meanwhile and the link dropped: only the far capture has it.
+    """The datagrams that the other side sent meanwhile and the link dropped, from its capture.
 
     The datagrams of a direction are numbered, so those that are missing between two that arrived
     are known.
@@ -116,7 +116,7 @@ def lost(neighbourhood: Neighbourhood, far: Capture) -> Neighbourhood:
 
 
 def lines(neighbourhood: Neighbourhood, packets: Sequence[Packet]) -> Iterator[Text]:
-    """A line for each packet, and one below a datagram that says what the link did with it.
+    """A line for each packet, and one below each datagram for what the link did with it.
 
     Args:
         neighbourhood: What to show.
@@ -130,7 +130,7 @@ def lines(neighbourhood: Neighbourhood, packets: Sequence[Packet]) -> Iterator[T
     for datagram in neighbourhood.datagrams:
         marked = datagram.frame_number in neighbourhood.marked
         carried = [packet_words(one) for one in by_frame.get(datagram.frame_number, [])]
-        for at, words in enumerate(carried or [f"{datagram.size} B that are no QUIC"]):
+        for at, words in enumerate(carried or [f"{datagram.size} B that are not QUIC"]):
             yield Text.assemble(
                 ("▶ " if marked else "  ", "bold red"),
                 (_place(datagram) if at == 0 else " " * len(_place(datagram)), "dim"),
@@ -162,7 +162,7 @@ def packet_words(packet: Packet) -> str:
 
 
 def frame_words(frame: Frame) -> str:
-    """A frame by its RFC's name, and what matters of it."""
+    """A frame's name in its RFC, and its main fields."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(frame).__name__).upper()
     name = {"DATAGRAM_FRAME": "DATAGRAM"}.get(name, name)
     details = _details(frame)
@@ -172,10 +172,10 @@ def frame_words(frame: Frame) -> str:
 def _details(frame: Frame) -> str:  # noqa: PLR0911, PLR0912, C901 - a table, a line for each frame
     match frame:
         case Ack(ranges=ranges, ecn=ecn):
-            said = " ".join(f"{a}-{b}" if a != b else str(a) for a, b in map(sorted, ranges[:4]))
+            acked = " ".join(f"{a}-{b}" if a != b else str(a) for a, b in map(sorted, ranges[:4]))
             more = f" and {len(ranges) - 4} ranges" if len(ranges) > 4 else ""
             counted = f" (ECT(0) {ecn.ect_0}, ECT(1) {ecn.ect_1}, CE {ecn.ce})" if ecn else ""
-            return said + more + counted
+            return acked + more + counted
         case Crypto(offset=offset, length=length):
             return _extent(offset, length)
         case Stream(stream_id=stream, offset=offset, length=length, fin=fin):
@@ -208,7 +208,7 @@ def _details(frame: Frame) -> str:  # noqa: PLR0911, PLR0912, C901 - a table, a 
 
 
 def tls_words(message: TlsMessage) -> str:
-    """A TLS message by its name in RFC 8446."""
+    """A TLS message's name in RFC 8446."""
     if isinstance(message, OtherTlsMessage):
         return _TLS_NAMES.get(message.handshake_type, f"TLS message {message.handshake_type}")
     if isinstance(message, ServerHello) and message.is_hello_retry_request:
@@ -217,13 +217,13 @@ def tls_words(message: TlsMessage) -> str:
 
 
 def milestones(capture: Capture) -> Iterator[tuple[Packet, str]]:
-    """What happened, in the order in which it did: each kind of event the first time."""
-    told: set[tuple[int | None, Side, str]] = set()
+    """Events in the order of time, each kind once for each connection and sender."""
+    seen: set[tuple[int | None, Side, str]] = set()
     for packet in capture.packets:
         for event in _events(packet):
             key = (packet.connection, packet.sender, event)
-            if key not in told:
-                told.add(key)
+            if key not in seen:
+                seen.add(key)
                 yield packet, event
 
 

@@ -1,17 +1,15 @@
-"""Does an implementation honour the contract of quic-interop-runner?
+"""``quicmatrix image check``: does an implementation fulfil quic-interop-runner's contract?
 
-``quicmatrix image check`` asks it of an image, or of a local command, and answers rule by rule.
+It checks an image or a local command, the implementation under test, in one role or in both. A
+peer, a known good implementation, plays the other side.
 
-==========  ========================================================================================
-subject     who is checked, in one role or in both
-peer        a known good implementation that plays the other side
-trial       one run in a sandbox, of which several rules take what they need to know
-rule        a sentence of the contract, and a pure check of it over what the trials showed
-finding     what came of a rule: ok, broken, not seen or not applicable, with the evidence
-==========  ========================================================================================
+====================  ==============================================================================
+contract case         one run in a sandbox, from which several requirements take what they need
+contract requirement  a sentence of the contract, with a pure check over what the cases showed
+====================  ==============================================================================
 
 :mod:`~quicmatrix.runner.contract_check.model` has the vocabulary,
-:mod:`~quicmatrix.runner.contract_check.cases` what is run,
-:mod:`~quicmatrix.runner.contract_check.observe` runs it,
-:mod:`~quicmatrix.runner.contract_check.rules` are the rules.
+:mod:`~quicmatrix.runner.contract_check.cases` the cases,
+:mod:`~quicmatrix.runner.contract_check.observe` runs them,
+:mod:`~quicmatrix.runner.contract_check.requirements` lists and evaluates the requirements.
 """

@@ -1,7 +1,7 @@
-"""``python -m quicmatrix.runner.contract_check.early_listener``: who sends before the sim runs?
+"""``python -m quicmatrix.runner.contract_check.early_listener INTERFACE SECONDS``.
 
-A program for the sim's host, in the middlebox's place. Its only line of output is the number of UDP
-datagrams to the server's port that came by the interface.
+Counts the UDP datagrams to the server's port that arrive at an interface of the sim's host before
+the middlebox runs, and prints how many there were.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _UDP = 17
 
 
 def count(interface: str, seconds: float) -> int:
-    """Listen for so long, and count."""
+    """How many datagrams to the server's port arrive at an interface in a time."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)) as listener:
         listener.bind((interface, _ETH_P_ALL))
-        ends, found = time.monotonic() + seconds, 0
+        ends, datagrams = time.monotonic() + seconds, 0
         while (left := ends - time.monotonic()) > 0:
             listener.settimeout(left)
             try:
                 frame, (_, _, packet_type, *_) = listener.recvfrom(128)
             except TimeoutError:
                 break
-            found += packet_type != socket.PACKET_OUTGOING and is_for_server(frame)
-    return found
+            datagrams += packet_type != socket.PACKET_OUTGOING and is_for_server(frame)
+    return datagrams
 
 
 def is_for_server(frame: bytes) -> bool:

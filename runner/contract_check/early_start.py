@@ -1,8 +1,8 @@
-"""A client that is started too early: does it wait until the sim says that it captures?
+"""Starts a client before the sim is ready: does it wait until the sim captures?
 
 quic-interop-runner starts all containers at the same time. A client that does not wait for TCP port
-57832 of ``sim`` sends its first datagrams where nobody captures them, and to a server that does not
-listen yet.
+57832 of ``sim`` sends its first datagrams before anything is captured, and before the server
+listens.
 """
 
 from __future__ import annotations
@@ -10,45 +10,56 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
+from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.contract_check import early_listener
 from quicmatrix.runner.execute import pki
 from quicmatrix.runner.execute.attempt import Stage, launch
 from quicmatrix.runner.execute.contract import job_environment
 from quicmatrix.runner.execute.files import fill_www
-from quicmatrix.runner.execute.sim import LOG_NAME, capturing
-from quicmatrix.runner.judge.judge import LEFT_CAPTURE, RIGHT_CAPTURE
-from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.execute.sim import capturing
+from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.network.recording import recorder
 from quicmatrix.runner.network.topology import SIM_LEFT
 from quicmatrix.runner.sandbox.model import Exit, Folders, Launch, Process
 from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import TestCase
 
 EARLY_S = 3.0
-"""How much too early. A client that does not wait begins within this time."""
+"""How long before the sim the client starts. A client that does not wait sends within this time."""
 EARLY_LOG = Path("sim", "early.log")
-_A_MOMENT_S = 0.2
+_EXIT_GRACE_S = 0.2
 _LOG_FILES = 4096
 
 
 async def early_start(
-    job: Job, bundle: Path, scratch: Path, stage: Stage, early_s: float = EARLY_S
+    players: Mapping[Side, Implementation],
+    test: TestCase,
+    bundle: Path,
+    scratch: Path,
+    stage: Stage,
+    *,
+    seed: int,
+    early_s: float = EARLY_S,
 ) -> tuple[Exit | None, int | None]:
-    """Start a client, and only later the sim.
+    """Start server and client, and the sim later.
 
     Args:
-        job: Who meets whom.
+        players: Who plays which role.
+        test: What they are to do.
         bundle: The folder for captures and logs; it must not exist yet.
         scratch: An empty folder for what need not be kept.
         stage: Where to run it.
-        early_s: How long the client is left without a sim.
+        seed: Of the files and the network.
+        early_s: How much later the sim starts.
 
     Returns:
-        How the client ended before there was a sim, None if it did not; and how many datagrams it
-        had sent to the server by then, None if nobody could listen.
+        How the client ended before the sim was ready, None if it did not; and how many datagrams
+        it had sent to the server by then, None if they could not be counted.
 
     Raises:
         SandboxError, MiddleboxError: The machine or the runner failed.
@@ -59,30 +70,28 @@ async def early_start(
     folders.www.mkdir()
     folders.certs.mkdir()
     pki.issue(dt.datetime.fromtimestamp(stage.clock(), dt.UTC)).write(folders.certs)
-    names = [file.name for file in fill_www(folders.www, job.test, job.seed)]
+    names = [file.name for file in fill_www(folders.www, test, seed)]
+    launches = {
+        role: launch(implementation, role, job_environment(role, test, names), stage)
+        for role, implementation in players.items()
+    }
     async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
-        server = await sandbox.server.start(
-            launch(job.server, Side.SERVER, job_environment(Side.SERVER, job, names), stage),
-            bundle / "server" / LOG_NAME,
-        )
+        server = await sandbox.server.start(launches[Side.SERVER], bundle / "server" / OUTPUT_LOG)
         listener = await sandbox.sim.start(_listener(early_s, stage.cwd), bundle / EARLY_LOG)
-        client = await sandbox.client.start(
-            launch(job.client, Side.CLIENT, job_environment(Side.CLIENT, job, names), stage),
-            bundle / "client" / LOG_NAME,
-        )
+        client = await sandbox.client.start(launches[Side.CLIENT], bundle / "client" / OUTPUT_LOG)
         await listener.wait()
-        datagrams = _number(bundle / EARLY_LOG)
-        ended = await _ended_within(client, _A_MOMENT_S)
-        if ended is None:
+        datagrams = _count(bundle / EARLY_LOG)
+        exit_ = await _ended_within(client, _EXIT_GRACE_S)
+        if exit_ is None:
             async with capturing(
                 sandbox.sim,
-                scenario=job.test.scenario,
-                seed=job.seed,
+                scenario=test.scenario,
+                seed=seed,
                 folder=bundle / "sim",
                 scratch=scratch,
                 cwd=stage.cwd,
             ) as channel:
-                await _ended_within(client, job.test.timeout_s)
+                await _ended_within(client, test.timeout_s)
                 await client.kill()
                 await channel.finish()
         await server.stop()
@@ -94,9 +103,9 @@ async def early_start(
                 stage.limits.logs_bytes,
                 _LOG_FILES,
             )
-    if ended is None:
+    if exit_ is None:
         await asyncio.to_thread(_finish_captures, bundle)
-    return ended, datagrams
+    return exit_, datagrams
 
 
 def _listener(seconds: float, cwd: Path) -> Launch:
@@ -104,8 +113,8 @@ def _listener(seconds: float, cwd: Path) -> Launch:
     return Launch(command, cwd)
 
 
-def _number(log: Path) -> int | None:
-    """What the listener has counted."""
+def _count(log: Path) -> int | None:
+    """What the listener printed."""
     text = log.read_text(encoding="ascii", errors="replace").strip()
     return int(text) if text.isascii() and text.isdigit() else None
 

@@ -1,4 +1,4 @@
-"""What the engine says of an image without starting it: an effect, and its answer as a value."""
+"""Asks the engine about an image, without starting it."""
 
 from __future__ import annotations
 
@@ -32,44 +32,44 @@ def engine(environment: Mapping[str, str] = os.environ) -> Iterator[Any]:
 
 
 def image_facts(api: Any, name: str, labels: Mapping[str, str]) -> ImageFacts:  # noqa: ANN401 - the SDK has no types
-    """Look at an image that is on this machine.
+    """What the engine says of an image that is on this machine.
 
     Args:
         api: The engine.
         name: The image.
-        labels: Of the container that is made to look into the image; it never runs.
+        labels: Of the container that is created to read files of the image; it never runs.
 
     Raises:
-        UserError: There is no such image here, or the engine does not say.
+        UserError: There is no such image here, or the engine refuses to tell.
     """
     try:
-        said = api.inspect_image(name)
+        inspected = api.inspect_image(name)
         machine = str(api.version()["Arch"])
     except docker.errors.APIError as error:
         raise UserError(
             f"cannot look at the image {name!r}: {error.explanation or error}",
             "docker pull fetches it, 'docker images' lists what is here",
         ) from error
-    settings = said.get("Config") or {}
+    config = inspected.get("Config") or {}
     return ImageFacts(
-        architecture=str(said.get("Architecture", "")),
+        architecture=str(inspected.get("Architecture", "")),
         engine_architecture=machine,
-        operating_system=str(said.get("Os", "")),
-        starts_with=(*_words(settings.get("Entrypoint")), *_words(settings.get("Cmd"))),
-        has_setup_script=_has_setup_script(api, str(said["Id"]), labels),
-        user=str(settings.get("User") or ""),
-        size=int(said.get("Size", 0)),
+        operating_system=str(inspected.get("Os", "")),
+        starts_with=(*_words(config.get("Entrypoint")), *_words(config.get("Cmd"))),
+        has_setup_script=_has_setup_script(api, str(inspected["Id"]), labels),
+        user=str(config.get("User") or ""),
+        size=int(inspected.get("Size", 0)),
     )
 
 
-def _words(said: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(map(str, said or ()))
+def _words(value: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(map(str, value or ()))
 
 
 def _has_setup_script(api: Any, image: str, labels: Mapping[str, str]) -> bool | None:  # noqa: ANN401 - as above
-    """Whether the image has it, by the eyes of a container that is made of it and never started."""
+    """Whether the image has it, read from a container that is created and never started."""
     try:
-        made = api.create_container(
+        created = api.create_container(
             image,
             entrypoint=[SETUP_SCRIPT],
             labels=dict(labels),
@@ -78,7 +78,7 @@ def _has_setup_script(api: Any, image: str, labels: Mapping[str, str]) -> bool |
     except docker.errors.APIError:
         return None
     try:
-        response, _ = api.get_archive(made["Id"], SETUP_SCRIPT)
+        response, _ = api.get_archive(created["Id"], SETUP_SCRIPT)
         response.close()
     except docker.errors.APIError as error:
         return False if error.status_code == _NOT_FOUND else None
@@ -86,4 +86,4 @@ def _has_setup_script(api: Any, image: str, labels: Mapping[str, str]) -> bool |
         return True
     finally:
         with suppress(docker.errors.APIError):
-            api.remove_container(made["Id"], v=True, force=True)
+            api.remove_container(created["Id"], v=True, force=True)

@@ -1,123 +1,82 @@
-"""Rules, findings, and all that trials can show of a subject, as frozen values.
+"""Contract requirements, and what contract cases show of an implementation, as frozen values.
 
-A rule's check is a function of :class:`Observations`. It returns the evidence that its rule is
-kept, one line, or raises :class:`Broken`, :class:`Unseen` or :class:`Inapplicable` with theirs. Its
-docstring is the contract's sentence, as the report prints it.
+A contract requirement is a :class:`~quicmatrix.testcases.model.Requirement` on
+:class:`Observations`. Its level is TEST if quic-interop-runner's runs fail or say something wrong
+without it, and SHOULD if it is only recommended.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import ClassVar
+from typing import TypeVar
 
 from quicmatrix.runner.model.attempt import AttemptRecord, FileRecord
-from quicmatrix.runner.model.verdict import Verdict
+from quicmatrix.runner.model.verdict import RequirementResult, Status, Verdict
 from quicmatrix.runner.sandbox.model import Exit
 from quicmatrix.runner.trace.model import Side, Trace
+from quicmatrix.testcases.model import (
+    Check,
+    Inconclusive,
+    Level,
+    Observation,
+    Requirement,
+    TestCase,
+    requirement,
+)
 
-FORMAT = 1
-"""Version of the report's JSON."""
+R = TypeVar("R")
 
-
-class Importance(StrEnum):
-    """How much a rule weighs."""
-
-    REQUIRED = "required"
-    """Without it, runs of quic-interop-runner fail or say something wrong."""
-    RECOMMENDED = "recommended"
-    """Without it, they work, but somebody will miss it."""
-
-
-class Standing(StrEnum):
-    """What came of a rule."""
-
-    OK = "ok"
-    BROKEN = "broken"
-    UNSEEN = "not seen"
-    """It cannot be told: something else was in the way."""
-    INAPPLICABLE = "not applicable"
+# --- What is observed --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What came of a rule, and by what one can tell."""
-
-    standing: Standing
-    evidence: str
-    """One line. It may quote what the subject wrote: never show it unprepared."""
-
-
-class NotKept(Exception):  # noqa: N818 - an answer, not an error
-    """Raised by a check that cannot say that its rule is kept; the message is the evidence."""
-
-    standing: ClassVar[Standing]
-
-
-class Broken(NotKept):
-    """The rule is broken."""
-
-    standing = Standing.BROKEN
-
-
-class Unseen(NotKept):
-    """Whether the rule is kept was not to be seen."""
-
-    standing = Standing.UNSEEN
-
-
-class Inapplicable(NotKept):
-    """The rule says nothing about this subject."""
-
-    standing = Standing.INAPPLICABLE
-
-
-# --- What is seen ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an implementation did when it was asked for a test case that cannot exist."""
+class UnknownTestcase:
+    """What an implementation did when its TESTCASE was one that does not exist."""
 
     problem: str
-    """What is wrong with that; empty if it exited with 127."""
+    """What it did wrong; empty if it exited with 127."""
     exit: Exit | None
     """None if it did not end by itself."""
-    after_s: float
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Logs:
-    """What a subject left in /logs, and what it wrote to standard output and error."""
+class EndpointLogs:
+    """What the implementation under test wrote to /logs, standard output and standard error."""
 
     files: tuple[FileRecord, ...] = ()
-    """All of it, the log of standard output and error included."""
+    """All of /logs, and the log of standard output and error."""
     secrets: tuple[str, ...] = ()
     """The labels of the well-formed lines of its key log, e.g. ``CLIENT_TRAFFIC_SECRET_0``."""
     qlogs: tuple[str, ...] = ()
     """Names of the files in QLOGDIR that begin as a qlog does."""
     setup_ran: bool = False
     """Whether its output has the line that /setup.sh of the endpoint base image begins with."""
-    last_words: str = ""
-    """The end of its output, on one line."""
+    last_line: str = ""
+    """The last line of its output that is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """What an attempt with a peer showed."""
+class ObservedAttempt:
+    """An attempt with a peer."""
 
-    record: AttemptRecord
+    test: TestCase
+    """What was attempted."""
+    observation: Observation
+    """The trace is empty if the case's captures are not decoded."""
     verdict: Verdict
     """By the requirements of quic-interop-runner."""
-    logs: Logs
-    trace: Trace | None = None
-    """None if no rule asks for it."""
-    stopping_s: float | None = None
-    """How long the subject took from SIGTERM to its end; None if it got none."""
-    altered: tuple[str, ...] = ()
-    """What it changed in the folders that are not its own, e.g. ``/certs/cert.pem``."""
+    logs: EndpointLogs
+    stop_duration_s: float | None = None
+    """How long the implementation took from SIGTERM to its end; None if it got none."""
+    modified_files: tuple[str, ...] = ()
+    """What was added, changed or removed in /www and /certs, e.g. ``/certs/cert.pem``."""
+
+    @property
+    def record(self) -> AttemptRecord:
+        """The attempt's record."""
+        return self.observation.record
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +84,15 @@ class EarlyStart:
     """What a client did that was started before the sim was ready."""
 
     exit: Exit | None
-    """How it ended before the sim was there; None if it did not."""
+    """How it ended before the sim was ready; None if it did not."""
     datagrams: int | None
-    """What it sent to the server before; None if nobody could listen."""
-    logs: Logs
+    """How many datagrams it sent to the server before; None if they could not be counted."""
+    logs: EndpointLogs
     trace: Trace | None = None
-    """What it did when the sim was there; None if it ended before."""
+    """What it sent when the sim was ready; None if it ended before."""
+
+
+CaseResult = UnknownTestcase | ObservedAttempt | EarlyStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +106,7 @@ class ImageFacts:
     starts_with: tuple[str, ...]
     """Entry point and command."""
     has_setup_script: bool | None
-    """Whether it has /setup.sh; None if nobody could look."""
+    """Whether it has /setup.sh; None if the engine does not show its files."""
     user: str
     """Who its processes run as; empty: root."""
     size: int
@@ -163,104 +125,100 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """All that was seen of a subject."""
+    """All that was observed of the implementation under test."""
 
-    roles: frozenset[Side]
-    """Those that were asked for."""
     image: ImageFacts | None = None
-    """None: the subject is a local command."""
-    answers: Mapping[Side, Answer] = field(default_factory=dict)
-    conversations: Mapping[str, Conversation] = field(default_factory=dict)
-    """By the trial's name."""
-    early: EarlyStart | None = None
-    unlaunchable: str = ""
+    """None: it is a local command."""
+    results: Mapping[str, CaseResult] = field(default_factory=dict)
+    """By the case's name."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """By the name of a case without a result: why there is none."""
+    launch_error: str = ""
     """Why it could not be started at all; empty if it could."""
-    missing: Mapping[str, str] = field(default_factory=dict)
-    """By the name of a trial that came to nothing: why."""
 
-    def conversation(self, name: str) -> Conversation:
-        """What a trial showed.
+    def attempt(self, case: str) -> ObservedAttempt:
+        """The attempt of a case.
 
         Raises:
-            Unseen: It came to nothing, or was not run.
+            Inconclusive: There is none, or the machine or the runner failed in it.
         """
-        found = self.conversations.get(name)
-        if found is None:
-            raise Unseen(self.missing.get(name, f"the trial {name} was not run"))
+        found = self._result(case, ObservedAttempt)
         if found.record.fault:
-            raise Unseen(f"the machine or the runner failed: {found.record.fault}")
+            raise Inconclusive(f"the machine or the runner failed: {found.record.fault}")
         return found
 
-    def answer(self, role: Side, name: str) -> Answer:
-        """What it did when it was asked for a test case that cannot exist.
+    def unknown_testcase(self, case: str) -> UnknownTestcase:
+        """What it did for a TESTCASE that does not exist.
 
         Raises:
-            Unseen: The trial came to nothing, or was not run.
+            Inconclusive: It was not asked.
         """
-        found = self.answers.get(role)
-        if found is None:
-            raise Unseen(self.missing.get(name, f"the trial {name} was not run"))
+        return self._result(case, UnknownTestcase)
+
+    def early_start(self, case: str) -> EarlyStart:
+        """What the client did when it was started before the sim was ready.
+
+        Raises:
+            Inconclusive: It was not started so.
+        """
+        return self._result(case, EarlyStart)
+
+    def _result(self, case: str, kind: type[R]) -> R:
+        found = self.results.get(case)
+        if not isinstance(found, kind):
+            raise Inconclusive(self.skipped.get(case, f"the case {case} was not run"))
         return found
 
 
-# --- Rules -------------------------------------------------------------------------------------
-
-Check = Callable[[Observations], str]
+# --- Requirements ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A sentence of the contract, and the check of it."""
+class ContractRequirement:
+    """A requirement of the contract, and what a report needs beside it."""
 
-    name: str
-    """The check's name, e.g. ``server_stops_on_sigterm``."""
+    requirement: Requirement[Observations]
     role: Side | None
     """Whom it is about; None: both."""
-    importance: Importance
-    text: str
     hint: str
-    """What to do when it is broken."""
-    trials: tuple[str, ...]
-    """The trials that show whether it is kept."""
-    check: Check
+    """What to do when it is violated."""
+    cases: tuple[str, ...]
+    """The names of the cases that its check looks at."""
 
-    def __call__(self, seen: Observations) -> Finding:
-        """Judge the subject by this rule."""
-        if self.role is not None and self.role not in seen.roles:
-            return Finding(Standing.INAPPLICABLE, f"it was not checked as a {self.role}")
-        try:
-            return Finding(Standing.OK, self.check(seen))
-        except NotKept as other:
-            return Finding(other.standing, str(other))
+    @property
+    def name(self) -> str:
+        """The requirement's name, e.g. ``server_stops_on_sigterm``."""
+        return self.requirement.name
 
 
-def rule(
-    importance: Importance, *trials: str, role: Side | None, hint: str
-) -> Callable[[Check], Rule]:
-    """Turn a check into a :class:`Rule`, named after it and worded by its docstring."""
+def contract_requirement(
+    level: Level,
+    *cases: str,
+    role: Side | None,
+    hint: str,
+    citation: str = "interop suite",
+    compat: bool = False,
+) -> Callable[[Check[Observations]], ContractRequirement]:
+    """Turn a check into a :class:`ContractRequirement`, named after it, worded by its docstring."""
 
-    def declare(check: Check) -> Rule:
-        text = " ".join((inspect.getdoc(check) or "").split())
-        if not text:
-            msg = f"{check.__name__} needs a docstring: it is the sentence that reports print"
-            raise TypeError(msg)
-        return Rule(check.__name__, role, importance, text, hint, trials, check)
+    def declare(check: Check[Observations]) -> ContractRequirement:
+        declared = requirement(level, citation, compat=compat)(check)
+        return ContractRequirement(declared, role, hint, cases)
 
     return declare
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A rule and what came of it."""
+class ContractResult:
+    """A contract requirement and its result."""
 
-    rule: Rule
-    finding: Finding
+    about: ContractRequirement
+    result: RequirementResult
 
     @property
     def decides(self) -> bool:
-        """Whether it keeps the subject from honouring the contract."""
-        standing = self.finding.standing
-        return self.rule.importance is Importance.REQUIRED and standing in (
-            Standing.BROKEN,
-            Standing.UNSEEN,
+        """Whether the implementation does not fulfil the contract because of it."""
+        return self.result.level is not Level.SHOULD and self.result.status in (
+            Status.VIOLATED,
+            Status.UNDETERMINED,
         )

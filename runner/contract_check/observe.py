@@ -1,7 +1,7 @@
-"""Runs trials, side by side, and gathers what they show. What a subject does is never an error.
+"""Runs contract cases, side by side, and collects what they show.
 
-Every trial leaves a folder of its name in the check's. That of an exchange is a bundle as a run's,
-so that Wireshark decrypts its captures.
+Every case has a folder of its name in the check's. That of an attempt is a bundle as a run's, with
+captures that Wireshark decrypts. What the implementation does is never an error here.
 """
 
 from __future__ import annotations
@@ -17,207 +17,204 @@ from pathlib import Path
 from types import MappingProxyType
 
 from quicmatrix.runner.bundle.capture import DamagedCapture
-from quicmatrix.runner.contract_check.cases import Kind, Trial
+from quicmatrix.runner.contract_check.cases import ContractCase
 from quicmatrix.runner.contract_check.early_start import early_start
-from quicmatrix.runner.contract_check.endpoint_logs import logs_of
+from quicmatrix.runner.contract_check.endpoint_logs import read_endpoint_logs
 from quicmatrix.runner.contract_check.model import (
-    Answer,
-    Conversation,
+    CaseResult,
     EarlyStart,
     ImageFacts,
     Observations,
-    Unseen,
+    ObservedAttempt,
+    UnknownTestcase,
 )
-from quicmatrix.runner.contract_check.recording_backend import Testimony, Witness
+from quicmatrix.runner.contract_check.recording_backend import ProcessRecording, RecordingBackend
 from quicmatrix.runner.execute import unknown
-from quicmatrix.runner.execute.attempt import Stage, attempt
-from quicmatrix.runner.execute.sim import LOG_NAME
-from quicmatrix.runner.judge.judge import decode, judge
+from quicmatrix.runner.execute.attempt import Names, Stage, attempt
+from quicmatrix.runner.judge.bundle import decode
+from quicmatrix.runner.judge.judge import Policy, judge
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.network.control import MiddleboxError
 from quicmatrix.runner.sandbox.model import SandboxError
 from quicmatrix.runner.trace.model import Capture, Side, Trace
+from quicmatrix.testcases.model import Inconclusive, Observation, TestCase
 
 _NO_TRACE = Trace(Capture(Side.CLIENT), Capture(Side.SERVER))
 _SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class CheckSetup:
     """Who meets whom, and where."""
 
-    subject: Implementation
+    implementation: Implementation
+    """The one under test."""
     peer: Implementation
     stage: Stage
     folder: Path
     """Where bundles go; it exists."""
     parallel: int
-    """How many trials run side by side."""
+    """How many cases run side by side."""
+
+    def implementations(self, role: Side) -> dict[Side, Implementation]:
+        """Who plays which role when the implementation under test plays this one."""
+        return {role: self.implementation, role.peer: self.peer}
 
 
-Progress = Callable[[Trial], None]
-Seen = Answer | Conversation | EarlyStart
+ProgressCallback = Callable[[ContractCase], None]
 
 
 async def observe(
-    setting: Setting,
-    trials: Sequence[Trial],
+    setup: CheckSetup,
+    cases: Sequence[ContractCase],
     *,
     image: ImageFacts | None = None,
-    started: Progress,
-    finished: Progress,
+    started: ProgressCallback,
+    finished: ProgressCallback,
 ) -> Observations:
-    """Run trials; the basic ones first, since they may show that the others are in vain.
+    """Run cases; first those that may show that the others cannot succeed.
 
     Args:
-        setting: Who and where.
-        trials: What to run.
-        image: What the engine says of the subject's image.
-        started: Called when a trial begins.
-        finished: Called when it is over, or left out.
+        setup: Who and where.
+        cases: What to run.
+        image: What the engine says of the implementation's image.
+        started: Called when a case begins.
+        finished: Called when it is over, or skipped.
     """
-    gathering = _Gathering(setting, started, finished)
-    basic = [trial for trial in trials if trial.basic]
-    others = [trial for trial in trials if not trial.basic]
+    runner = _CaseRunner(setup, started, finished)
     if image is not None and not image.fits:
-        gathering.leave_out(trials, "the image does not fit the machine")
-    else:
-        await gathering.do(basic)
-        for role in Side:
-            its = [trial for trial in others if trial.role is role]
-            if reason := gathering.in_vain(role):
-                gathering.leave_out(its, reason)
-                others = [trial for trial in others if trial.role is not role]
-        await gathering.do(others)
-    return gathering.observations(frozenset(trial.role for trial in trials), image)
+        runner.skip(cases, "the image does not fit the machine")
+        return runner.observations(image)
+    await runner.run([case for case in cases if case.runs_first])
+    others = [case for case in cases if not case.runs_first]
+    for role in Side:
+        if reason := runner.reason_to_skip(role):
+            runner.skip([case for case in others if case.role is role], reason)
+            others = [case for case in others if case.role is not role]
+    await runner.run(others)
+    return runner.observations(image)
 
 
-class _Gathering:
-    """What has been seen so far."""
+class _CaseRunner:
+    """Runs cases and keeps their results."""
 
-    def __init__(self, setting: Setting, started: Progress, finished: Progress) -> None:
-        self._setting = setting
+    def __init__(
+        self, setup: CheckSetup, started: ProgressCallback, finished: ProgressCallback
+    ) -> None:
+        self._setup = setup
         self._started = started
         self._finished = finished
-        self._free = asyncio.Semaphore(setting.parallel)
-        self._found: dict[str, Seen] = {}
-        self._missing: dict[str, str] = {}
-        self._unlaunchable = ""
+        self._free = asyncio.Semaphore(setup.parallel)
+        self._results: dict[str, CaseResult] = {}
+        self._skipped: dict[str, str] = {}
+        self._launch_error = ""
 
-    async def do(self, trials: Sequence[Trial]) -> None:
-        """Run trials side by side."""
+    async def run(self, cases: Sequence[ContractCase]) -> None:
+        """Run cases side by side."""
         async with asyncio.TaskGroup() as group:
-            for trial in trials:
-                group.create_task(self._do(trial))
+            for case in cases:
+                group.create_task(self._run(case))
 
-    def leave_out(self, trials: Sequence[Trial], reason: str) -> None:
+    def skip(self, cases: Sequence[ContractCase], reason: str) -> None:
         """Do not run them."""
-        for trial in trials:
-            self._missing[trial.name] = reason
-            self._finished(trial)
+        for case in cases:
+            self._skipped[case.name] = reason
+            self._finished(case)
 
-    def in_vain(self, role: Side) -> str:
-        """Why the other trials of a role would show nothing; empty if they may."""
-        if self._unlaunchable:
-            return "left out, since it could not be started"
-        seen = self._found.get(f"{role}-transfer")
-        if role is Side.CLIENT or not isinstance(seen, Conversation):
+    def reason_to_skip(self, role: Side) -> str:
+        """Why the other cases of a role cannot succeed; empty if they may."""
+        if self._launch_error:
+            return "skipped, since it could not be started"
+        transfer = self._results.get(f"{role}-transfer")
+        if role is Side.CLIENT or not isinstance(transfer, ObservedAttempt):
             return ""
-        if seen.record.server_ready or seen.record.fault:
+        if transfer.record.server_ready or transfer.record.fault:
             return ""
-        return "left out, since the server never got ready"
+        return "skipped, since the server never got ready"
 
-    def observations(self, roles: frozenset[Side], image: ImageFacts | None) -> Observations:
-        """All of it."""
-        answers: dict[Side, Answer] = {}
-        conversations: dict[str, Conversation] = {}
-        early: EarlyStart | None = None
-        for name, seen in self._found.items():
-            match seen:
-                case Answer():
-                    answers[Side(name.partition("-")[0])] = seen
-                case Conversation():
-                    conversations[name] = seen
-                case EarlyStart():
-                    early = seen
+    def observations(self, image: ImageFacts | None) -> Observations:
+        """All results."""
         return Observations(
-            roles=roles,
-            image=image,
-            answers=MappingProxyType(answers),
-            conversations=MappingProxyType(conversations),
-            early=early,
-            unlaunchable=self._unlaunchable,
-            missing=MappingProxyType(self._missing),
+            image,
+            MappingProxyType(self._results),
+            MappingProxyType(self._skipped),
+            self._launch_error,
         )
 
-    async def _do(self, trial: Trial) -> None:
+    async def _run(self, case: ContractCase) -> None:
         async with self._free:
-            self._started(trial)
+            self._started(case)
+            backend = RecordingBackend(self._setup.stage.backend, case.environment)
             try:
-                testimony, seen = await _perform(trial, self._setting)
-            except Unseen as reason:
-                self._missing[trial.name] = str(reason)
-            else:
-                self._found[trial.name] = seen
-                self._unlaunchable = self._unlaunchable or testimony.unlaunchable
-            self._finished(trial)
+                self._results[case.name] = await _result(case, self._setup, backend)
+            except Inconclusive as reason:
+                self._skipped[case.name] = str(reason)
+            launch_error = backend.processes[case.role].launch_error
+            self._launch_error = self._launch_error or launch_error
+            self._finished(case)
 
 
-async def _perform(trial: Trial, setting: Setting) -> tuple[Testimony, Seen]:
-    """Run one trial.
+async def _result(case: ContractCase, setup: CheckSetup, backend: RecordingBackend) -> CaseResult:
+    """Run one case.
 
     Raises:
-        Unseen: The machine or the runner failed.
+        Inconclusive: The machine or the runner failed, or the program could not be started.
     """
-    witness = Witness(setting.stage.backend, trial.changes)
-    stage = replace(setting.stage, backend=witness)
-    folder = setting.folder / trial.name
-    testimony = witness.testimonies[trial.role]
-    started = time.monotonic()
+    stage = replace(setup.stage, backend=backend)
+    bundle = setup.folder / case.name
+    recording = backend.processes[case.role]
     try:
-        match trial.kind:
-            case Kind.UNKNOWN:
-                verdict = await unknown.violation(setting.subject, trial.role, folder, stage)
-                problem = verdict.violations[0].message if verdict else ""
-                after_s = testimony.ran_s or time.monotonic() - started
-                return testimony, Answer(problem, testimony.exit, after_s)
-            case Kind.EXCHANGE:
-                return testimony, await _converse(trial, setting, stage, folder, witness)
-            case Kind.EARLY:
-                return testimony, await _begin_early(trial, setting, stage, folder)
+        if case.test is None:
+            return await _unknown_testcase(case, setup, stage, bundle, recording)
+        if case.early:
+            return await _early_start(case.test, setup, stage, bundle)
+        return await _attempt(case, case.test, setup, stage, backend)
     except (SandboxError, MiddleboxError, DamagedCapture, OSError) as error:
-        if testimony.unlaunchable:
-            return testimony, Answer(testimony.unlaunchable, None, 0.0)
-        raise Unseen(f"the machine or the runner failed: {error}") from error
+        if recording.launch_error:
+            raise Inconclusive(f"it could not be started: {recording.launch_error}") from error
+        raise Inconclusive(f"the machine or the runner failed: {error}") from error
 
 
-async def _converse(
-    trial: Trial, setting: Setting, stage: Stage, bundle: Path, witness: Witness
-) -> Conversation:
-    assert trial.test is not None
-    client, server = setting.subject, setting.peer
-    if trial.role is Side.SERVER:
-        client, server = server, client
-    record = await attempt(Job(client, server, trial.test, _SEED), bundle, stage)
-    trace = await decode(bundle) if trial.decoded else None
-    return Conversation(
-        record=record,
-        verdict=judge(record, trace or _NO_TRACE, trial.test, compat=True),
-        logs=await asyncio.to_thread(logs_of, bundle / trial.role, LOG_NAME),
-        trace=trace,
-        stopping_s=witness.testimonies[trial.role].stopping_s,
-        altered=witness.altered,
+async def _unknown_testcase(
+    case: ContractCase, setup: CheckSetup, stage: Stage, folder: Path, recording: ProcessRecording
+) -> UnknownTestcase:
+    started_at = time.monotonic()
+    problem = await unknown.problem(setup.implementation, case.role, folder, stage)
+    duration_s = recording.duration_s or time.monotonic() - started_at
+    return UnknownTestcase(problem, recording.exit, duration_s)
+
+
+async def _attempt(
+    case: ContractCase,
+    test: TestCase,
+    setup: CheckSetup,
+    stage: Stage,
+    backend: RecordingBackend,
+) -> ObservedAttempt:
+    bundle = setup.folder / case.name
+    players = setup.implementations(case.role)
+    job = Job.of(players[Side.CLIENT].name, players[Side.SERVER].name, test.name, _SEED)
+    names = Names({one.name: one for one in players.values()}, {test.name: test})
+    record = await attempt(job, names, bundle, stage)
+    trace = await asyncio.to_thread(decode, bundle) if case.decoded else _NO_TRACE
+    observation = Observation(trace, record)
+    return ObservedAttempt(
+        test,
+        observation,
+        verdict=judge(observation, test, Policy(compat=True)),
+        logs=await asyncio.to_thread(read_endpoint_logs, bundle / case.role),
+        stop_duration_s=backend.processes[case.role].stop_duration_s,
+        modified_files=backend.modified_files,
     )
 
 
-async def _begin_early(trial: Trial, setting: Setting, stage: Stage, bundle: Path) -> EarlyStart:
-    assert trial.test is not None
+async def _early_start(test: TestCase, setup: CheckSetup, stage: Stage, bundle: Path) -> EarlyStart:
     with ExitStack() as stack:
         scratch = Path(tempfile.mkdtemp(dir=stage.scratch))
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        job = Job(setting.subject, setting.peer, trial.test, _SEED)
-        ended, datagrams = await early_start(job, bundle, scratch, stage)
-    trace = await decode(bundle) if ended is None else None
-    logs = await asyncio.to_thread(logs_of, bundle / "client", LOG_NAME)
-    return EarlyStart(ended, datagrams, logs, trace)
+        players = setup.implementations(Side.CLIENT)
+        exit_, datagrams = await early_start(players, test, bundle, scratch, stage, seed=_SEED)
+    trace = await asyncio.to_thread(decode, bundle) if exit_ is None else None
+    logs = await asyncio.to_thread(read_endpoint_logs, bundle / Side.CLIENT)
+    return EarlyStart(exit_, datagrams, logs, trace)

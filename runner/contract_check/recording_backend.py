@@ -1,7 +1,7 @@
-"""A backend around another one that takes down what attempts do not record of their processes.
+"""A backend that wraps another one and records what attempt.json does not hold.
 
-It lets a trial change the environment of a side, and sees how long processes take to stop, what
-cannot be started at all, and whether anything was changed that belongs to the runner.
+It changes the environment of a side, and records how long processes take to stop, what cannot be
+started, and which files of /www and /certs were modified.
 """
 
 from __future__ import annotations
@@ -29,38 +29,38 @@ from quicmatrix.runner.sandbox.model import (
 )
 from quicmatrix.runner.trace.model import Side
 
-_ENTRIES = 4096
-_BYTES = 64 * 1024 * 1024
-_State = dict[tuple[str, str], FileRecord]
+_MAX_ENTRIES = 4096
+_MAX_BYTES = 64 * 1024 * 1024
+_Files = dict[tuple[str, str], FileRecord]
+"""By folder and name."""
 
 
 @dataclass(slots=True)
-class Testimony:
-    """What was seen of one side."""
+class ProcessRecording:
+    """What was recorded of one side's process."""
 
-    __test__ = False
-
-    unlaunchable: str = ""
-    """Why its program could not be started."""
+    launch_error: str = ""
+    """Why its program could not be started; empty if it could."""
     exit: Exit | None = None
-    ran_s: float = 0.0
+    duration_s: float = 0.0
     """From its start to its end."""
-    stopping_s: float | None = None
+    stop_duration_s: float | None = None
     """From SIGTERM to its end; None if it was not stopped."""
 
 
 @dataclass(slots=True)
-class Witness:
-    """See :class:`quicmatrix.runner.sandbox.model.Backend`; for one sandbox."""
+class RecordingBackend:
+    """A :class:`~quicmatrix.runner.sandbox.model.Backend` that records one sandbox."""
 
     backend: Backend
-    changes: Mapping[Side, Mapping[str, str | None]] = field(default_factory=dict)
-    """By side, what its environment has in place of what it was given."""
-    testimonies: dict[Side, Testimony] = field(
-        default_factory=lambda: {side: Testimony() for side in Side}
+    """Where everything runs."""
+    environment: Mapping[Side, Mapping[str, str | None]] = field(default_factory=dict)
+    """By side, variables to set, or to remove (None)."""
+    processes: dict[Side, ProcessRecording] = field(
+        default_factory=lambda: {side: ProcessRecording() for side in Side}
     )
-    altered: tuple[str, ...] = ()
-    """What was changed in /www and /certs."""
+    modified_files: tuple[str, ...] = ()
+    """Files of /www and /certs that were added, changed or removed."""
 
     @property
     def form(self) -> Form:
@@ -88,19 +88,15 @@ class Witness:
     async def sandbox(
         self, run_id: str, folders: Folders, limits: Limits
     ) -> AsyncIterator[Sandbox]:
-        """A sandbox of the backend, with somebody who watches."""
-        before = _state(folders)
+        """A sandbox of the backend whose client and server are recorded."""
+        before = _files(folders)
         async with self.backend.sandbox(run_id, folders, limits) as sandbox:
-            yield _Watched(
-                _WatchedHost(
-                    sandbox.client, self.changes.get(Side.CLIENT, {}), self.testimonies[Side.CLIENT]
-                ),
-                _WatchedHost(
-                    sandbox.server, self.changes.get(Side.SERVER, {}), self.testimonies[Side.SERVER]
-                ),
+            yield _RecordingSandbox(
+                self._host(Side.CLIENT, sandbox.client),
+                self._host(Side.SERVER, sandbox.server),
                 sandbox.sim,
             )
-            self.altered = _differences(before, _state(folders))
+            self.modified_files = _differences(before, _files(folders))
 
     def leftovers(self) -> Sequence[str]:
         """As the backend says."""
@@ -110,70 +106,74 @@ class Witness:
         """As the backend does."""
         return self.backend.clean()
 
+    def _host(self, side: Side, host: Host) -> _RecordingHost:
+        return _RecordingHost(host, self.environment.get(side, {}), self.processes[side])
+
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
+class _RecordingSandbox:
     client: Host
     server: Host
     sim: Host
 
 
 @dataclass(frozen=True, slots=True)
-class _WatchedHost:
+class _RecordingHost:
     host: Host
-    changes: Mapping[str, str | None]
-    testimony: Testimony
+    environment: Mapping[str, str | None]
+    recording: ProcessRecording
 
     async def start(self, launch: Launch, log: Path) -> Process:
-        merged = {**launch.environment, **self.changes}
+        merged = {**launch.environment, **self.environment}
         environment = {name: value for name, value in merged.items() if value is not None}
-        began = time.monotonic()
+        started_at = time.monotonic()
         try:
             process = await self.host.start(replace(launch, environment=environment), log)
         except LaunchError as error:
-            self.testimony.unlaunchable = str(error)
+            self.recording.launch_error = str(error)
             raise
-        return _WatchedProcess(process, began, self.testimony)
+        return _RecordingProcess(process, started_at, self.recording)
 
     def folder(self, path: str) -> Path:
         return self.host.folder(path)
 
 
 @dataclass(frozen=True, slots=True)
-class _WatchedProcess:
+class _RecordingProcess:
     process: Process
-    began: float
-    testimony: Testimony
+    started_at: float
+    recording: ProcessRecording
 
     async def wait(self) -> Exit:
-        return self._ended(await self.process.wait())
+        return self._record(await self.process.wait())
 
     async def stop(self) -> Exit:
-        began = time.monotonic()
-        how = await self.process.stop()
-        if self.testimony.exit is None:
-            self.testimony.stopping_s = time.monotonic() - began
-        return self._ended(how)
+        stopped_at = time.monotonic()
+        exit_ = await self.process.stop()
+        if self.recording.exit is None:
+            self.recording.stop_duration_s = time.monotonic() - stopped_at
+        return self._record(exit_)
 
     async def kill(self) -> Exit:
-        return self._ended(await self.process.kill())
+        return self._record(await self.process.kill())
 
-    def _ended(self, how: Exit) -> Exit:
-        if self.testimony.exit is None:
-            self.testimony.exit, self.testimony.ran_s = how, time.monotonic() - self.began
-        return how
+    def _record(self, exit_: Exit) -> Exit:
+        if self.recording.exit is None:
+            self.recording.exit = exit_
+            self.recording.duration_s = time.monotonic() - self.started_at
+        return exit_
 
 
-def _state(folders: Folders) -> _State:
-    """What lies in the folders that endpoints may only read."""
+def _files(folders: Folders) -> _Files:
+    """The content of the folders that endpoints may only read."""
     return {
         (path, record.name): record
         for path, folder in (("/www", folders.www), ("/certs", folders.certs))
-        for record in untrusted_files.manifest(folder, _ENTRIES, _BYTES)[0]
+        for record in untrusted_files.manifest(folder, _MAX_ENTRIES, _MAX_BYTES)[0]
     }
 
 
-def _differences(before: _State, after: _State) -> tuple[str, ...]:
+def _differences(before: _Files, after: _Files) -> tuple[str, ...]:
     return tuple(
         f"{path}/{name}"
         for path, name in sorted(before.keys() | after.keys())

@@ -1,4 +1,4 @@
-"""A check's result as a value, and that value as JSON."""
+"""The result of a contract check: report.json."""
 
 from __future__ import annotations
 
@@ -8,46 +8,55 @@ from pathlib import Path
 
 import msgspec
 
-from quicmatrix.runner.contract_check.cases import Trial
-from quicmatrix.runner.contract_check.model import FORMAT, Importance, Judged, Standing
+from quicmatrix.runner.bundle.records import write_file
+from quicmatrix.runner.contract_check.cases import ContractCase
+from quicmatrix.runner.contract_check.model import ContractRequirement, ContractResult
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.results.store import write_file
+from quicmatrix.runner.model.verdict import RequirementResult, Status
 from quicmatrix.runner.trace.model import Side
+
+FORMAT = 2
+"""Version of report.json."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a check found."""
+    """The result of a check, and what was checked."""
 
-    subject: str
-    """What was checked: an image, or ``name=command``."""
+    implementation: str
+    """The one under test: an image, or ``name=command``."""
     backend: str
     peer: str
-    """Whom it met."""
+    """The implementation that played the other side."""
     run_id: str
-    """By which whatever is left of it is found."""
+    """The label of everything that the check created."""
     folder: Path
-    """Where the trials are stored."""
+    """Where the cases are stored."""
     started_at: float
     """Seconds since the epoch."""
     duration_s: float
-    judged: tuple[Judged, ...]
-    trials: tuple[Trial, ...]
+    results: tuple[ContractResult, ...]
+    cases: tuple[ContractCase, ...]
+    """Those that were to be run."""
 
     @property
-    def honoured(self) -> bool:
-        """Whether every required rule is kept."""
-        return not self.decisive
+    def fulfilled(self) -> bool:
+        """Whether the implementation fulfils the contract."""
+        return not self.deciding
 
     @property
-    def decisive(self) -> tuple[Judged, ...]:
-        """The required rules that are broken or were not to be seen."""
-        return tuple(one for one in self.judged if one.decides)
+    def deciding(self) -> tuple[ContractResult, ...]:
+        """The results because of which it does not."""
+        return tuple(one for one in self.results if one.decides)
 
     @property
-    def counts(self) -> Counter[Standing]:
-        """How many rules there are of each standing."""
-        return Counter(one.finding.standing for one in self.judged)
+    def counts(self) -> Counter[Status]:
+        """How many requirements have each status."""
+        return Counter(one.result.status for one in self.results)
+
+    def cases_of(self, requirement: ContractRequirement) -> list[str]:
+        """The names of the cases that a requirement looks at; folders below ``folder``."""
+        return [case.name for case in self.cases if case.name in requirement.cases]
 
 
 def write_json(report: Report, file: Path) -> None:
@@ -58,26 +67,22 @@ def write_json(report: Report, file: Path) -> None:
     """
     document = _Document(
         format=FORMAT,
-        subject=report.subject,
+        implementation=report.implementation,
         backend=report.backend,
         peer=report.peer,
         run_id=report.run_id,
-        honoured=report.honoured,
+        fulfilled=report.fulfilled,
         started_at=report.started_at,
         duration_s=round(report.duration_s, 3),
         folder=str(report.folder),
-        rules=[
-            _Rule(
-                name=one.rule.name,
-                role=one.rule.role,
-                importance=one.rule.importance,
-                text=one.rule.text,
-                outcome=one.finding.standing,
-                evidence=one.finding.evidence,
-                hint=one.rule.hint if one.finding.standing is Standing.BROKEN else "",
-                trials=[trial.name for trial in report.trials if trial.name in one.rule.trials],
+        requirements=[
+            _Requirement(
+                role=one.about.role,
+                hint=one.about.hint,
+                cases=report.cases_of(one.about),
+                result=one.result,
             )
-            for one in report.judged
+            for one in report.results
         ],
     )
     data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -88,20 +93,17 @@ def write_json(report: Report, file: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    """A rule of the file."""
+class _Requirement:
+    """A requirement of the file."""
 
-    name: str
     role: Side | None
     """null: both."""
-    importance: Importance
-    text: str
-    outcome: Standing
-    evidence: str
     hint: str
-    """Empty unless the rule is broken."""
-    trials: list[str]
+    """What to do when it is violated."""
+    cases: list[str]
     """Folders below ``folder``."""
+    result: RequirementResult
+    """As in verdict.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,12 @@ class _Document:
     """The file."""
 
     format: int
-    subject: str
+    implementation: str
     backend: str
     peer: str
     run_id: str
-    honoured: bool
+    fulfilled: bool
     started_at: float
     duration_s: float
     folder: str
-    rules: list[_Rule]
+    requirements: list[_Requirement]

@@ -22,6 +22,7 @@ import shutil
 import signal
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -29,13 +30,14 @@ from pathlib import Path
 
 from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
 from quicmatrix.runner.bundle.capture import DamagedCapture
+from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
+from quicmatrix.runner.bundle.records import write_attempt, write_file
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.execute import pki
 from quicmatrix.runner.execute.contract import LOCAL, job_environment
 from quicmatrix.runner.execute.files import fill_www
 from quicmatrix.runner.execute.idle import STAT, cpu_time
-from quicmatrix.runner.execute.sim import LOG_NAME, capturing
-from quicmatrix.runner.judge.judge import LEFT_CAPTURE, RIGHT_CAPTURE
+from quicmatrix.runner.execute.sim import capturing
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, LinkRecord, SideRecord
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
@@ -43,7 +45,6 @@ from quicmatrix.runner.network import control
 from quicmatrix.runner.network.control import MiddleboxError
 from quicmatrix.runner.network.recording import recorder
 from quicmatrix.runner.plan.implementations import require_program
-from quicmatrix.runner.results.store import write_attempt, write_file
 from quicmatrix.runner.sandbox.model import (
     Backend,
     Exit,
@@ -57,6 +58,7 @@ from quicmatrix.runner.sandbox.model import (
     SandboxError,
 )
 from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import TestCase
 
 START_S = 10.0
 """How long a server may take from its start until it answers the probe."""
@@ -68,6 +70,18 @@ _PROBE_GRACE_S = 10.0
 """How much longer the middlebox may take to say that the server was silent all the time."""
 _OVERHEAD_S = 60.0
 """What everything but the client may take at most; beyond it, the runner itself hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the names in a job stand for."""
+
+    implementations: Mapping[str, Implementation]
+    tests: Mapping[str, TestCase]
+
+    def implementation(self, job: Job, role: Side) -> Implementation:
+        """Who plays a role in a job."""
+        return self.implementations[job.participant(role).name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +103,17 @@ class Stage:
     stop_s: float = STOP_S
 
 
-async def attempt(job: Job, bundle: Path, stage: Stage) -> AttemptRecord:
+async def attempt(
+    job: Job, names: Names, bundle: Path, stage: Stage, repeat_command: str = ""
+) -> AttemptRecord:
     """Run a job once and store all there is to know of it.
 
     Args:
         job: What to run.
+        names: What the names in it stand for.
         bundle: The folder to store it in; it must not exist yet.
         stage: Where to run it.
+        repeat_command: What runs it again.
 
     Returns:
         The record, which also stands in the bundle's attempt.json. Its ``fault`` says so if the
@@ -103,12 +121,34 @@ async def attempt(job: Job, bundle: Path, stage: Stage) -> AttemptRecord:
     """
     for part in ("client", "server", "sim"):
         (bundle / part).mkdir(parents=True)
-    started_at, started = stage.clock(), time.monotonic()
-    record = AttemptRecord(
-        client_name=job.client.name,
-        server_name=job.server.name,
-        test=job.test.name,
-        scenario=job.test.scenario,
+    test = names.tests[job.test]
+    started = time.monotonic()
+    record = replace(new_record(job, test.scenario, stage.clock()), repeat_command=repeat_command)
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(dir=stage.scratch))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            async with asyncio.timeout(test.timeout_s + _OVERHEAD_S):
+                record = await _perform(job, names, stage, record, bundle=bundle, folder=folder)
+        except TimeoutError:
+            record = replace(record, fault="the attempt hung in the runner and was given up")
+        except Exception as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from error  # what it met on its way out
+            record = replace(record, fault=describe(error))
+    record = replace(record, duration_s=time.monotonic() - started)
+    write_attempt(record, bundle)
+    return record
+
+
+def new_record(job: Job, scenario: str, started_at: float) -> AttemptRecord:
+    """The record of an attempt in which nothing has happened yet."""
+    return AttemptRecord(
+        client_name=job.client,
+        server_name=job.server,
+        test=job.test,
+        scenario=scenario,
         seed=job.seed,
         repetition=job.repetition,
         attempt=job.attempt,
@@ -119,22 +159,17 @@ async def attempt(job: Job, bundle: Path, stage: Stage) -> AttemptRecord:
         server=SideRecord(),
         link=LinkRecord(),
     )
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(dir=stage.scratch))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        try:
-            async with asyncio.timeout(job.test.timeout_s + _OVERHEAD_S):
-                record = await _perform(job, bundle, folder, stage, record)
-        except TimeoutError:
-            record = replace(record, fault="the attempt hung in the runner and was given up")
-        except (SandboxError, MiddleboxError, DamagedCapture, UserError, OSError) as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise asyncio.CancelledError from error  # what it met on its way out
-            record = replace(record, fault=f"{type(error).__name__}: {error}")
-    record = replace(record, duration_s=time.monotonic() - started)
-    write_attempt(record, bundle)
-    return record
+
+
+def describe(error: Exception) -> str:
+    """A fault in one line; of one that nobody foresaw, where it was raised too."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, (SandboxError, MiddleboxError, DamagedCapture, UserError, OSError)):
+        return text
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{text} ({Path(where.filename).name}, line {where.lineno})"
 
 
 def launch(
@@ -157,39 +192,48 @@ def launch(
 
 
 async def _perform(
-    job: Job, bundle: Path, folder: Path, stage: Stage, record: AttemptRecord
+    job: Job, names: Names, stage: Stage, record: AttemptRecord, *, bundle: Path, folder: Path
 ) -> AttemptRecord:
+    test = names.tests[job.test]
     folders = Folders(www=folder / "www", certs=folder / "certs")
     folders.www.mkdir()
     folders.certs.mkdir()
-    record = replace(record, www=fill_www(folders.www, job.test, job.seed))
+    record = replace(record, www=fill_www(folders.www, test, job.seed))
     now = dt.datetime.fromtimestamp(record.started_at, dt.UTC)
-    filler = pki.filler_names(job.test.filler_names, job.seed)
-    credentials = pki.issue(now, certificates=job.test.certificates, further_names=filler)
+    filler = pki.filler_names(test.filler_names, job.seed)
+    credentials = pki.issue(now, certificates=test.certificates, further_names=filler)
     credentials.write(folders.certs)
     async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
-        record = await _converse(job, stage, record, sandbox, bundle=bundle, folder=folder)
+        record = await _converse(job, names, stage, record, sandbox, bundle=bundle, folder=folder)
         record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
     damage = await asyncio.to_thread(_finish_captures, bundle)
     return replace(record, link=replace(record.link, incomplete=record.link.incomplete or damage))
 
 
 async def _converse(
-    job: Job, stage: Stage, record: AttemptRecord, sandbox: Sandbox, *, bundle: Path, folder: Path
+    job: Job,
+    names: Names,
+    stage: Stage,
+    record: AttemptRecord,
+    sandbox: Sandbox,
+    *,
+    bundle: Path,
+    folder: Path,
 ) -> AttemptRecord:
     """Start everything in order, let the client do its work, and stop everything in order."""
+    test = names.tests[job.test]
     launches = {
         role: launch(
-            implementation,
+            names.implementation(job, role),
             role,
-            job_environment(role, job, [file.name for file in record.www]),
+            job_environment(role, test, [file.name for file in record.www]),
             stage,
         )
-        for role, implementation in ((Side.CLIENT, job.client), (Side.SERVER, job.server))
+        for role in Side
     }
     async with capturing(
         sandbox.sim,
-        scenario=job.test.scenario,
+        scenario=test.scenario,
         seed=job.seed,
         folder=bundle / "sim",
         scratch=folder,
@@ -203,7 +247,7 @@ async def _converse(
         if ready := await _until_ready(channel, server, stage.start_s):
             client = await Started.on(sandbox.client, launches[Side.CLIENT], bundle / "client")
             before = cpu_time(STAT.read_text())
-            await _until_done(client, server, job.test.timeout_s, stage.stop_s)
+            await _until_done(client, server, test.timeout_s, stage.stop_s)
             idle = cpu_time(STAT.read_text()).idle_share_since(before)
         await server.stop(Ending.STOPPED, stage.stop_s)
         summary = await channel.finish()
@@ -232,7 +276,7 @@ class Started:
     async def on(cls, host: Host, launch: Launch, folder: Path) -> Started:
         """Start it, its log going to the side's folder of the bundle."""
         began = time.monotonic()
-        return cls(await host.start(launch, folder / LOG_NAME), launch, began)
+        return cls(await host.start(launch, folder / OUTPUT_LOG), launch, began)
 
     async def wait(self) -> None:
         """Wait until it ends by itself, or by flooding its log."""
@@ -348,7 +392,7 @@ def _finish_captures(bundle: Path) -> str:
         raw = bundle / "sim" / raw_name
         damage = capture.finish(raw, bundle / path, keys) or damage
         raw.unlink()
-    logs = ((side, bundle / side / LOG_NAME) for side in ("sim", "server", "client"))
+    logs = ((side, bundle / side / OUTPUT_LOG) for side in ("sim", "server", "client"))
     lines = (
         side.encode() + b" | " + line + b"\n"
         for side, log in logs

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import TestCase
 
 NOT_SUPPORTED = 127
 """The exit code of an endpoint that does not know its TESTCASE."""
@@ -34,15 +34,15 @@ def environment(role: Side, testcase: str, requests: Sequence[str] = ()) -> dict
     return {**variables, "SERVER_PARAMS": ""}
 
 
-def job_environment(role: Side, job: Job, names: Sequence[str]) -> dict[str, str]:
+def job_environment(role: Side, test: TestCase, names: Sequence[str]) -> dict[str, str]:
     """The environment of one side of a job.
 
     Args:
         role: Which side.
-        job: What is run.
+        test: What is run.
         names: The files to request, in order; if there are none, the URL has an empty path.
     """
     if role is Side.SERVER:
-        return environment(role, job.test.server)
-    urls = [f"https://{job.test.server_name}:443/{name}" for name in names or ("",)]
-    return environment(role, job.test.client, urls)
+        return environment(role, test.server)
+    urls = [f"https://{test.server_name}:443/{name}" for name in names or ("",)]
+    return environment(role, test.client, urls)

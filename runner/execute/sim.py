@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from quicmatrix.runner.bundle.layout import OUTPUT_LOG
 from quicmatrix.runner.network import control
 from quicmatrix.runner.sandbox.model import Host, Launch
 
-LOG_NAME = "output.log"
 CAPTURE_LIMIT = 256 * 1024 * 1024
 """Bytes that each capture may have: ten times what the largest test case needs."""
 
@@ -50,6 +50,6 @@ async def capturing(
             control=scratch / "control",
             probe_timeout_s=probe_timeout_s,
         )
-        await host.start(Launch(command, cwd, core=core), folder / LOG_NAME)
+        await host.start(Launch(command, cwd, core=core), folder / OUTPUT_LOG)
         await channel.capturing()
         yield channel

@@ -12,21 +12,19 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from quicmatrix.runner.bundle.layout import OUTPUT_LOG
 from quicmatrix.runner.execute.attempt import Stage, launch
 from quicmatrix.runner.execute.contract import NOT_SUPPORTED, environment
-from quicmatrix.runner.execute.sim import LOG_NAME, capturing
+from quicmatrix.runner.execute.sim import capturing
 from quicmatrix.runner.model.implementation import Implementation
-from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
 from quicmatrix.runner.sandbox.model import Folders
 from quicmatrix.runner.trace.model import Side
-from quicmatrix.testcases.model import DEFAULT_SCENARIO, Level
+from quicmatrix.testcases.model import DEFAULT_SCENARIO
 
 _TIME_LIMIT_S = 10.0
 
 
-async def violation(
-    implementation: Implementation, role: Side, folder: Path, stage: Stage
-) -> Verdict | None:
+async def problem(implementation: Implementation, role: Side, folder: Path, stage: Stage) -> str:
     """Ask an implementation for a test that cannot exist.
 
     Args:
@@ -36,7 +34,7 @@ async def violation(
         stage: Where to run it.
 
     Returns:
-        None if it exited with 127, or else the verdict on all its jobs in that role.
+        What it did instead of exiting with 127; empty if it did that.
 
     Raises:
         SandboxError, MiddleboxError: The machine or the runner failed.
@@ -45,23 +43,7 @@ async def violation(
     with ExitStack() as stack:
         scratch = Path(tempfile.mkdtemp(dir=stage.scratch))
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        said = await _ask(implementation, role, folder, scratch, stage)
-    if not said:
-        return None
-    return Verdict(
-        Outcome.FAILED,
-        f"{implementation.name} as {role}: {said}",
-        (
-            ReportedViolation(
-                "unknown_testcase_exits_with_127",
-                Level.TEST,
-                "interop suite",
-                "An endpoint exits with 127 when it does not know its TESTCASE.",
-                said,
-                role,
-            ),
-        ),
-    )
+        return await _ask(implementation, role, folder, scratch, stage)
 
 
 async def _ask(
@@ -86,7 +68,7 @@ async def _ask(
     ):
         host = sandbox.client if role is Side.CLIENT else sandbox.server
         process = await host.start(
-            launch(implementation, role, variables, stage), folder / LOG_NAME
+            launch(implementation, role, variables, stage), folder / OUTPUT_LOG
         )
         try:
             async with asyncio.timeout(_TIME_LIMIT_S):

@@ -1,6 +1,6 @@
-"""From an attempt at a measurement to its sample and its course over time. Pure.
+"""From an attempt at a measurement to its sample and its time series. Pure.
 
-The course is seen from the client's side and counts from the moment when the server's first 1-RTT
+The series is seen from the client's side and counts from the moment when the server's first 1-RTT
 packet arrived there: what came in, and what the link and the other traffic on it did meanwhile.
 """
 
@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from quicmatrix.runner.model.attempt import AttemptRecord
-from quicmatrix.runner.model.measurement import Sample, Series
+from quicmatrix.runner.model.measurement import Sample, TimeSeries
 from quicmatrix.runner.network.impairments.fate import Direction
 from quicmatrix.runner.network.recording.link_log import Delivered, LinkEntry, LinkLog
 from quicmatrix.runner.trace.model import Ack, ClientHello, Packet, PacketType, Side, Trace
-from quicmatrix.testcases.model import Inconclusive, TestCase
+from quicmatrix.testcases.model import Inconclusive, Observation, TestCase
 
 STEP_MS = 100
-"""How much time each point of a course stands for."""
+"""How much time each point of a series stands for."""
 BUSY_P99_MS = 1.0
 """Later than this, the machine and not the link decides: at 10 Mbps, a packet's own time."""
 IDLE_SHARE = 0.15
@@ -33,30 +33,28 @@ class Measured:
 
     sample: Sample | None
     """None if it makes none."""
-    series: Series | None
+    series: TimeSeries | None
     problem: str = ""
     """Why there is no sample; empty if there is one."""
 
 
-def measure(
-    record: AttemptRecord, trace: Trace, test: TestCase, link_log: LinkLog | None
-) -> Measured:
+def measure(seen: Observation, test: TestCase, link_log: LinkLog | None) -> Measured:
     """What an attempt that passed gives to its measurement.
 
     Args:
-        record: What was stored of it.
-        trace: Its captures.
+        seen: What was recorded of it.
         test: A measurement.
         link_log: What the link did; None if that is not known.
     """
-    assert test.figure is not None
+    assert test.metric is not None
+    record, trace = seen.record, seen.trace
     arrivals = [
         packet
         for packet in trace.left.packets
         if packet.sender is Side.SERVER and packet.type is PacketType.ONE_RTT
     ]
     try:
-        kbps = test.figure(trace)
+        kbps = test.metric(trace)
     except Inconclusive as doubt:
         return Measured(None, None, str(doubt))
     window = _window(arrivals, link_log) if link_log and arrivals else None
@@ -67,7 +65,7 @@ def measure(
 
 
 def doubts(record: AttemptRecord, link_log: LinkLog | None = None) -> str:
-    """Why the machine may have decided the figure; empty if it did not."""
+    """Why the machine may have decided the metric; empty if it did not."""
     p99 = record.link.lateness_ms.p99
     busy = [f"machine too busy: p99 lateness {p99:.1f} ms"] if p99 > BUSY_P99_MS else []
     if record.idle_share is not None and record.idle_share < IDLE_SHARE:
@@ -124,15 +122,15 @@ def _tcp_share(record: AttemptRecord, window: _Window) -> float | None:
     return round(tcp / (quic + tcp), 4) if quic + tcp else None
 
 
-# --- The course --------------------------------------------------------------------------------
+# --- The time series -------------------------------------------------------------------------
 
 
-def _series(trace: Trace, arrivals: Sequence[Packet], window: _Window | None) -> Series:
+def _series(trace: Trace, arrivals: Sequence[Packet], window: _Window | None) -> TimeSeries:
     begin = arrivals[0].time
     steps = _step(arrivals[-1].time - begin) + 1
     datagrams = {packet.datagram.frame_number: packet.datagram for packet in arrivals}
     received = ((one.time - begin, one.size) for one in datagrams.values())
-    series = Series(
+    series = TimeSeries(
         STEP_MS,
         _sums(((_step(at), size) for at, size in received), steps),
         _at_step_ends(_smoothed_rtts(trace), steps),
@@ -147,7 +145,7 @@ def _series(trace: Trace, arrivals: Sequence[Packet], window: _Window | None) ->
         # What the middlebox drops by chance is the scenario's, not the queue's.
         drops[step] += not isinstance(entry.fate, Delivered) and entry.fate.reason == "queue full"
     tcp = ((_step(at_ns / 1e9), size) for at_ns, size in window.delivered(_TCP))
-    return Series(
+    return TimeSeries(
         STEP_MS,
         series.quic_bytes,
         series.smoothed_rtt_ms,

@@ -11,9 +11,10 @@ from enum import StrEnum
 
 from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
 from quicmatrix.runner.network.recording.lateness import LatenessSummary
+from quicmatrix.runner.trace.model import Side
 
 FORMAT = 1
-"""Version of attempt.json and of the ``jobs`` list in result.json."""
+"""Version of attempt.json."""
 
 
 class EntryKind(StrEnum):
@@ -68,6 +69,9 @@ class SideRecord:
     """What the runner had to leave out of its logs, e.g. ``"keys.log: not a file"``."""
     image: str = ""
     """The image that was started instead of a command; empty if none was."""
+    unknown_testcase: str = ""
+    """What it did wrong when it was asked for a TESTCASE that does not exist; empty if it exited
+    with 127, or was not asked. If it is not empty, nothing was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +117,10 @@ class AttemptRecord:
     attempt: int = 1
     idle_share: float | None = None
     """How much of the machine's CPU time was idle while the client ran, from 0 to 1."""
+    repeat_command: str = ""
+    """What runs it again, as a line for a shell."""
     format: int = FORMAT
+
+    def side(self, side: Side) -> SideRecord:
+        """How the process of a side went."""
+        return self.client if side is Side.CLIENT else self.server

@@ -1,4 +1,4 @@
-"""What a measurement gives."""
+"""What one attempt at a measurement gives: a sample, and its time series."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Sample:
     """Of the bytes that the link delivered to the client meanwhile, those of the TCP flow beside
     it, from 0 to 1; None if there was none, or nobody counted."""
     doubt: str = ""
-    """Why the figure is not to be trusted; empty if it is."""
+    """Why it is not to be trusted; empty if it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """The course of a transfer. All lists are equally long; point n is of the n-th step."""
+class TimeSeries:
+    """A transfer over time. All lists are equally long; point n is of the n-th step."""
 
     step_ms: int
     quic_bytes: tuple[int, ...]

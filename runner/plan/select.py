@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
-from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.job import Job, Participant
 from quicmatrix.runner.plan.implementations import (
     parse_command,
     parse_image,
@@ -54,10 +55,17 @@ class Selection:
 
 
 def testcases() -> tuple[TestCase, ...]:
-    """All test cases there are, in the suite's order."""
+    """All test cases there are, in the suite's order.
+
+    Raises:
+        UserError: Two have the same name.
+    """
     found: list[TestCase] = []
     for entry in sorted(entry_points(group=TESTCASE_GROUP), key=lambda entry: entry.name):
         found += entry.load()
+    names = Counter(case.name for case in found)
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise UserError(f"two test cases are called {twice[0]!r}", "a name is a test case's id")
     return tuple(found)
 
 
@@ -130,7 +138,13 @@ def jobs(selection: Selection, seed: int, repeat: int | None = None) -> tuple[Jo
         repeat: How often each is done; None: as often as its test case wants.
     """
     return tuple(
-        Job(client, server, test, seed + repetition - 1, repetition, repetitions)
+        Job(
+            (Participant(client.name, Side.CLIENT), Participant(server.name, Side.SERVER)),
+            test.name,
+            seed + repetition - 1,
+            repetition,
+            repetitions,
+        )
         for client, server in selection.pairs
         for test in selection.tests
         for repetitions in [test.repetitions if repeat is None else repeat]
@@ -150,9 +164,10 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UserError:
 def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]:
     if words is None:
         return tuple(cases)
-    by_word: dict[str, tuple[TestCase, ...]] = {
-        word: (case,) for case in cases for word in (case.letter, case.name)
-    }
+    by_word: dict[str, tuple[TestCase, ...]] = {}
+    for case in cases:  # a letter may stand for several
+        by_word[case.letter] = (*by_word.get(case.letter, ()), case)
+    by_word |= {case.name: (case,) for case in cases}
     for word, measures in ((ONLY_TESTS, False), (ONLY_MEASUREMENTS, True)):
         by_word[word] = tuple(case for case in cases if case.is_measurement is measures)
     wanted: list[TestCase] = []

@@ -1,8 +1,8 @@
-"""What several samples of a figure say about it: mean, deviation, confidence. Pure.
+"""Mean, deviation and confidence interval of a metric's samples. Pure.
 
 The confidence interval is the bootstrap's percentile interval (Efron and Tibshirani, An
 Introduction to the Bootstrap, 13): it needs no assumption on how the samples are distributed, which
-with link capacities as an upper bound is not normal. With one sample there is none.
+with link capacities as an upper bound is not normal. One sample gives no interval.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of a figure, in its own unit."""
+    """Of a metric, in its own unit."""
 
     mean: float
     deviation: float
@@ -29,7 +29,7 @@ class Estimate:
 
 
 def estimate(samples: Sequence[float], seed: int = 0) -> Estimate:
-    """What the samples say. The same samples and seed always say the same.
+    """Estimate a metric from samples; the same samples and seed always give the same.
 
     Args:
         samples: At least one.
@@ -56,3 +56,8 @@ def quantile(ascending: Sequence[float], share: float) -> float:
     below = int(position)
     above = min(below + 1, len(ascending) - 1)
     return ascending[below] + (ascending[above] - ascending[below]) * (position - below)
+
+
+def kbps(estimated: Estimate) -> str:
+    """A goodput as quic-interop-runner writes it: ``9104 (± 141) kbps``."""
+    return f"{estimated.mean:.0f} (± {estimated.deviation:.0f}) kbps"

@@ -1,12 +1,16 @@
-"""How values read to people, in the console and in every report. Pure."""
+"""Values as text, the same in the console and in every report. Pure."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.model.verdict import RequirementResult, Status, Verdict
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.matrix import Cell, Figure
-from quicmatrix.runner.results.store import JobResult, kbps
+from quicmatrix.runner.results.estimate import kbps
+from quicmatrix.runner.results.matrix import Cell, MetricSummary
+from quicmatrix.runner.results.requirement_lists import status_counts
+from quicmatrix.runner.results.violation_groups import Occurrence
 from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, Side
 from quicmatrix.testcases.model import Evidence
 
@@ -39,7 +43,7 @@ def capture_name(side: Side) -> str:
 
 
 def packet_name(evidence: Evidence) -> str:
-    """What is at that place: ``Initial 3``, ``Retry``, or ``datagram`` where no packet is meant."""
+    """A packet's type and number: ``Initial 3``, ``Retry``; ``datagram`` for a whole datagram."""
     if not evidence.packet_type:
         return "datagram"
     number = "" if evidence.packet_number is None else f" {evidence.packet_number}"
@@ -47,24 +51,30 @@ def packet_name(evidence: Evidence) -> str:
 
 
 def place(evidence: Evidence) -> str:
-    """A whole line: ``left capture, frame 12, 0.034 s: Initial 3``."""
+    """Capture, frame, time and packet: ``left capture, frame 12, 0.034 s: Initial 3``."""
     name = "left" if evidence.capture is Side.CLIENT else "right"
     at = f"{name} capture, frame {evidence.frame_number}, {evidence.time:.3f} s"
     return f"{at}: {packet_name(evidence)}"
 
 
+def occurrence(one: Occurrence) -> str:
+    """Side and message of a violation: ``by the client: the token is not the Retry's``."""
+    by = f"by the {one.side}: " if one.side else ""
+    return f"{by}{printable(one.message)}"
+
+
 def more(count: int, what: str, *, prefix: str = "") -> list[str]:
-    """A line that says how many were left out; none if none were."""
+    """A line with the number of things left out; none if none were."""
     return [f"{prefix}and {count} {what} more"] if count > 0 else []
 
 
 def title(job: JobResult, *, repeated: bool = False, retried: bool = False) -> str:
-    """Who did what: ``client a, server b: retry``, with what tells it from the others.
+    """Participants and test: ``client a, server b: retry``, with repetition and attempt.
 
     Args:
         job: An attempt.
-        repeated: Whether there are several repetitions.
-        retried: Whether there are several attempts at a repetition.
+        repeated: Whether to name the repetition.
+        retried: Whether to name the attempt.
     """
     words = f"client {printable(job.client)}, server {printable(job.server)}: {printable(job.test)}"
     words += f", repetition {job.repetition}" if repeated else ""
@@ -76,13 +86,36 @@ def passed(cell: Cell) -> str:
     return f"{cell.passed} of {len(cell.attempts)} passed" if cell.flaky else ""
 
 
-def figure(measured: Figure) -> str:
-    """A figure as quic-interop-runner writes it: ``9104 (± 141) kbps``."""
-    return kbps(measured.samples_kbps)
+def status_summary(verdict: Verdict) -> str:
+    """How many requirements have each status: ``1 violated, 2 not exercised, 20 held``."""
+    return ", ".join(f"{count} {status}" for status, count in status_counts(verdict).items())
 
 
-def figure_details(measured: Figure) -> str:
-    """How much a figure says: samples, confidence interval, and the TCP flow's share."""
+def status_details(result: RequirementResult, *, most_packets: int = 1) -> str:
+    """Why a requirement has its status, or how often and in which packets it was seen first."""
+    match result.status:
+        case Status.HELD:
+            places = "; ".join(map(place, result.evidence[:most_packets]))
+            return times(result.times_held) + (f", first in {places}" if places else "")
+        case Status.VIOLATED:
+            first = f", first: {result.violations[0].message}" if result.violations else ""
+            return printable(f"{times(len(result.violations))}{first}")
+        case _:
+            return printable(result.reason)
+
+
+def times(count: int) -> str:
+    """``once`` or ``3 times``."""
+    return "once" if count == 1 else f"{count} times"
+
+
+def metric(measured: MetricSummary) -> str:
+    """A metric as quic-interop-runner writes it: ``9104 (± 141) kbps``."""
+    return kbps(measured.kbps)
+
+
+def metric_details(measured: MetricSummary) -> str:
+    """Number of samples, confidence interval, and the TCP flow's share."""
     taken = len(measured.samples_kbps)
     words = [f"{taken} of {measured.repetitions} samples"]
     if taken > 1:

@@ -1,4 +1,4 @@
-"""What the jobs of a run amount to: cells of client x server x test, and counts.
+"""The results of a run as cells of client x server x test, and counts.
 
 Pure functions over results, shared by the console and the reports so that both say the same.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from quicmatrix.runner.model.run import JobResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.results.estimate import Estimate, estimate
-from quicmatrix.runner.results.store import JobResult, settled
-from quicmatrix.runner.results.violation_groups import Breach, breaches
+from quicmatrix.runner.results.violation_groups import ViolationGroup, violation_groups
 
 SEVERITY = (
     Outcome.FAILED,
@@ -20,72 +21,83 @@ SEVERITY = (
     Outcome.TIMEOUT,
     Outcome.ERROR,
     Outcome.INCONCLUSIVE,
+    Outcome.NONCONFORMANT,
     Outcome.UNSUPPORTED,
     Outcome.PASSED,
 )
-"""Worst first; where attempts at the same job differ, the worst speaks for them."""
+"""Worst first; where repetitions of a job differ, the worst is the outcome."""
 
 MARKS = {
     Outcome.PASSED: "✓",
+    Outcome.NONCONFORMANT: "!",
     Outcome.FAILED: "✕",
     Outcome.CRASHED: "†",
     Outcome.TIMEOUT: "…",
-    Outcome.ERROR: "!",
+    Outcome.ERROR: "⊘",
     Outcome.INCONCLUSIVE: "≈",
     Outcome.UNSUPPORTED: "?",
 }
-"""Each outcome in one character, so that none needs a colour to be told apart. The first two and
-the last are quic-interop-runner's."""
+"""Each outcome in one character, so that none needs a colour to be recognised. Those of passed,
+failed and unsupported are quic-interop-runner's."""
 
 EXPLANATIONS = {
-    Outcome.PASSED: "all requirements hold",
-    Outcome.FAILED: "a requirement does not hold, or a file did not arrive",
-    Outcome.CRASHED: "an endpoint ended by a signal or with an exit code of its own",
-    Outcome.TIMEOUT: "the time of the test case was over",
+    Outcome.PASSED: "all requirements that apply hold",
+    Outcome.NONCONFORMANT: "it works, but an endpoint broke an RFC's MUST on the way",
+    Outcome.FAILED: "what the test case is about did not happen, or a file did not arrive",
+    Outcome.CRASHED: "an endpoint was ended by a signal or exited too early",
+    Outcome.TIMEOUT: "the client was not done, or the server not ready, in time",
     Outcome.ERROR: "the runner or the machine failed; says nothing about the endpoints",
-    Outcome.INCONCLUSIVE: "the captures or keys do not tell",
-    Outcome.UNSUPPORTED: "an endpoint itself said that it cannot do this",
+    Outcome.INCONCLUSIVE: "what was recorded does not determine the outcome",
+    Outcome.UNSUPPORTED: "an endpoint does not support the test case, and exited with 127",
 }
 
 
 def needs_attention(outcome: Outcome) -> bool:
-    """Whether this is anything else than passed or honestly not supported."""
+    """Whether an outcome is anything else than passed or unsupported."""
     return outcome not in (Outcome.PASSED, Outcome.UNSUPPORTED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # not slotted: cached_property needs the instance's dict
 class Cell:
     """All attempts at one test by one client with one server; at least one."""
 
     client: str
     server: str
     test: str
-    letter: str
+    """Its name, which is its id."""
+    label: str
+    """What a matrix shows for the test: see :func:`labels`."""
     attempts: tuple[JobResult, ...]
+    """By repetition, then by attempt."""
 
-    @property
+    @cached_property
+    def settled(self) -> tuple[JobResult, ...]:
+        """The last attempt at each repetition, which decides."""
+        return settled(self.attempts)
+
+    @cached_property
     def outcome(self) -> Outcome:
-        """The worst of the repetitions; the last attempt at each speaks for it."""
-        return min((job.verdict.outcome for job in settled(self.attempts)), key=SEVERITY.index)
+        """The worst of the repetitions."""
+        return min((job.verdict.outcome for job in self.settled), key=SEVERITY.index)
 
     @property
     def passed(self) -> int:
         """How many of the attempts passed."""
         return sum(job.verdict.outcome is Outcome.PASSED for job in self.attempts)
 
-    @property
+    @cached_property
     def flaky(self) -> bool:
         """Whether the attempts do not agree."""
         return len({job.verdict.outcome for job in self.attempts}) > 1
 
     @property
     def score(self) -> str:
-        """``"3/5"`` where some of several attempts passed and some did not, else empty."""
+        """``"3/5"`` where 3 of 5 attempts passed and the others did not, else empty."""
         return f"{self.passed}/{len(self.attempts)}" if self.flaky else ""
 
     @property
     def repeated(self) -> bool:
-        """Whether repetitions are worth telling apart."""
+        """Whether there is more than one repetition."""
         return len({job.repetition for job in self.attempts}) > 1
 
     @property
@@ -93,26 +105,25 @@ class Cell:
         """Whether there was more than one attempt at a repetition."""
         return any(job.attempt > 1 for job in self.attempts)
 
-    @property
-    def figure(self) -> Figure | None:
+    @cached_property
+    def metric(self) -> MetricSummary | None:
         """What was measured; None if nothing was."""
-        repetitions = settled(self.attempts)
-        samples = [job.sample for job in repetitions if job.sample]
+        samples = [job.sample for job in self.settled if job.sample]
         if not samples:
             return None
-        figures = tuple(sample.kbps for sample in samples)
+        values = tuple(sample.kbps for sample in samples)
         shares = [sample.tcp_share for sample in samples if sample.tcp_share is not None]
-        return Figure(
-            figures,
-            len(repetitions),
-            estimate(figures),
+        return MetricSummary(
+            values,
+            len(self.settled),
+            estimate(values),
             sum(shares) / len(shares) if shares else None,
             tuple(dict.fromkeys(sample.doubt for sample in samples if sample.doubt)),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MetricSummary:
     """What a client and a server reached in a measurement."""
 
     samples_kbps: tuple[float, ...]
@@ -130,33 +141,33 @@ Matrix = dict[tuple[str, str], tuple[Cell, ...]]
 """The cells of each (client, server), in the order of the tests."""
 
 
-def matrix(jobs: Iterable[JobResult], letters: Sequence[str]) -> Matrix:
-    """Sort results into cells; attempts are in the order in which they were made.
+def matrix(jobs: Iterable[JobResult], tests: Sequence[TestInfo]) -> Matrix:
+    """Sort results into cells.
 
     Args:
-        jobs: In any order.
-        letters: Of the tests, in the order in which cells are wanted.
+        jobs: In any order; those of other tests are left out.
+        tests: In the order in which cells are wanted.
     """
-    order = {letter: position for position, letter in enumerate(letters)}
-    grouped: dict[tuple[str, str, str], list[JobResult]] = {}
+    by_test: dict[str, dict[tuple[str, str], list[JobResult]]] = {}
     for job in jobs:
-        grouped.setdefault((job.client, job.server, job.letter), []).append(job)
-    cells = [
-        Cell(
-            client,
-            server,
-            attempts[0].test,
-            letter,
-            tuple(sorted(attempts, key=lambda job: (job.repetition, job.attempt))),
-        )
-        for (client, server, letter), attempts in grouped.items()
-    ]
-    cells.sort(key=lambda cell: (order.get(cell.letter, len(order)), cell.letter))
-    pairs: Matrix = {}
-    for cell in cells:
-        key = (cell.client, cell.server)
-        pairs[key] = (*pairs.get(key, ()), cell)
-    return pairs
+        by_test.setdefault(job.test, {}).setdefault((job.client, job.server), []).append(job)
+    label_of = labels(tests)
+    pairs: dict[tuple[str, str], list[Cell]] = {}
+    for test in tests:
+        for (client, server), attempts in by_test.get(test.name, {}).items():
+            in_order = sorted(attempts, key=lambda job: (job.repetition, job.attempt))
+            cell = Cell(client, server, test.name, label_of[test.name], tuple(in_order))
+            pairs.setdefault((client, server), []).append(cell)
+    return {pair: tuple(cells) for pair, cells in pairs.items()}
+
+
+def labels(tests: Sequence[TestInfo]) -> dict[str, str]:
+    """What a matrix shows for each test, by its name: its letter, if no other test has that."""
+    times = Counter(test.letter for test in tests)
+    return {
+        test.name: test.letter if test.letter and times[test.letter] == 1 else test.name
+        for test in tests
+    }
 
 
 def counts(jobs: Iterable[JobResult]) -> dict[Outcome, int]:
@@ -166,21 +177,29 @@ def counts(jobs: Iterable[JobResult]) -> dict[Outcome, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """A requirement that was breached without deciding a verdict, and by which jobs."""
+class Note:
+    """A requirement that was violated without deciding a verdict, and by which jobs."""
 
-    breach: Breach
-    """As the first of the jobs breached it."""
+    group: ViolationGroup
+    """As the first of the jobs violated it."""
     jobs: tuple[JobResult, ...]
 
 
-def remarks(jobs: Iterable[JobResult]) -> tuple[Remark, ...]:
-    """What passed jobs could do better, one entry for each requirement."""
-    found: dict[tuple[str, str, str], tuple[Breach, list[JobResult]]] = {}
+def notes(jobs: Iterable[JobResult]) -> tuple[Note, ...]:
+    """What jobs that passed could do better, one entry for each requirement."""
+    found: dict[str, tuple[ViolationGroup, list[JobResult]]] = {}
     for job in jobs:
-        if job.verdict.outcome is not Outcome.PASSED:
-            continue
-        for breach in breaches(job.verdict.violations):
-            key = (breach.requirement, breach.citation, breach.text)
-            found.setdefault(key, (breach, []))[1].append(job)
-    return tuple(Remark(breach, tuple(breaching)) for breach, breaching in found.values())
+        if job.verdict.outcome is Outcome.PASSED:
+            for group in violation_groups(job.verdict):
+                found.setdefault(group.requirement.requirement, (group, []))[1].append(job)
+    return tuple(Note(group, tuple(violating)) for group, violating in found.values())
+
+
+def settled(jobs: Iterable[JobResult]) -> tuple[JobResult, ...]:
+    """The last attempt at each job, which decides, in the order of the first ones."""
+    last: dict[tuple[str, str, str, int], JobResult] = {}
+    for job in jobs:
+        key = (job.client, job.server, job.test, job.repetition)
+        if key not in last or last[key].attempt < job.attempt:
+            last[key] = job
+    return tuple(last.values())

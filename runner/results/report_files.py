@@ -1,23 +1,27 @@
-"""From a result to files: every report that is installed, and the JSON that ``-j`` asks for."""
+"""From a run to files: every report that is installed, and the JSON that ``-j`` asks for."""
 
 from __future__ import annotations
 
-import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.results import store
-from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.model.run import RunResult
+from quicmatrix.runner.results.run_files import write_result
+from quicmatrix.runner.results.run_view import RunView
 
 REPORT_GROUP = "quicmatrix.reports"
-"""Entry points of this group are functions ``write(result, folder) -> Path``."""
+"""Entry points of this group are functions ``write(view, folder) -> Path``."""
 
 
-def write_reports(result: RunResult, folder: Path) -> dict[str, Path]:
-    """Write every report there is; where each is, by its entry point's name."""
+def write_reports(view: RunView, folder: Path) -> dict[str, Path]:
+    """Write every report there is.
+
+    Returns:
+        Where each is, by its entry point's name.
+    """
     found = sorted(entry_points(group=REPORT_GROUP), key=lambda entry: entry.name)
-    return {entry.name: entry.load()(result, folder) for entry in found}
+    return {entry.name: entry.load()(view, folder) for entry in found}
 
 
 def export(result: RunResult, file: Path) -> None:
@@ -26,11 +30,8 @@ def export(result: RunResult, file: Path) -> None:
     Raises:
         UserError: It cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="quicmatrix-") as scratch:
-        store.write(result, Path(scratch))
-        data = (Path(scratch) / store.RESULT_FILE).read_bytes()
     try:
-        store.write_file(file, data)
+        write_result(result, file)
     except OSError as error:
         raise UserError(f"--json {file}: {error.strerror}") from error
 

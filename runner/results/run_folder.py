@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from quicmatrix.runner.errors import UserError
 
 RUNS = Path("runs")
+
+
+def new_run_id(now: datetime) -> str:
+    """An id that no other run has, from a time in UTC: ``20261123T171503Z-1f2e``."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 def make_folder(log_dir: Path | None, now: datetime) -> Path:

@@ -1,23 +1,22 @@
-"""A verdict's violations, put together for reading.
+"""A verdict's violations, grouped for reading.
 
 A check yields a violation for each packet that breaks its requirement, so one mistake of an
-endpoint can give thousands. A reader wants each requirement once, each thing that was seen once,
-and the packets that show it below.
+endpoint can give thousands. Reports show each requirement once, each message once below it, and
+the packets that show it below that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from quicmatrix.runner.model.verdict import ReportedViolation
+from quicmatrix.runner.model.verdict import RequirementResult, Verdict
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Evidence, Level
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """The same thing, seen by the same side, once or more often."""
+class Occurrence:
+    """All violations of a requirement that have the same message and side."""
 
     message: str
     side: Side | None
@@ -25,36 +24,32 @@ class Sighting:
 
     def frames(self, capture: Side) -> tuple[int, ...]:
         """The numbers of its frames in one capture, in ascending order."""
-        return tuple(sorted({one.frame_number for one in self.evidence if one.capture is capture}))
+        return frames(self.evidence, capture)
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
-    """A requirement that does not hold; all but ``sightings`` is the requirement's own."""
+class ViolationGroup:
+    """A requirement that was violated, and everything that violates it."""
 
-    requirement: str
-    level: Level
-    citation: str
-    text: str
-    """Empty, as the citation is, for what no requirement covers."""
-    sightings: tuple[Sighting, ...]
+    requirement: RequirementResult
+    occurrences: tuple[Occurrence, ...]
 
 
-def breaches(violations: Iterable[ReportedViolation]) -> tuple[Breach, ...]:
-    """Put violations together: SHOULD last, otherwise in the order of first appearance."""
-    rules: dict[tuple[str, Level, str, str], dict[tuple[str, Side | None], list[Evidence]]] = {}
-    for violation in violations:
-        rule = (violation.requirement, violation.level, violation.citation, violation.text)
-        seen = rules.setdefault(rule, {})
+def violation_groups(verdict: Verdict) -> tuple[ViolationGroup, ...]:
+    """The violated requirements of a verdict: SHOULD last, otherwise in the test case's order."""
+    groups = (ViolationGroup(one, _occurrences(one)) for one in verdict.violated)
+    return tuple(sorted(groups, key=lambda group: group.requirement.level is Level.SHOULD))
+
+
+def frames(evidence: tuple[Evidence, ...], capture: Side) -> tuple[int, ...]:
+    """The numbers of the frames that are in one capture, in ascending order."""
+    return tuple(sorted({one.frame_number for one in evidence if one.capture is capture}))
+
+
+def _occurrences(result: RequirementResult) -> tuple[Occurrence, ...]:
+    seen: dict[tuple[str, Side | None], list[Evidence]] = {}
+    for violation in result.violations:
         seen.setdefault((violation.message, violation.side), []).extend(violation.evidence)
-    found = [
-        Breach(
-            *rule,
-            tuple(
-                Sighting(message, side, tuple(evidence))
-                for (message, side), evidence in seen.items()
-            ),
-        )
-        for rule, seen in rules.items()
-    ]
-    return tuple(sorted(found, key=lambda breach: breach.level is Level.SHOULD))
+    return tuple(
+        Occurrence(message, side, tuple(evidence)) for (message, side), evidence in seen.items()
+    )

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quicmatrix.runner.trace.model import ClientHello, PacketType, ServerHello, Side, Trace
-from quicmatrix.testcases.model import MIB, Level, TestCase, Violation, requirement
+from quicmatrix.runner.trace.model import ClientHello, PacketType, ServerHello, Side
+from quicmatrix.testcases.model import (
+    MIB,
+    Finding,
+    Level,
+    Observation,
+    TestCase,
+    Violation,
+    requirement,
+)
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
-from quicmatrix.testcases.shared.view import exists, messages, never, sent
+from quicmatrix.testcases.views.view import exists, messages, never, sent
 
 CHACHA20_SUITE = 0x1303
 """TLS_CHACHA20_POLY1305_SHA256 (RFC 8446, B.4)."""
@@ -18,9 +27,9 @@ SIGNALS = frozenset((0x00FF, 0x5600))
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_offers_only_chacha20(trace: Trace) -> Iterator[Violation]:
+def client_offers_only_chacha20(seen: Observation) -> Iterator[Finding]:
     """The client offers TLS_CHACHA20_POLY1305_SHA256 and no other cipher suite."""
-    hellos = messages(sent(trace, Side.CLIENT, PacketType.INITIAL), ClientHello)
+    hellos = messages(sent(seen.trace, Side.CLIENT, PacketType.INITIAL), ClientHello)
     yield from exists(hellos, Violation("there is no ClientHello", side=Side.CLIENT), hellos)
     yield from never(
         Violation(f"the client offers {_listing(suites)}", packet)
@@ -30,9 +39,9 @@ def client_offers_only_chacha20(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.TEST, "interop suite")
-def server_selects_chacha20(trace: Trace) -> Iterator[Violation]:
+def server_selects_chacha20(seen: Observation) -> Iterator[Finding]:
     """The server selects TLS_CHACHA20_POLY1305_SHA256."""
-    hellos = messages(sent(trace, Side.SERVER, PacketType.INITIAL), ServerHello)
+    hellos = messages(sent(seen.trace, Side.SERVER, PacketType.INITIAL), ServerHello)
     yield from exists(hellos, Violation("there is no ServerHello", side=Side.SERVER), hellos)
     yield from never(
         Violation(f"the server selects 0x{hello.cipher_suite:04x}", packet)
@@ -62,6 +71,7 @@ CHACHA20 = TestCase(
     server="chacha20",
     files=(3 * MIB,),
     requirements=(
+        *ENDPOINT_CONTRACT,
         one_handshake,
         server_initials_are_version_1,
         client_offers_only_chacha20,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import KIB, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.ecn import (
     client_marks_packets,
     client_reports_ecn_counts,
@@ -23,6 +24,7 @@ ECN = TestCase(
     server="ecn",
     files=(100 * KIB,),
     requirements=(
+        *ENDPOINT_CONTRACT,
         one_handshake,
         server_initials_are_version_1,
         server_sends_no_retry,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import KIB, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.retries import server_sends_no_retry
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
@@ -14,5 +15,10 @@ HANDSHAKE = TestCase(
     client="handshake",
     server="handshake",
     files=(1 * KIB,),
-    requirements=(one_handshake, server_initials_are_version_1, server_sends_no_retry),
+    requirements=(
+        *ENDPOINT_CONTRACT,
+        one_handshake,
+        server_initials_are_version_1,
+        server_sends_no_retry,
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import KIB, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.corruption import damaged_datagrams_arrive
 from quicmatrix.testcases.shared.handshakes import fifty_handshakes
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
@@ -19,5 +20,10 @@ HANDSHAKECORRUPTION = TestCase(
     ),
     files=(1 * KIB,) * 50,
     timeout_s=300.0,
-    requirements=(fifty_handshakes, server_initials_are_version_1, damaged_datagrams_arrive),
+    requirements=(
+        *ENDPOINT_CONTRACT,
+        fifty_handshakes,
+        server_initials_are_version_1,
+        damaged_datagrams_arrive,
+    ),
 )

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import KIB, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import fifty_handshakes
+from quicmatrix.testcases.shared.loss import (
+    datagrams_of_the_client_are_lost,
+    datagrams_of_the_server_are_lost,
+)
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 HANDSHAKELOSS = TestCase(
@@ -18,5 +23,11 @@ HANDSHAKELOSS = TestCase(
     ),
     files=(1 * KIB,) * 50,
     timeout_s=300.0,
-    requirements=(fifty_handshakes, server_initials_are_version_1),
+    requirements=(
+        *ENDPOINT_CONTRACT,
+        fifty_handshakes,
+        server_initials_are_version_1,
+        datagrams_of_the_client_are_lost,
+        datagrams_of_the_server_are_lost,
+    ),
 )

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quicmatrix.runner.trace.model import ClientHello, EncryptedExtensions, PacketType, Side, Trace
-from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.runner.trace.model import ClientHello, EncryptedExtensions, PacketType, Side
+from quicmatrix.testcases.model import (
+    KIB,
+    Finding,
+    Level,
+    Observation,
+    TestCase,
+    Violation,
+    requirement,
+)
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.http3 import each_side_opens_a_control_stream
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
-from quicmatrix.testcases.shared.view import exists, messages, never, sent
+from quicmatrix.testcases.views.view import exists, messages, never, sent
 
 
 @requirement(Level.TEST, "RFC 9114, 3.2")
-def client_offers_h3(trace: Trace) -> Iterator[Violation]:
+def client_offers_h3(seen: Observation) -> Iterator[Finding]:
     """The client offers the ALPN token h3."""
-    hellos = messages(sent(trace, Side.CLIENT, PacketType.INITIAL), ClientHello)
+    hellos = messages(sent(seen.trace, Side.CLIENT, PacketType.INITIAL), ClientHello)
     yield from exists(
-        (hello for _, hello in hellos if "h3" in hello.alpn),
+        (packet for packet, hello in hellos if "h3" in hello.alpn),
         Violation(
             f"the client offers {', '.join(hellos.items[0][1].alpn) or 'nothing'}"
             if hellos
@@ -30,9 +39,9 @@ def client_offers_h3(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.TEST, "RFC 9114, 3.2")
-def server_selects_h3(trace: Trace) -> Iterator[Violation]:
+def server_selects_h3(seen: Observation) -> Iterator[Finding]:
     """The server selects the ALPN token h3."""
-    extensions = messages(sent(trace, Side.SERVER, PacketType.HANDSHAKE), EncryptedExtensions)
+    extensions = messages(sent(seen.trace, Side.SERVER, PacketType.HANDSHAKE), EncryptedExtensions)
     yield from exists(
         extensions,
         Violation("there is no EncryptedExtensions message", side=Side.SERVER),
@@ -53,6 +62,7 @@ HTTP3 = TestCase(
     server="http3",
     files=(5 * KIB, 10 * KIB, 500 * KIB),
     requirements=(
+        *ENDPOINT_CONTRACT,
         one_handshake,
         server_initials_are_version_1,
         client_offers_h3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.keys import (
     client_updates_its_keys,
@@ -21,6 +22,7 @@ KEYUPDATE = TestCase(
     server="transfer",
     files=(3 * MIB,),
     requirements=(
+        *ENDPOINT_CONTRACT,
         one_handshake,
         server_initials_are_version_1,
         client_updates_its_keys,

@@ -4,25 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quicmatrix.runner.trace.model import Crypto, Packet, PacketType, Side, Trace
-from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.runner.trace.model import Crypto, Packet, PacketType, Side
+from quicmatrix.testcases.model import (
+    KIB,
+    Finding,
+    Held,
+    Level,
+    NotExercised,
+    Observation,
+    TestCase,
+    Violation,
+    requirement,
+)
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
-from quicmatrix.testcases.shared.view import complete, readable, sent
+from quicmatrix.testcases.views.view import arrived, complete, exists, readable, sent
+
+FIRST_PROBE_TIMEOUT_S = 0.999
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_repeats_its_client_hello(trace: Trace) -> Iterator[Violation]:
+def client_repeats_its_client_hello(seen: Observation) -> Iterator[Finding]:
     """The client sends its ClientHello at least twice."""
-    initials = readable(sent(trace, Side.CLIENT, PacketType.INITIAL))
+    initials = readable(sent(seen.trace, Side.CLIENT, PacketType.INITIAL))
     starts = [packet for packet in initials if _starts_a_client_hello(packet)]
-    if len(starts) < 2:
-        complete(initials)
-        yield Violation(
-            f"the client sends {len(starts)} instead of 2 or more",
-            *starts,
-            side=Side.CLIENT,
-        )
+    yield from exists(
+        starts[1:],
+        Violation(
+            f"the client sends {len(starts)} instead of 2 or more", *starts, side=Side.CLIENT
+        ),
+        initials,
+    )
+
+
+@requirement(Level.TEST, "interop suite")
+def round_trip_outlasts_the_first_probe_timeout(seen: Observation) -> Iterator[Finding]:
+    """The first packet of the server arrives more than 999 ms after the client's first departs."""
+    # An initial RTT of 333 ms makes that the first probe timeout (RFC 9002, 6.2.2).
+    departed = sent(seen.trace, Side.CLIENT)
+    answers = arrived(seen.trace, Side.CLIENT)
+    complete(departed, answers)
+    for first, answer in zip(departed.items[:1], answers.items[:1], strict=False):
+        round_trip_s = answer.time - first.time
+        if round_trip_s > FIRST_PROBE_TIMEOUT_S:
+            yield Held(first, answer)
+        else:
+            yield NotExercised(f"it arrives after {round_trip_s * 1000:.0f} ms")
+    if not departed or not answers:
+        yield NotExercised("no packet of the server arrives")
 
 
 def _starts_a_client_hello(packet: Packet) -> bool:
@@ -41,5 +71,11 @@ LONGRTT = TestCase(
     server="handshake",
     scenario="simple-p2p --delay=750ms --bandwidth=10Mbps --queue=25",
     files=(1 * KIB,),
-    requirements=(one_handshake, server_initials_are_version_1, client_repeats_its_client_hello),
+    requirements=(
+        *ENDPOINT_CONTRACT,
+        one_handshake,
+        server_initials_are_version_1,
+        client_repeats_its_client_hello,
+        round_trip_outlasts_the_first_probe_timeout,
+    ),
 )

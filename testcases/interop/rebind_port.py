@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from quicmatrix.testcases.model import MIB, TestCase
 from quicmatrix.testcases.shared.amplification import server_keeps_to_the_amplification_limit
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.paths import (
     client_answers_path_challenges,
     path_challenges_are_expanded,
-    path_challenges_are_told_apart,
+    path_challenges_are_unpredictable,
     path_responses_answer_one_challenge_each,
     path_responses_are_expanded,
     path_responses_stay_on_the_path,
@@ -29,6 +30,7 @@ REBIND_PORT = TestCase(
     ),
     files=(10 * MIB,),
     requirements=(
+        *ENDPOINT_CONTRACT,
         one_handshake,
         server_initials_are_version_1,
         server_sends_on_several_paths,
@@ -36,7 +38,7 @@ REBIND_PORT = TestCase(
         server_validates_each_new_path,
         client_answers_path_challenges,
         path_challenges_are_expanded,
-        path_challenges_are_told_apart,
+        path_challenges_are_unpredictable,
         path_responses_answer_one_challenge_each,
         path_responses_stay_on_the_path,
         path_responses_are_expanded,

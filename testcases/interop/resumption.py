@@ -12,60 +12,67 @@ from quicmatrix.runner.trace.model import (
     Side,
     Trace,
 )
-from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
-from quicmatrix.testcases.shared.handshakes import (
-    Handshake,
-    handshakes,
-    second_handshake,
-    two_handshakes,
+from quicmatrix.testcases.model import (
+    KIB,
+    Finding,
+    Level,
+    Observation,
+    TestCase,
+    Violation,
+    requirement,
 )
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.handshakes import two_handshakes
 from quicmatrix.testcases.shared.resumption import (
     client_offers_the_session,
     server_selects_the_session,
 )
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
-from quicmatrix.testcases.shared.view import View, complete, exists, messages, never, sent
+from quicmatrix.testcases.views.handshakes import Handshake, handshakes, second_handshake
+from quicmatrix.testcases.views.view import View, complete, exists, messages, never, readable, sent
 
 COMPRESSED_CERTIFICATE = 25
 """The handshake type of CompressedCertificate, which may stand for it (RFC 8879, 4)."""
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def first_handshake_has_a_certificate(trace: Trace) -> Iterator[Violation]:
+def first_handshake_has_a_certificate(seen: Observation) -> Iterator[Finding]:
     """The server sends a Certificate in the first handshake."""
-    seen = handshakes(trace)
-    if not seen:
-        complete(seen)
-        return
-    certificates = _certificates(trace, seen.items[0])
-    yield from exists(
-        certificates,
-        Violation("the first handshake has no Certificate", seen.items[0].first, side=Side.SERVER),
-        certificates,
-    )
-
-
-@requirement(Level.TEST, "interop suite", compat=True)
-def second_handshake_has_no_certificate(trace: Trace) -> Iterator[Violation]:
-    """The server sends no Certificate in the second handshake."""
-    second = second_handshake(trace)
-    if second:
-        certificates = _certificates(trace, second)
-        yield from never(
-            (
-                Violation("the second handshake has a Certificate", packet)
-                for packet, _ in certificates
-            ),
+    found = handshakes(seen.trace)
+    if not found:
+        complete(found)
+    for first in found.items[:1]:
+        certificates = _certificates(seen.trace, first)
+        yield from exists(
+            certificates,
+            Violation("the first handshake has no Certificate", first.first, side=Side.SERVER),
             certificates,
         )
 
 
+@requirement(Level.TEST, "interop suite", compat=True)
+def second_handshake_has_no_certificate(seen: Observation) -> Iterator[Finding]:
+    """The server sends no Certificate in the second handshake."""
+    second = second_handshake(seen.trace)
+    if second:
+        yield from never(
+            (
+                Violation("the second handshake has a Certificate", packet)
+                for packet, _ in _certificates(seen.trace, second)
+            ),
+            readable(_handshake_packets(seen.trace, second)),
+        )
+
+
 def _certificates(trace: Trace, handshake: Handshake) -> View[tuple[Packet, OtherTlsMessage]]:
-    packets = sent(trace, Side.SERVER, PacketType.HANDSHAKE)
-    its = View(tuple(packet for packet in packets if packet in handshake), packets.gap)
-    found = messages(its, OtherTlsMessage)
+    found = messages(_handshake_packets(trace, handshake), OtherTlsMessage)
     kinds = (CERTIFICATE, COMPRESSED_CERTIFICATE)
-    return View(tuple(one for one in found if one[1].handshake_type in kinds), found.gap)
+    return found.where(lambda one: one[1].handshake_type in kinds)
+
+
+def _handshake_packets(trace: Trace, handshake: Handshake) -> View[Packet]:
+    packets = sent(trace, Side.SERVER, PacketType.HANDSHAKE)
+    return packets.where(lambda packet: packet in handshake)
 
 
 RESUMPTION = TestCase(
@@ -76,6 +83,7 @@ RESUMPTION = TestCase(
     server="resumption",
     files=(5 * KIB, 10 * KIB),
     requirements=(
+        *ENDPOINT_CONTRACT,
         two_handshakes,
         server_initials_are_version_1,
         first_handshake_has_a_certificate,

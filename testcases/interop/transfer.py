@@ -7,6 +7,7 @@ from quicmatrix.testcases.shared.closing import (
     connection_is_closed_with_code_0,
     no_side_closes_with_a_transport_error,
 )
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.flow_control import (
     client_raises_its_flow_control_limits,
     server_keeps_to_flow_control,
@@ -22,6 +23,7 @@ TRANSFER = TestCase(
     server="transfer",
     files=(2 * MIB, 3 * MIB, 5 * MIB),
     requirements=(
+        *ENDPOINT_CONTRACT,
         one_handshake,
         server_initials_are_version_1,
         client_raises_its_flow_control_limits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.corruption import damaged_datagrams_arrive
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
@@ -18,5 +19,10 @@ TRANSFERCORRUPTION = TestCase(
         "--rate_to_server=2 --rate_to_client=2 --burst_to_server=3 --burst_to_client=3"
     ),
     files=(2 * MIB,),
-    requirements=(one_handshake, server_initials_are_version_1, damaged_datagrams_arrive),
+    requirements=(
+        *ENDPOINT_CONTRACT,
+        one_handshake,
+        server_initials_are_version_1,
+        damaged_datagrams_arrive,
+    ),
 )

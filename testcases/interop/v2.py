@@ -17,92 +17,108 @@ from quicmatrix.runner.trace.model import (
     Trace,
     VersionInformation,
 )
-from quicmatrix.testcases.model import KIB, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.model import (
+    KIB,
+    Finding,
+    Held,
+    Level,
+    Observation,
+    TestCase,
+    Violation,
+    requirement,
+)
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.versions import name
-from quicmatrix.testcases.shared.view import (
+from quicmatrix.testcases.views.view import (
     View,
     by_connection,
+    every,
     exists,
     frames,
     messages,
-    never,
     sent,
 )
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_starts_in_version_1(trace: Trace) -> Iterator[Violation]:
+def client_starts_in_version_1(seen: Observation) -> Iterator[Finding]:
     """The client sends an Initial packet of version 1."""
-    yield from _initial_of(VERSION_1, Side.CLIENT, trace)
+    yield from _initial_of(VERSION_1, Side.CLIENT, seen.trace)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def server_answers_in_version_2(trace: Trace) -> Iterator[Violation]:
+def server_answers_in_version_2(seen: Observation) -> Iterator[Finding]:
     """The server sends an Initial packet of version 2."""
-    yield from _initial_of(VERSION_2, Side.SERVER, trace)
+    yield from _initial_of(VERSION_2, Side.SERVER, seen.trace)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def handshake_packets_are_version_2(trace: Trace) -> Iterator[Violation]:
+def handshake_packets_are_version_2(seen: Observation) -> Iterator[Finding]:
     """Both sides send Handshake packets, all of version 2."""
-    views = {side: sent(trace, side, PacketType.HANDSHAKE) for side in Side}
+    views = {side: sent(seen.trace, side, PacketType.HANDSHAKE) for side in Side}
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for side, packets in views.items():
             if not packets and not packets.gap:
                 yield Violation(f"the {side} sends no Handshake packet", side=side)
             for packet in packets:
-                if packet.version != VERSION_2:
+                if packet.version == VERSION_2:
+                    yield Held(packet)
+                else:
                     yield Violation(f"the version is {name(packet.version)}", packet)
 
-    yield from never(breaches(), *views.values())
+    yield from every(findings(), *views.values())
 
 
 @requirement(Level.MUST, "RFC 9369, 4.1")
-def server_sends_crypto_in_one_version(trace: Trace) -> Iterator[Violation]:
+def server_sends_crypto_in_one_version(seen: Observation) -> Iterator[Finding]:
     """The server sends all its CRYPTO frames in packets of the negotiated version."""
-    packets = sent(trace, Side.SERVER, PacketType.INITIAL, PacketType.HANDSHAKE)
+    packets = sent(seen.trace, Side.SERVER, PacketType.INITIAL, PacketType.HANDSHAKE)
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for members in by_connection(packets).values():
             first: Packet | None = None
             for packet, _ in frames(members, Crypto):
                 first = first or packet
-                if packet.version != first.version:
+                if packet.version == first.version:
+                    yield Held(packet)
+                else:
                     yield Violation(
                         f"the version is {name(packet.version)}, and was {name(first.version)}",
                         packet,
                         first,
                     )
 
-    yield from never(breaches(), frames(packets, Crypto))
+    yield from every(findings(), frames(packets, Crypto))
 
 
 @requirement(Level.MUST, "RFC 9369, 4")
-def each_side_sends_version_information(trace: Trace) -> Iterator[Violation]:
+def each_side_sends_version_information(seen: Observation) -> Iterator[Finding]:
     """Each side sends the version_information transport parameter."""
-    views = _transport_parameters(trace)
+    views = _transport_parameters(seen.trace)
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for side, view in views.items():
             if not view and not view.gap:
                 yield Violation(f"the {side} sends no transport parameters", side=side)
             for packet, information in view:
-                if information is None:
+                if information:
+                    yield Held(packet)
+                else:
                     yield Violation(f"the {side} sends none", packet)
 
-    yield from never(breaches(), *_unseen(views))
+    yield from every(findings(), *_unseen(views))
 
 
 @requirement(Level.TEST, "interop suite")
-def client_offers_version_2(trace: Trace) -> Iterator[Violation]:
+def client_offers_version_2(seen: Observation) -> Iterator[Finding]:
     """The client lists version 2 among its Available Versions."""
-    view = _transport_parameters(trace)[Side.CLIENT]
-    offers = [information for _, information in view if information]
+    view = _transport_parameters(seen.trace)[Side.CLIENT]
+    offers = [(packet, information) for packet, information in view if information]
     yield from exists(
-        (offer for offer in offers if VERSION_2 in offer.available),
+        (packet for packet, offer in offers if VERSION_2 in offer.available),
         Violation(
-            f"it lists {', '.join(map(name, offers[0].available)) or 'none'}"
+            f"it lists {', '.join(map(name, offers[0][1].available)) or 'none'}"
             if offers
             else "it lists none",
             *(packet for packet, _ in view),
@@ -113,42 +129,46 @@ def client_offers_version_2(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.MUST, "RFC 9368, 3")
-def client_lists_its_chosen_version(trace: Trace) -> Iterator[Violation]:
+def client_lists_its_chosen_version(seen: Observation) -> Iterator[Finding]:
     """The client's Chosen Version is among its Available Versions."""
-    view = _transport_parameters(trace)[Side.CLIENT]
-    yield from never(
+    view = _transport_parameters(seen.trace)[Side.CLIENT]
+    yield from every(
         (
-            Violation(f"{name(information.chosen)} is not among them", packet)
+            Held(packet)
+            if information.chosen in information.available
+            else Violation(f"{name(information.chosen)} is not among them", packet)
             for packet, information in view
-            if information and information.chosen not in information.available
+            if information
         ),
         *_unseen({Side.CLIENT: view}),
     )
 
 
 @requirement(Level.MUST, "RFC 9368, 4")
-def each_side_chooses_the_version_in_use(trace: Trace) -> Iterator[Violation]:
+def each_side_chooses_the_version_in_use(seen: Observation) -> Iterator[Finding]:
     """The client's Chosen Version is its first Initial's, the server's the negotiated one."""
-    views = _transport_parameters(trace)
+    views = _transport_parameters(seen.trace)
     first: dict[Path, int | None] = {}
-    for packet in sent(trace, Side.CLIENT, PacketType.INITIAL):
+    for packet in sent(seen.trace, Side.CLIENT, PacketType.INITIAL):
         first.setdefault(packet.path, packet.version)
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for side, view in views.items():
             for packet, information in view:
                 in_use = first[packet.path] if side is Side.CLIENT else packet.version
-                if information and information.chosen != in_use:
+                if information and information.chosen == in_use:
+                    yield Held(packet)
+                elif information:
                     yield Violation(
                         f"the {side}'s Chosen Version is {name(information.chosen)} "
                         f"where {name(in_use)} is in use",
                         packet,
                     )
 
-    yield from never(breaches(), *_unseen(views))
+    yield from every(findings(), *_unseen(views))
 
 
-def _initial_of(version: int, side: Side, trace: Trace) -> Iterator[Violation]:
+def _initial_of(version: int, side: Side, trace: Trace) -> Iterator[Finding]:
     initials = sent(trace, side, PacketType.INITIAL)
     seen = sorted({name(packet.version) for packet in initials})
     yield from exists(
@@ -201,6 +221,7 @@ V2 = TestCase(
     server="v2",
     files=(1 * KIB,),
     requirements=(
+        *ENDPOINT_CONTRACT,
         client_starts_in_version_1,
         server_answers_in_version_2,
         handshake_packets_are_version_2,

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from quicmatrix.runner.trace.model import VERSION_1, Packet, PacketType, Path, Side, Trace
-from quicmatrix.testcases.model import Level, TestCase, Violation, requirement
-from quicmatrix.testcases.shared.datagrams import PATIENCE_S, with_packets
+from quicmatrix.runner.trace.model import VERSION_1, Packet, PacketType, Path, Side
+from quicmatrix.testcases.model import (
+    Finding,
+    Held,
+    Level,
+    Observation,
+    TestCase,
+    Violation,
+    requirement,
+)
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.versions import name
-from quicmatrix.testcases.shared.view import View, arrived, complete, exists, never, sent
+from quicmatrix.testcases.views.datagrams import PROCESSING_TIME_S, with_packets
+from quicmatrix.testcases.views.view import View, arrived, complete, every, exists, sent
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_receives_version_negotiation(trace: Trace) -> Iterator[Violation]:
+def client_receives_version_negotiation(seen: Observation) -> Iterator[Finding]:
     """A Version Negotiation packet answers the client's first packet, whose DCID is its SCID."""
-    asked = _asked(sent(trace, Side.CLIENT))
-    answers = arrived(trace, Side.CLIENT, PacketType.VERSION_NEGOTIATION)
+    asked = _asked(sent(seen.trace, Side.CLIENT))
+    answers = arrived(seen.trace, Side.CLIENT, PacketType.VERSION_NEGOTIATION)
     first = asked.items[:1]
     if not first:
         complete(asked)
@@ -33,28 +42,29 @@ def client_receives_version_negotiation(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.MUST, "RFC 9000, 17.2.1")
-def version_negotiation_swaps_the_connection_ids(trace: Trace) -> Iterator[Violation]:
+def version_negotiation_swaps_the_connection_ids(seen: Observation) -> Iterator[Finding]:
     """A Version Negotiation packet has the connection IDs of the packet it answers, swapped."""
-    asked = _asked(arrived(trace, Side.SERVER))
-    answers = sent(trace, Side.SERVER, PacketType.VERSION_NEGOTIATION)
+    asked = _asked(arrived(seen.trace, Side.SERVER))
+    answers = sent(seen.trace, Side.SERVER, PacketType.VERSION_NEGOTIATION)
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for answer in answers:
-            ids = {(one.scid, one.dcid) for one in asked if _place(one) < _place(answer)}
-            if (answer.dcid, answer.scid) not in ids:
+            if answered := next(_answered(answer, asked), None):
+                yield Held(answer, answered)
+            else:
                 complete(asked)
                 yield Violation("no packet of the client had these connection IDs", answer)
 
-    yield from never(breaches(), answers)
+    yield from every(findings(), answers)
 
 
 @requirement(Level.TEST, "interop suite")
-def version_negotiation_offers_version_1(trace: Trace) -> Iterator[Violation]:
+def version_negotiation_offers_version_1(seen: Observation) -> Iterator[Finding]:
     """A Version Negotiation packet lists version 1, and not the version that it refuses."""
-    asked = _asked(arrived(trace, Side.SERVER))
-    answers = sent(trace, Side.SERVER, PacketType.VERSION_NEGOTIATION)
+    asked = _asked(arrived(seen.trace, Side.SERVER))
+    answers = sent(seen.trace, Side.SERVER, PacketType.VERSION_NEGOTIATION)
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for answer in answers:
             listed = answer.supported_versions
             if VERSION_1 not in listed:
@@ -62,54 +72,62 @@ def version_negotiation_offers_version_1(trace: Trace) -> Iterator[Violation]:
             for one in _answered(answer, asked):
                 if one.version in listed:
                     yield Violation(f"it lists {name(one.version)}", answer, one)
+                else:
+                    yield Held(answer, one)
 
-    yield from never(breaches(), asked, answers)
+    yield from every(findings(), asked, answers)
 
 
 @requirement(Level.MUST, "RFC 9000, 6.1")
-def server_sends_one_version_negotiation_for_one_datagram(trace: Trace) -> Iterator[Violation]:
+def server_sends_one_version_negotiation_for_one_datagram(seen: Observation) -> Iterator[Finding]:
     """The server sends no more than one Version Negotiation packet in response to a datagram."""
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         asked: Counter[Path] = Counter()
         answers: Counter[Path] = Counter()
-        for datagram, packets in with_packets(trace.near(Side.SERVER)):
+        for datagram, packets in with_packets(seen.trace.near(Side.SERVER)):
             path = datagram.path
             asked[path] += datagram.sender is Side.CLIENT
             for packet in packets:
                 if packet.type is PacketType.VERSION_NEGOTIATION and packet.sender is Side.SERVER:
                     answers[path] += 1
-                    if answers[path] > asked[path]:
+                    if answers[path] <= asked[path]:
+                        yield Held(packet)
+                    else:
                         yield Violation(
                             f"it is number {answers[path]} after {asked[path]} datagrams", packet
                         )
 
-    yield from never(breaches(), sent(trace, Side.SERVER))
+    yield from every(findings(), sent(seen.trace, Side.SERVER))
 
 
 @requirement(Level.MUST, "RFC 9000, 6.2")
-def client_abandons_the_attempt(trace: Trace) -> Iterator[Violation]:
+def client_abandons_the_attempt(seen: Observation) -> Iterator[Finding]:
     """The client does not go on with the version that was refused."""
-    asked = _asked(sent(trace, Side.CLIENT))
-    answers = arrived(trace, Side.CLIENT, PacketType.VERSION_NEGOTIATION)
+    asked = _asked(sent(seen.trace, Side.CLIENT))
+    answers = arrived(seen.trace, Side.CLIENT, PacketType.VERSION_NEGOTIATION)
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for answer in answers.items[:1]:
             refused = {
-                (one.version, one.scid)
+                (one.version, one.scid): one
                 for one in _answered(answer, asked)
                 if one.version not in answer.supported_versions
             }
             for one in asked:
-                if (one.version, one.scid) in refused and one.time > answer.time + PATIENCE_S:
+                if (
+                    one.version,
+                    one.scid,
+                ) in refused and one.time > answer.time + PROCESSING_TIME_S:
                     yield Violation(
                         f"its version is {name(one.version)} still, "
                         f"{one.time - answer.time:.1f} s after the refusal",
                         one,
                         answer,
                     )
+            yield from (Held(answer, one) for one in refused.values())
 
-    yield from never(breaches(), asked, answers)
+    yield from every(findings(), asked, answers)
 
 
 def _asked(packets: View[Packet]) -> View[Packet]:
@@ -135,6 +153,7 @@ VERSIONNEGOTIATION = TestCase(
     client="versionnegotiation",
     server="versionnegotiation",
     requirements=(
+        *ENDPOINT_CONTRACT,
         client_receives_version_negotiation,
         version_negotiation_swaps_the_connection_ids,
         version_negotiation_offers_version_1,

@@ -10,24 +10,33 @@ from quicmatrix.runner.trace.model import (
     PacketType,
     Side,
     Stream,
-    Trace,
 )
-from quicmatrix.testcases.model import Inconclusive, Level, TestCase, Violation, requirement
+from quicmatrix.testcases.model import (
+    Finding,
+    Held,
+    Inconclusive,
+    Level,
+    Observation,
+    TestCase,
+    Violation,
+    requirement,
+)
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import two_handshakes
 from quicmatrix.testcases.shared.resumption import (
     client_offers_the_session,
     server_selects_the_session,
 )
-from quicmatrix.testcases.shared.streams import Ranges, StreamType
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
-from quicmatrix.testcases.shared.view import (
+from quicmatrix.testcases.views.streams import Ranges, StreamType
+from quicmatrix.testcases.views.view import (
     View,
     by_connection,
     complete,
+    every,
     exists,
     frames,
     messages,
-    never,
     sent,
 )
 
@@ -37,18 +46,18 @@ MOST_1_RTT_BYTES = FILES * FILE_NAME_LENGTH // 2
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_sends_0_rtt_data(trace: Trace) -> Iterator[Violation]:
+def client_sends_0_rtt_data(seen: Observation) -> Iterator[Finding]:
     """The client sends 0-RTT packets."""
-    packets = sent(trace, Side.CLIENT, PacketType.ZERO_RTT)
+    packets = sent(seen.trace, Side.CLIENT, PacketType.ZERO_RTT)
     yield from exists(packets, Violation("there is no 0-RTT packet", side=Side.CLIENT), packets)
 
 
 # Not decisive: acknowledgments, PMTU probes and the first connection's request count here, and
 # none of them is a fault. The requirement after it says what is meant.
 @requirement(Level.SHOULD, "interop suite", compat=True)
-def client_sends_little_1_rtt_data(trace: Trace) -> Iterator[Violation]:
+def client_sends_little_1_rtt_data(seen: Observation) -> Iterator[Finding]:
     """The payloads of the client's 1-RTT packets, on both connections, are at most 5000 bytes."""
-    packets = sent(trace, Side.CLIENT, PacketType.ONE_RTT)
+    packets = sent(seen.trace, Side.CLIENT, PacketType.ONE_RTT)
     total = sum(packet.payload_size for packet in packets)
     if total > MOST_1_RTT_BYTES:
         biggest = max(packets, key=lambda packet: packet.payload_size)
@@ -56,23 +65,24 @@ def client_sends_little_1_rtt_data(trace: Trace) -> Iterator[Violation]:
         return
     complete(packets)
     for packet in packets:
+        yield Held(packet)
         if not packet.payload_size:
             raise Inconclusive(f"the payload's size of {packet} is not known")
 
 
 @requirement(Level.TEST, "interop suite")
-def client_sends_its_requests_in_0_rtt(trace: Trace) -> Iterator[Violation]:
+def client_sends_its_requests_in_0_rtt(seen: Observation) -> Iterator[Finding]:
     """The client sends at least half of the resumed connection's requests in 0-RTT packets."""
-    packets = sent(trace, Side.CLIENT, PacketType.ZERO_RTT, PacketType.ONE_RTT)
-    yield from never(_tardiness(packets), packets)
+    packets = sent(seen.trace, Side.CLIENT, PacketType.ZERO_RTT, PacketType.ONE_RTT)
+    yield from every(_requests(packets), packets)
 
 
 @requirement(Level.TEST, "interop suite")
-def server_accepts_0_rtt_data(trace: Trace) -> Iterator[Violation]:
+def server_accepts_0_rtt_data(seen: Observation) -> Iterator[Finding]:
     """The server accepts the client's early data."""
-    extensions = messages(sent(trace, Side.SERVER, PacketType.HANDSHAKE), EncryptedExtensions)
+    extensions = messages(sent(seen.trace, Side.SERVER, PacketType.HANDSHAKE), EncryptedExtensions)
     yield from exists(
-        (message for _, message in extensions if message.accepts_early_data),
+        (packet for packet, message in extensions if message.accepts_early_data),
         Violation(
             "no EncryptedExtensions has the early_data extension",
             *(packet for packet, _ in extensions.items[-1:]),
@@ -82,41 +92,37 @@ def server_accepts_0_rtt_data(trace: Trace) -> Iterator[Violation]:
     )
 
 
-def _tardiness(packets: View[Packet]) -> Iterator[Violation]:
-    """Each connection with 0-RTT packets that has most of its requests in 1-RTT packets."""
+def _requests(packets: View[Packet]) -> Iterator[Finding]:
+    """Compare the requests of each connection with 0-RTT packets."""
     for members in by_connection(packets).values():
-        early = View(tuple(one for one in members if one.type is PacketType.ZERO_RTT), members.gap)
-        late = View(tuple(one for one in members if one.type is PacketType.ONE_RTT), members.gap)
+        early = members.where(lambda one: one.type is PacketType.ZERO_RTT)
+        late = members.where(lambda one: one.type is PacketType.ONE_RTT)
         if early:
-            yield from _half(early, late)
+            yield from _at_least_half(early, late)
 
 
-def _half(early: View[Packet], late: View[Packet]) -> Iterator[Violation]:
+def _at_least_half(early: View[Packet], late: View[Packet]) -> Iterator[Finding]:
     """Compare the bytes of requests in 0-RTT packets with those that are in 1-RTT packets only.
 
     What was sent in 0-RTT may be sent again in 1-RTT: it was lost, or rejected.
     """
     requested: dict[int, Ranges] = {}
-    in_time = frames(early, Stream)
-    sum_early = sum(_new_bytes(requested, frame) for _, frame in in_time)
-    too_late = frames(late, Stream)
-    sum_late = 0
-    evidence: list[Packet] = []
-    for packet, frame in too_late:
-        new = _new_bytes(requested, frame)
-        sum_late += new
-        if new:
-            evidence.append(packet)
+    early_frames, late_frames = frames(early, Stream), frames(late, Stream)
+    in_time = [(one, new) for one, frame in early_frames if (new := _new_bytes(requested, frame))]
+    too_late = [(one, new) for one, frame in late_frames if (new := _new_bytes(requested, frame))]
+    sum_early, sum_late = sum(new for _, new in in_time), sum(new for _, new in too_late)
+    if too_late:
+        complete(early_frames)
     if sum_late > sum_early:
-        complete(in_time)
         yield Violation(
-            f"{sum_late} of {sum_late + sum_early} bytes are in 1-RTT packets only", *evidence[:3]
+            f"{sum_late} of {sum_late + sum_early} bytes are in 1-RTT packets only",
+            *(packet for packet, _ in too_late[:3]),
         )
-    elif sum_late:
-        complete(in_time, too_late)
-    else:
-        # All 1-RTT packets are known and have no request: so 0-RTT packets had them all.
-        complete(too_late)
+        return
+    # If all 1-RTT packets are known and have no request, 0-RTT packets had them all.
+    complete(late_frames)
+    yield from (Held(packet) for packet, _ in in_time)
+    yield from (Held(packet) for packet in early if not packet.decrypted)
 
 
 def _new_bytes(requested: dict[int, Ranges], frame: Stream) -> int:
@@ -135,6 +141,7 @@ ZERORTT = TestCase(
     files=(32,) * FILES,
     file_name_length=FILE_NAME_LENGTH,
     requirements=(
+        *ENDPOINT_CONTRACT,
         two_handshakes,
         server_initials_are_version_1,
         client_sends_0_rtt_data,

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from quicmatrix.testcases.measurements.rate import goodput_of
-from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.model import (
+    MIB,
+    Finding,
+    Held,
+    Level,
+    NotExercised,
+    Observation,
+    TestCase,
+    requirement,
+)
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
+
+
+@requirement(Level.TEST, "interop suite")
+def tcp_flow_shares_the_link(seen: Observation) -> Iterator[Finding]:
+    """A TCP flow gets data through the link beside the QUIC connection."""
+    flow = seen.record.link.cross_traffic
+    if flow is None:
+        yield NotExercised("there is no TCP flow")
+    elif not flow.received_bytes:
+        yield NotExercised("no byte of the TCP flow arrives")
+    else:
+        yield Held(message=f"{flow.received_bytes} bytes arrive")
+
 
 CROSSTRAFFIC = TestCase(
     name="crosstraffic",
@@ -16,7 +41,12 @@ CROSSTRAFFIC = TestCase(
     files=(25 * MIB,),
     scenario="tcp-cross-traffic --delay=15ms --bandwidth=10Mbps --queue=25",
     timeout_s=180.0,
-    requirements=(one_handshake, server_initials_are_version_1),
-    figure=goodput_of(25 * MIB),
+    requirements=(
+        *ENDPOINT_CONTRACT,
+        one_handshake,
+        server_initials_are_version_1,
+        tcp_flow_shares_the_link,
+    ),
+    metric=goodput_of(25 * MIB),
     repetitions=5,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quicmatrix.testcases.measurements.rate import goodput_of
 from quicmatrix.testcases.model import MIB, TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
@@ -14,7 +15,7 @@ GOODPUT = TestCase(
     client="transfer",
     server="transfer",
     files=(10 * MIB,),
-    requirements=(one_handshake, server_initials_are_version_1),
-    figure=goodput_of(10 * MIB),
+    requirements=(*ENDPOINT_CONTRACT, one_handshake, server_initials_are_version_1),
+    metric=goodput_of(10 * MIB),
     repetitions=5,
 )

@@ -1,13 +1,13 @@
-"""The figure of both measurements: how fast a file came through, as the client's side saw it."""
+"""The metric of both measurements: how fast a file came through, as the client's side saw it."""
 
 from __future__ import annotations
 
 from quicmatrix.runner.trace.model import Packet, PacketType, Side, Trace
-from quicmatrix.testcases.model import Figure, Inconclusive
-from quicmatrix.testcases.shared.view import arrived, complete
+from quicmatrix.testcases.model import Inconclusive, Metric
+from quicmatrix.testcases.views.view import arrived, complete
 
 
-def goodput_of(file_bytes: int) -> Figure:
+def goodput_of(file_bytes: int) -> Metric:
     """The goodput of a file, as quic-interop-runner defines it.
 
     That is 8 x the file's bytes over the time from the first to the last 1-RTT packet of the

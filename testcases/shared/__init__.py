@@ -1,1 +1,1 @@
-"""Requirements that several test cases share, and the words in which checks are written."""
+"""Requirements that several test cases share."""

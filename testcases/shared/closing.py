@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quicmatrix.runner.trace.model import ConnectionClose, Packet, PacketType, Side, Trace
-from quicmatrix.testcases.model import Level, Violation, requirement
-from quicmatrix.testcases.shared.view import (
+from quicmatrix.testcases.model import Finding, Level, Observation, Violation, requirement
+from quicmatrix.testcases.views.view import (
     View,
     arrived,
     by_connection,
     exists,
     frames,
     never,
+    readable,
     sent,
 )
 
@@ -22,9 +23,9 @@ APPLICATION_ERROR = 0x0C
 
 
 @requirement(Level.TEST, "interop suite")
-def no_side_closes_with_a_transport_error(trace: Trace) -> Iterator[Violation]:
+def no_side_closes_with_a_transport_error(seen: Observation) -> Iterator[Finding]:
     """No side closes a connection because of a transport error."""
-    closes = [_closes(trace, side) for side in Side]
+    closes = [_closes(seen.trace, side) for side in Side]
     yield from never(
         (
             Violation(f"the {packet.sender} closes with {describe(close)}", packet)
@@ -32,16 +33,16 @@ def no_side_closes_with_a_transport_error(trace: Trace) -> Iterator[Violation]:
             for packet, close in view
             if not close.application and close.error_code not in (NO_ERROR, APPLICATION_ERROR)
         ),
-        *closes,
+        *(readable(sent(seen.trace, side)) for side in Side),
     )
 
 
 @requirement(Level.SHOULD, "interop suite")
-def connection_is_closed_with_code_0(trace: Trace) -> Iterator[Violation]:
+def connection_is_closed_with_code_0(seen: Observation) -> Iterator[Finding]:
     """A side closes the connection, with code 0."""
-    closes = [_closes(trace, side) for side in Side]
+    closes = [_closes(seen.trace, side) for side in Side]
     yield from exists(
-        (one for view in closes for one in view),
+        (close for view in closes for close in view),
         Violation("no side sends a CONNECTION_CLOSE frame"),
         *closes,
     )

@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quicmatrix.runner.trace.model import Datagram, Side, Trace
-from quicmatrix.testcases.model import Level, Violation, requirement
+from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
 from quicmatrix.testcases.shared.fates import fate
-from quicmatrix.testcases.shared.view import complete, sent
+from quicmatrix.testcases.views.view import complete, sent
 
 
 @requirement(Level.TEST, "interop suite")
-def damaged_datagrams_arrive(trace: Trace) -> Iterator[Violation]:
+def damaged_datagrams_arrive(seen: Observation) -> Iterator[Finding]:
     """The network damages datagrams, and delivers each of them."""
     damaged = 0
     for sender in Side:
-        harmed = _damaged(trace, sender, sender)
-        arrived = _damaged(trace, sender, sender.peer)
-        damaged += len(harmed)
-        missing = [number for number in harmed if number not in arrived]
+        departed = _damaged(seen.trace, sender, sender)
+        arrived = _damaged(seen.trace, sender, sender.peer)
+        damaged += len(departed)
+        yield from (Held(one) for number, one in departed.items() if number in arrived)
+        missing = [number for number in departed if number not in arrived]
         if missing:
-            complete(sent(trace, sender.peer))  # so that what arrived there is known as well
+            complete(sent(seen.trace, sender.peer))  # so that what arrived there is known as well
             yield Violation(
-                f"{len(missing)} of {len(harmed)} damaged datagrams of the {sender} are not "
-                f"delivered, the first is #{missing[0]}, frame {harmed[missing[0]].frame_number}"
+                f"{len(missing)} of {len(departed)} damaged datagrams of the {sender} are not "
+                f"delivered, the first is #{missing[0]}, frame {departed[missing[0]].frame_number}"
             )
     if not damaged:
         for side in Side:
-            complete(sent(trace, side))
+            complete(sent(seen.trace, side))
         yield Violation("no datagram was damaged")
 
 

@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from quicmatrix.runner.trace.model import Ack, Ecn, EcnCounts, Packet, PacketType, Side, Trace
-from quicmatrix.testcases.model import Level, Violation, requirement
-from quicmatrix.testcases.shared.view import View, arrived, complete, exists, frames, never, sent
+from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
+from quicmatrix.testcases.views.view import (
+    View,
+    arrived,
+    complete,
+    every,
+    exists,
+    frames,
+    never,
+    sent,
+)
 
 SPACES = {
     PacketType.INITIAL: 0,
@@ -21,21 +30,21 @@ MARKS = (Ecn.ECT_0, Ecn.ECT_1, Ecn.CE)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_marks_packets(trace: Trace) -> Iterator[Violation]:
+def client_marks_packets(seen: Observation) -> Iterator[Finding]:
     """The client marks packets as ECN-capable, with ECT(0) or ECT(1)."""
-    yield from _marks(trace, Side.CLIENT)
+    yield from _marks(seen.trace, Side.CLIENT)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def server_marks_packets(trace: Trace) -> Iterator[Violation]:
+def server_marks_packets(seen: Observation) -> Iterator[Finding]:
     """The server marks packets as ECN-capable, with ECT(0) or ECT(1)."""
-    yield from _marks(trace, Side.SERVER)
+    yield from _marks(seen.trace, Side.SERVER)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def no_side_marks_congestion(trace: Trace) -> Iterator[Violation]:
+def no_side_marks_congestion(seen: Observation) -> Iterator[Finding]:
     """No side sends a packet with the mark CE, which is for routers."""
-    packets = [sent(trace, side) for side in Side]
+    packets = [sent(seen.trace, side) for side in Side]
     yield from never(
         (
             Violation("it is marked CE", packet)
@@ -48,23 +57,23 @@ def no_side_marks_congestion(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_reports_ecn_counts(trace: Trace) -> Iterator[Violation]:
+def client_reports_ecn_counts(seen: Observation) -> Iterator[Finding]:
     """The client sends an ACK frame with ECN counts."""
-    yield from _reports(trace, Side.CLIENT)
+    yield from _reports(seen.trace, Side.CLIENT)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def server_reports_ecn_counts(trace: Trace) -> Iterator[Violation]:
+def server_reports_ecn_counts(seen: Observation) -> Iterator[Finding]:
     """The server sends an ACK frame with ECN counts."""
-    yield from _reports(trace, Side.SERVER)
+    yield from _reports(seen.trace, Side.SERVER)
 
 
 @requirement(Level.MUST, "RFC 9000, 13.4.1")
-def ecn_counts_agree_with_the_marks(trace: Trace) -> Iterator[Violation]:
+def ecn_counts_agree_with_the_marks(seen: Observation) -> Iterator[Finding]:
     """ECN counts cover all acknowledged packets that had a mark, and no more than came with it."""
-    yield from never(
-        (breach for side in Side for breach in _miscounts(trace, side)),
-        *(frames(sent(trace, side), Ack) for side in Side),
+    yield from every(
+        (finding for side in Side for finding in _counts(seen.trace, side)),
+        *(frames(sent(seen.trace, side), Ack) for side in Side),
     )
 
 
@@ -85,10 +94,10 @@ class _Space:
                 self.acknowledged[self.pending.pop(number)] += 1
 
 
-def _miscounts(trace: Trace, side: Side) -> Iterator[Violation]:
-    hidden = arrived(trace, side)
+def _counts(trace: Trace, side: Side) -> Iterator[Finding]:
+    incoming = arrived(trace, side)
     spaces: dict[tuple[int | None, int], _Space] = {}
-    seen: set[tuple[int | None, int, int]] = set()
+    known: set[tuple[int | None, int, int]] = set()
     unknown: dict[int, Counter[Ecn]] = {}
     for packet in trace.near(side).packets:
         number_space = SPACES.get(packet.type)
@@ -101,8 +110,8 @@ def _miscounts(trace: Trace, side: Side) -> Iterator[Violation]:
                 continue
             space.came[packet.datagram.ecn] += 1
             key = (packet.connection, number_space, packet.number or 0)
-            if packet.number is not None and key not in seen:
-                seen.add(key)
+            if packet.number is not None and key not in known:
+                known.add(key)
                 space.pending[packet.number] = packet.datagram.ecn
             continue
         for frame in packet.frames:
@@ -110,21 +119,22 @@ def _miscounts(trace: Trace, side: Side) -> Iterator[Violation]:
                 space.acknowledge(frame)
                 if frame.ecn:
                     others = unknown.get(number_space, Counter())
-                    yield from _compared(packet, frame.ecn, space, others, hidden)
+                    wrong = tuple(_miscounts(packet, frame.ecn, space, others, incoming))
+                    yield from wrong or (Held(packet),)
 
 
-def _compared(
+def _miscounts(
     packet: Packet,
     counts: EcnCounts,
     space: _Space,
     unknown: Counter[Ecn],
-    hidden: View[Packet],
+    incoming: View[Packet],
 ) -> Iterator[Violation]:
     for mark in MARKS:
         count = getattr(counts, mark.name.lower())
         least, most = space.acknowledged[mark], space.came[mark] + unknown[mark]
         if count > most:
-            complete(hidden)
+            complete(incoming)
             yield Violation(f"it counts {count} packets with {mark.name}, but {most} came", packet)
         elif count < least:
             yield Violation(
@@ -132,7 +142,7 @@ def _compared(
             )
 
 
-def _marks(trace: Trace, side: Side) -> Iterator[Violation]:
+def _marks(trace: Trace, side: Side) -> Iterator[Finding]:
     packets = sent(trace, side)
     yield from exists(
         (one for one in packets if one.datagram.ecn in (Ecn.ECT_0, Ecn.ECT_1)),
@@ -145,10 +155,10 @@ def _marks(trace: Trace, side: Side) -> Iterator[Violation]:
     )
 
 
-def _reports(trace: Trace, side: Side) -> Iterator[Violation]:
+def _reports(trace: Trace, side: Side) -> Iterator[Finding]:
     acks = frames(sent(trace, side), Ack)
     yield from exists(
-        (ack for _, ack in acks if ack.ecn is not None),
+        (packet for packet, ack in acks if ack.ecn is not None),
         Violation(
             f"none of its {len(acks)} ACK frames has ECN counts",
             *(packet for packet, _ in acks.items[:1]),

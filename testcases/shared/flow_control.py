@@ -20,11 +20,20 @@ from quicmatrix.runner.trace.model import (
     Trace,
     TransportParameters,
 )
-from quicmatrix.testcases.model import Inconclusive, Level, Violation, requirement
-from quicmatrix.testcases.shared.streams import StreamType, index
-from quicmatrix.testcases.shared.view import (
+from quicmatrix.testcases.model import (
+    Finding,
+    Held,
+    Inconclusive,
+    Level,
+    Observation,
+    Violation,
+    requirement,
+)
+from quicmatrix.testcases.views.streams import StreamType, index
+from quicmatrix.testcases.views.view import (
     arrived,
     complete,
+    every,
     exists,
     frames,
     messages,
@@ -37,9 +46,9 @@ T = TypeVar("T")
 
 
 @requirement(Level.SHOULD, "interop suite")
-def client_raises_its_flow_control_limits(trace: Trace) -> Iterator[Violation]:
+def client_raises_its_flow_control_limits(seen: Observation) -> Iterator[Finding]:
     """The client raises a flow-control limit, with MAX_DATA or MAX_STREAM_DATA, as data arrives."""
-    raised = frames(sent(trace, Side.CLIENT, PacketType.ONE_RTT), MaxData, MaxStreamData)
+    raised = frames(sent(seen.trace, Side.CLIENT, PacketType.ONE_RTT), MaxData, MaxStreamData)
     yield from exists(
         raised,
         Violation("no MAX_DATA or MAX_STREAM_DATA frame of the client", side=Side.CLIENT),
@@ -48,16 +57,16 @@ def client_raises_its_flow_control_limits(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.MUST, "RFC 9000, 4.1")
-def server_keeps_to_flow_control(trace: Trace) -> Iterator[Violation]:
+def server_keeps_to_flow_control(seen: Observation) -> Iterator[Finding]:
     """The server does not send data in excess of the client's limits."""
-    outgoing = readable(sent(trace, Side.SERVER, PacketType.ONE_RTT))
-    yield from never(_excesses(trace), outgoing)
+    outgoing = readable(sent(seen.trace, Side.SERVER, PacketType.ONE_RTT))
+    yield from every(_stream_data(seen.trace), outgoing)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def server_allows_at_most_1000_streams(trace: Trace) -> Iterator[Violation]:
+def server_allows_at_most_1000_streams(seen: Observation) -> Iterator[Finding]:
     """The server's initial_max_streams_bidi is at most 1000."""
-    extensions = messages(sent(trace, Side.SERVER, PacketType.HANDSHAKE), EncryptedExtensions)
+    extensions = messages(sent(seen.trace, Side.SERVER, PacketType.HANDSHAKE), EncryptedExtensions)
     yield from exists(
         extensions,
         Violation("the server sends no transport parameters", side=Side.SERVER),
@@ -71,17 +80,17 @@ def server_allows_at_most_1000_streams(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.TEST, "interop suite")
-def server_raises_the_stream_limit(trace: Trace) -> Iterator[Violation]:
+def server_raises_the_stream_limit(seen: Observation) -> Iterator[Finding]:
     """The server raises the client's limit of bidirectional streams with MAX_STREAMS frames."""
-    handshake = sent(trace, Side.SERVER, PacketType.HANDSHAKE)
+    handshake = sent(seen.trace, Side.SERVER, PacketType.HANDSHAKE)
     initial = {
         packet.connection: message.transport_parameters.initial_max_streams_bidi or 0
         for packet, message in messages(handshake, EncryptedExtensions)
     }
-    limits = frames(sent(trace, Side.SERVER, PacketType.ONE_RTT), MaxStreams)
+    limits = frames(sent(seen.trace, Side.SERVER, PacketType.ONE_RTT), MaxStreams)
     yield from exists(
         (
-            frame
+            packet
             for packet, frame in limits
             if frame.bidirectional and frame.maximum > initial.get(packet.connection, 0)
         ),
@@ -91,49 +100,53 @@ def server_raises_the_stream_limit(trace: Trace) -> Iterator[Violation]:
 
 
 @requirement(Level.MUST, "RFC 9000, 4.6")
-def client_keeps_to_the_stream_limit(trace: Trace) -> Iterator[Violation]:
+def client_keeps_to_the_stream_limit(seen: Observation) -> Iterator[Finding]:
     """The client does not open more bidirectional streams than the server permits."""
-    outgoing = readable(sent(trace, Side.CLIENT, PacketType.ONE_RTT))
-    yield from never(_surplus_streams(trace), outgoing)
+    outgoing = readable(sent(seen.trace, Side.CLIENT, PacketType.ONE_RTT))
+    yield from every(_opened(seen.trace), outgoing)
 
 
-def _excesses(trace: Trace) -> Iterator[Violation]:
-    """The first packet of each stream, and of each connection, that goes over a limit."""
+def _stream_data(trace: Trace) -> Iterator[Finding]:
+    """The server's packets with stream data; each limit is violated once."""
     incoming = readable(arrived(trace, Side.SERVER))
-    ledgers: dict[int, _Ledger] = {}
+    totals: dict[int, _StreamData] = {}
     for packet in trace.near(Side.SERVER).packets:
         if packet.sender is Side.SERVER:
             if any(isinstance(frame, Stream | ResetStream) for frame in packet.frames):
-                breaches = tuple(_known(ledgers, packet, "ClientHello").book(packet))
-                if breaches:
+                violations = tuple(_known(totals, packet, "ClientHello").count(packet))
+                if violations:
                     complete(incoming)  # a hidden packet may have raised the limit
-                yield from breaches
+                yield from violations or (Held(packet),)
         elif packet.connection is not None:
             for message in packet.tls:
                 if isinstance(message, ClientHello):
-                    offer = _Ledger(message.transport_parameters)
-                    ledgers.setdefault(packet.connection, offer)
-            if packet.connection in ledgers:
-                ledgers[packet.connection].learn(packet)
+                    offer = _StreamData(message.transport_parameters)
+                    totals.setdefault(packet.connection, offer)
+            if packet.connection in totals:
+                totals[packet.connection].raise_limits(packet)
 
 
-def _surplus_streams(trace: Trace) -> Iterator[Violation]:
-    """The first packet of each connection that opens a stream beyond the limit."""
+def _opened(trace: Trace) -> Iterator[Finding]:
+    """The client's packets with streams it opened, until the first beyond the limit."""
     incoming = readable(arrived(trace, Side.CLIENT))
     limits: dict[int, int] = {}
-    told: set[int | None] = set()
+    exceeded: set[int | None] = set()
     for packet in trace.near(Side.CLIENT).packets:
         if packet.sender is Side.SERVER:
             if packet.connection is not None:
                 allowed = max(_stream_limits(packet), default=-1)
                 if allowed > limits.get(packet.connection, -1):
                     limits[packet.connection] = allowed
-        elif packet.type is PacketType.ONE_RTT and packet.connection not in told:
+        elif packet.type is PacketType.ONE_RTT and packet.connection not in exceeded:
             opened = max(_opened_streams(packet), default=0)
-            if opened and opened > (limit := _known(limits, packet, "EncryptedExtensions")):
-                complete(incoming)  # a hidden packet may have raised the limit
-                told.add(packet.connection)
-                yield Violation(f"stream number {opened} where {limit} are permitted", packet)
+            if not opened:
+                continue
+            if opened <= (limit := _known(limits, packet, "EncryptedExtensions")):
+                yield Held(packet)
+                continue
+            complete(incoming)  # a hidden packet may have raised the limit
+            exceeded.add(packet.connection)
+            yield Violation(f"stream number {opened} where {limit} are permitted", packet)
 
 
 def _stream_limits(packet: Packet) -> Iterator[int]:
@@ -157,7 +170,7 @@ def _opened_streams(packet: Packet) -> Iterator[int]:
 
 
 @dataclass(slots=True)
-class _Ledger:
+class _StreamData:
     """What the server has sent on one connection, and what it may send."""
 
     offer: TransportParameters
@@ -167,12 +180,12 @@ class _Ledger:
     """The offset behind the last byte sent on each stream."""
     total: int = 0
     over: set[int | None] = field(default_factory=set)
-    """Which streams were already told to be over their limit; None is the connection."""
+    """Which streams were found to be over their limit; None is the connection."""
 
     def __post_init__(self) -> None:
         self.limit = self.offer.initial_max_data or 0
 
-    def learn(self, packet: Packet) -> None:
+    def raise_limits(self, packet: Packet) -> None:
         for frame in packet.frames:
             if isinstance(frame, MaxData):
                 self.limit = max(self.limit, frame.maximum)
@@ -180,7 +193,7 @@ class _Ledger:
                 known = self._stream_limit(frame.stream_id)
                 self.stream_limits[frame.stream_id] = max(known, frame.maximum)
 
-    def book(self, packet: Packet) -> Iterator[Violation]:
+    def count(self, packet: Packet) -> Iterator[Violation]:
         for frame in packet.frames:
             if not isinstance(frame, Stream | ResetStream):
                 continue

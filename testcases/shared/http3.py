@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from quicmatrix.runner.trace.model import Packet, PacketType, Side, Stream, Trace
-from quicmatrix.testcases.model import Level, Violation, requirement
-from quicmatrix.testcases.shared.streams import StreamType
-from quicmatrix.testcases.shared.view import View, by_connection, frames, never, readable, sent
+from quicmatrix.runner.trace.model import Packet, PacketType, Side, Stream
+from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
+from quicmatrix.testcases.views.streams import StreamType
+from quicmatrix.testcases.views.view import View, by_connection, every, frames, readable, sent
 
 CONTROL_STREAM = 0x00
 SETTINGS = 0x04
@@ -18,11 +18,11 @@ HEAD = 16
 
 
 @requirement(Level.MUST, "RFC 9114, 6.2.1")
-def each_side_opens_a_control_stream(trace: Trace) -> Iterator[Violation]:
+def each_side_opens_a_control_stream(seen: Observation) -> Iterator[Finding]:
     """Each side opens one control stream, and SETTINGS is the first frame on it."""
-    views = {side: _carriers(readable(sent(trace, side, PacketType.ONE_RTT))) for side in Side}
-    yield from never(
-        (breach for side, view in views.items() for breach in _breaches(side, view)),
+    views = {side: _carriers(readable(sent(seen.trace, side, PacketType.ONE_RTT))) for side in Side}
+    yield from every(
+        (finding for side, view in views.items() for finding in _control_streams(side, view)),
         *views.values(),
     )
 
@@ -35,7 +35,7 @@ def _carriers(packets: View[Packet]) -> View[Packet]:
     )
 
 
-def _breaches(side: Side, view: View[Packet]) -> Iterator[Violation]:
+def _control_streams(side: Side, view: View[Packet]) -> Iterator[Finding]:
     for members in by_connection(view).values():
         control = [head for head in _heads(side, members) if head.integers[:1] == (CONTROL_STREAM,)]
         if not control and not view.gap:
@@ -49,6 +49,8 @@ def _breaches(side: Side, view: View[Packet]) -> Iterator[Violation]:
                 )
             elif len(head.integers) < 2 and not view.gap:
                 yield Violation(f"the {side} sends nothing on its control stream", head.packet)
+            elif len(head.integers) > 1:
+                yield Held(head.packet)
         for head in control[1:]:
             yield Violation(
                 f"the {side} opens another control stream", head.packet, control[0].packet

@@ -1,6 +1,6 @@
 """Key updates (RFC 9001, 6), as far as a capture shows them.
 
-The Key Phase bit tells only whether a packet's keys are of an even or an odd generation. But a
+The Key Phase bit shows only whether a packet's keys are of an even or an odd generation. But a
 packet that was decrypted with the keys of its generation, in the capture next to its sender, where
 nothing is reordered on the way, lets the generations be counted: the bit changes with each.
 """
@@ -20,15 +20,15 @@ from quicmatrix.runner.trace.model import (
     Side,
     Trace,
 )
-from quicmatrix.testcases.model import Level, Violation, requirement
-from quicmatrix.testcases.shared.view import (
+from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
+from quicmatrix.testcases.views.view import (
     View,
     arrived,
     by_connection,
     complete,
     decrypted,
+    every,
     exists,
-    never,
     readable,
     sent,
 )
@@ -38,64 +38,68 @@ FINISHED = 20
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def client_updates_its_keys(trace: Trace) -> Iterator[Violation]:
+def client_updates_its_keys(seen: Observation) -> Iterator[Finding]:
     """The client sends a 1-RTT packet with key phase 1."""
-    yield from _reaches_key_phase_1(trace, Side.CLIENT)
+    yield from _reaches_key_phase_1(seen.trace, Side.CLIENT)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
-def server_updates_its_keys(trace: Trace) -> Iterator[Violation]:
+def server_updates_its_keys(seen: Observation) -> Iterator[Finding]:
     """The server sends a 1-RTT packet with key phase 1."""
-    yield from _reaches_key_phase_1(trace, Side.SERVER)
+    yield from _reaches_key_phase_1(seen.trace, Side.SERVER)
 
 
 @requirement(Level.MUST, "RFC 9001, 6.4")
-def key_generations_only_rise(trace: Trace) -> Iterator[Violation]:
+def key_generations_only_rise(seen: Observation) -> Iterator[Finding]:
     """Packets with higher packet numbers are protected with the same or newer keys."""
-    views = _own_packets(trace)
+    views = _own_packets(seen.trace)
 
-    def breaches() -> Iterator[Violation]:
+    def findings() -> Iterator[Finding]:
         for view in views:
             for packets in by_connection(view).values():
-                found = generations(packets)
-                for older, newer in pairwise(found):
-                    if newer.lowest < older.highest:
+                for older, newer in pairwise(generations(packets)):
+                    if newer.lowest > older.highest:
+                        yield Held(newer.first, older.last)
+                    else:
                         yield Violation(
                             f"packet {older.highest} has older keys than packet {newer.lowest}",
                             newer.first,
                             older.last,
                         )
 
-    yield from never(breaches(), *views)
+    yield from every(findings(), *views)
 
 
 @requirement(Level.MUST, "RFC 9001, 6.1")
-def first_update_waits_for_confirmation(trace: Trace) -> Iterator[Violation]:
+def first_update_waits_for_confirmation(seen: Observation) -> Iterator[Finding]:
     """A side initiates no key update before it has confirmed the handshake."""
-    yield from never(
+    yield from every(
         (
-            Violation("the handshake is not confirmed yet", update.generation.first)
-            for update in _initiated_updates(trace)
-            if not update.confirmed
+            Held(update.generation.first)
+            if update.confirmed
+            else Violation("the handshake is not confirmed yet", update.generation.first)
+            for update in _initiated_updates(seen.trace)
         ),
-        *_own_packets(trace),
+        *_own_packets(seen.trace),
     )
 
 
 @requirement(Level.MUST, "RFC 9001, 6.1")
-def next_update_waits_for_acknowledgment(trace: Trace) -> Iterator[Violation]:
+def next_update_waits_for_acknowledgment(seen: Observation) -> Iterator[Finding]:
     """A side initiates another key update only after a packet of the last one is acknowledged."""
-    yield from never(
+    yield from every(
         (
-            Violation(
+            Held(update.generation.first, update.previous.first)
+            if update.acknowledged
+            else Violation(
                 f"no packet of key generation {update.previous.number} is acknowledged yet",
                 update.generation.first,
                 update.previous.first,
             )
-            for update in _initiated_updates(trace)
-            if update.previous and update.previous.number > 0 and not update.acknowledged
+            for update in _initiated_updates(seen.trace)
+            if update.previous and update.previous.number > 0
         ),
-        *_own_packets(trace),
+        *_own_packets(seen.trace),
     )
 
 
@@ -158,7 +162,7 @@ class _Progress:
     confirmed: bool = False
     acknowledged: int = -1
 
-    def hear(self, packet: Packet) -> None:
+    def receive(self, packet: Packet) -> None:
         _count(self.peers, packet)
         for frame in packet.frames:
             if isinstance(frame, Ack) and packet.type is PacketType.ONE_RTT:
@@ -170,7 +174,7 @@ class _Progress:
         if packet.sender is Side.CLIENT and packet.type is PacketType.HANDSHAKE:
             self.confirmed |= OtherTlsMessage(FINISHED) in packet.tls
 
-    def say(self, packet: Packet) -> Iterator[_Update]:
+    def send(self, packet: Packet) -> Iterator[_Update]:
         if _count(self.own, packet):
             new = self.own[-1]
             previous = self.own[-2] if len(self.own) > 1 else None
@@ -182,23 +186,23 @@ class _Progress:
 
 def _initiated_updates(trace: Trace) -> Iterator[_Update]:
     for side in Side:
-        heard = readable(arrived(trace, side, PacketType.HANDSHAKE, PacketType.ONE_RTT))
-        said = by_connection(_phased(sent(trace, side, PacketType.ONE_RTT)))
-        for connection in said:
+        incoming = readable(arrived(trace, side, PacketType.HANDSHAKE, PacketType.ONE_RTT))
+        outgoing = by_connection(_phased(sent(trace, side, PacketType.ONE_RTT)))
+        for connection in outgoing:
             progress = _Progress()
             for packet in trace.near(side).packets:
                 if packet.connection != connection or not packet.decrypted:
                     continue
                 if packet.sender is not side:
-                    progress.hear(packet)
+                    progress.receive(packet)
                     continue
-                for update in progress.say(packet):
+                for update in progress.send(packet):
                     if not (update.confirmed and update.acknowledged):
-                        complete(heard)  # a hidden packet may have permitted it
+                        complete(incoming)  # a hidden packet may have permitted it
                     yield update
 
 
-def _reaches_key_phase_1(trace: Trace, side: Side) -> Iterator[Violation]:
+def _reaches_key_phase_1(trace: Trace, side: Side) -> Iterator[Finding]:
     packets = _phased(sent(trace, side, PacketType.ONE_RTT))
     yield from exists(
         (packet for packet in packets if packet.key_phase == 1),

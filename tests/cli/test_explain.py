@@ -5,41 +5,62 @@ from pathlib import Path
 
 import pytest
 
-import quicmatrix.runner.judge.judge
+import quicmatrix.runner.judge.bundle
 import quicmatrix.runner.trace.dissect
+from quicmatrix.runner.bundle.records import write_attempt
 from quicmatrix.runner.cli import main
 from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord, SideRecord
+from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
-from quicmatrix.runner.results import store
-from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.results.run_files import RESULT_FILE, write_result
 from quicmatrix.runner.trace.model import Side, Trace
 from quicmatrix.testcases.model import Evidence
-from tests.support.golden_run import HANDSHAKE, PASSED, TOKEN_LOST, golden_run, job, one_job_run
+from tests.support.golden_run import (
+    HANDSHAKE,
+    HELD,
+    PASSED,
+    RETRY,
+    TOKEN_LOST,
+    golden_run,
+    job,
+    one_job_run,
+)
 from tests.support.transfers import transfer
 
 Capsys = pytest.CaptureFixture[str]
 FAILED = Verdict(
     Outcome.FAILED,
     "the client: the token is not the Retry's",
-    (replace(TOKEN_LOST, evidence=(Evidence(Side.CLIENT, 5, 0.05, "1-RTT", 4),)),),
+    (
+        HELD,
+        replace(
+            TOKEN_LOST,
+            violations=(
+                replace(
+                    TOKEN_LOST.violations[0],
+                    evidence=(Evidence(Side.CLIENT, 5, 0.05, "1-RTT", 4),),
+                ),
+            ),
+        ),
+    ),
 )
 
 
 @pytest.fixture(autouse=True)
 def _no_tshark(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def decode(_: Path) -> Trace:
+    def decode(_: Path) -> Trace:
         return transfer(20, 0.01)
 
     async def dissect(path: Path, frames: set[int]) -> dict[int, str]:
         return {frame: f"frame {frame} of {path.name} in full" for frame in frames}
 
-    monkeypatch.setattr(quicmatrix.runner.judge.judge, "decode", decode)
+    monkeypatch.setattr(quicmatrix.runner.judge.bundle, "decode", decode)
     monkeypatch.setattr(quicmatrix.runner.trace.dissect, "dissect", dissect)
 
 
 def stored(folder: Path, result: RunResult) -> str:
     """A run with its bundles."""
-    store.write(result, folder)
+    write_result(result, folder / RESULT_FILE)
     for one in result.jobs:
         if not one.folder:
             continue
@@ -61,7 +82,7 @@ def stored(folder: Path, result: RunResult) -> str:
             link=LinkRecord(),
             attempt=one.attempt,
         )
-        store.write_attempt(record, bundle)
+        write_attempt(record, bundle)
     return str(folder)
 
 
@@ -69,10 +90,12 @@ def test_all_there_is_to_know_of_a_failure(tmp_path: Path, capsys: Capsys) -> No
     run = stored(tmp_path, one_job_run(FAILED))
     assert main(["explain", run, "a", "b", "H"]) == 0
     out = capsys.readouterr().out
-    assert "failed  client a, server b: handshake" in out
+    assert "✕ failed  client a, server b: handshake" in out
+    assert out.index("requirements  1 violated, 1 held") < out.index("▶      5")
+    assert f"  ✓ held           TEST  {HELD.text}" in out
     assert "▶      5     1.0550 s  client ← server  1-RTT 4" in out
     assert "what the client said" in out
-    assert "there is none: it was never started" in out  # the server
+    assert "no log: the process was never started" in out  # the server
     assert f"bundle  {tmp_path}/b_a/handshake" in out
     assert "again   quicmatrix run -c a -s b -t handshake --seed 42" in out
     assert "in full" not in out
@@ -88,8 +111,8 @@ def test_an_attempt_that_passed_has_its_summary(tmp_path: Path, capsys: Capsys) 
     run = stored(tmp_path, one_job_run(PASSED))
     assert main(["explain", run, "a", "b", "H"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("passed  client a, server b: handshake")
-    assert "what happened, as the client's side saw it" in out
+    assert out.startswith("✓ passed  client a, server b: handshake")
+    assert "events, from the capture at the client's side" in out
 
 
 def test_the_attempt_that_needs_it_unless_another_is_asked_for(
@@ -114,7 +137,7 @@ def test_what_never_had_a_bundle_is_told_as_far_as_it_is_known(
     assert main(["explain", run, "ngtcp2", "reference", "retry"]) == 0
     out = capsys.readouterr().out
     assert "no namespace could be made: disk full" in out
-    assert "it never got as far as a bundle" in out
+    assert "no bundle was stored" in out
 
 
 @pytest.mark.parametrize(
@@ -136,6 +159,21 @@ def test_a_wrong_name_is_wrong_use_with_the_nearest(
     assert hint in error.splitlines()[1]
 
 
+def test_a_letter_that_two_tests_have_is_wrong_use_and_their_names_are_not(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    twin = TestInfo("hello-retry", "S", "Another test with the letter of retry.", "simple-p2p")
+    jobs = (job("a", "b", RETRY, PASSED), job("a", "b", twin, FAILED))
+    result = replace(one_job_run(PASSED), tests=(RETRY, twin), jobs=jobs)
+    run = stored(tmp_path, result)
+    assert main(["explain", run, "a", "b", "S"]) == 2
+    error = capsys.readouterr().err
+    assert "2 tests have the letter S" in error
+    assert "retry, hello-retry" in error
+    assert main(["explain", run, "a", "b", "hello-retry"]) == 0
+    assert "✕ failed  client a, server b: hello-retry" in capsys.readouterr().out
+
+
 def test_no_run_at_all(tmp_path: Path, capsys: Capsys) -> None:
     assert main(["explain", str(tmp_path), "a", "b", "H"]) == 2
     assert "No such file" in capsys.readouterr().err
@@ -144,6 +182,6 @@ def test_no_run_at_all(tmp_path: Path, capsys: Capsys) -> None:
 def test_a_result_that_leads_elsewhere_is_refused(tmp_path: Path, capsys: Capsys) -> None:
     result = one_job_run(FAILED)
     evil = replace(result, jobs=(replace(result.jobs[0], folder="../../etc"),))
-    store.write(evil, tmp_path)
+    write_result(evil, tmp_path / RESULT_FILE)
     assert main(["explain", str(tmp_path), "a", "b", "H"]) == 2
     assert "names a bundle outside of it" in capsys.readouterr().err

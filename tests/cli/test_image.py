@@ -10,7 +10,7 @@ import pytest
 import quicmatrix.runner.cli.image
 from quicmatrix.runner.cli import ExitCode, main
 from quicmatrix.runner.contract_check.model import ImageFacts
-from quicmatrix.runner.contract_check.rules import RULES
+from quicmatrix.runner.contract_check.requirements import REQUIREMENTS
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Image
 from quicmatrix.runner.sandbox.fake import FakeBackend
@@ -21,7 +21,7 @@ Capsys = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeBackend:
-    """A machine that can do nothing, so that all is not seen, but at once."""
+    """A backend whose sandboxes all fail."""
     fake = FakeBackend({}, fault="out of order")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(quicmatrix.runner.cli.image, "backend", lambda _: fake)
@@ -41,17 +41,18 @@ MINE = f"mine={sys.executable} -V"
     [
         (("nobody",), "there is no implementation called 'nobody'"),
         (("mine=./no-such-program",), "there is no program"),
-        ((MINE, "--rules", "it_stops"), "there is no rule called 'it_stops'"),
+        ((MINE, "--requirements", "it_stops"), "there is no requirement called 'it_stops'"),
         (
-            (MINE, "--rules", "client_writes_qlog", "--role", "server"),
-            "no rule called 'client_writes_qlog'",
+            (MINE, "--requirements", "client_writes_qlog", "--role", "server"),
+            "no requirement called 'client_writes_qlog'",
         ),
         ((MINE, "--against", "nobody"), "there is no implementation called 'nobody'"),
         ((MINE, "--log-dir", "."), "--log-dir .: exists already"),
+        ((MINE, "-n", "0"), "'0' is neither a number from 1 nor 'auto'"),
         ((MINE, "--json", "absent/file.json"), "its folder does not exist"),
     ],
 )
-def test_wrong_use_is_told_before_anything_is_run(
+def test_wrong_use_is_refused_before_anything_is_run(
     backend: FakeBackend, capsys: Capsys, words: tuple[str, ...], said: str
 ) -> None:
     assert main([*CHECK, *words]) == ExitCode.WRONG_USE
@@ -66,17 +67,17 @@ def test_a_machine_that_cannot_is_wrong_use(backend: FakeBackend, capsys: Capsys
 
 
 @pytest.mark.usefixtures("backend")
-def test_what_cannot_be_told_is_a_failure_with_a_report(tmp_path: Path, capsys: Capsys) -> None:
+def test_what_is_undetermined_is_a_failure_with_a_report(tmp_path: Path, capsys: Capsys) -> None:
     words = (MINE, "--role", "server", "--json", "report.json", "--log-dir", "kept/here")
     assert main([*CHECK, *words]) == ExitCode.FAILED
     out = capsys.readouterr().out
-    assert "not seen        The server" in out
+    assert "≈ undetermined   The server" in out
     assert "the machine or the runner failed: out of order" in out
     assert "stored in kept/here" in out
     document = json.loads((tmp_path / "report.json").read_text())
-    assert document["subject"] == MINE
-    assert document["honoured"] is False
-    assert {rule["role"] for rule in document["rules"]} == {None, "server"}
+    assert document["implementation"] == MINE
+    assert document["fulfilled"] is False
+    assert {one["role"] for one in document["requirements"]} == {None, "server"}
     assert (tmp_path / "kept" / "here" / "report.json").is_file()
 
 
@@ -86,7 +87,7 @@ def test_the_name_that_was_given_reaches_no_path(tmp_path: Path) -> None:
         [
             *CHECK,
             f"../../mine={sys.executable}",
-            "--rules",
+            "--requirements",
             "server_exits_127_for_an_unknown_testcase",
         ]
     )
@@ -95,11 +96,11 @@ def test_the_name_that_was_given_reaches_no_path(tmp_path: Path) -> None:
     assert (folder / "report.json").is_file()
 
 
-def test_rules_are_listed(capsys: Capsys) -> None:
-    assert main(["image", "rules"]) == ExitCode.OK
+def test_requirements_are_listed(capsys: Capsys) -> None:
+    assert main(["image", "requirements"]) == ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(RULES)
-    assert lines[1] == "it_starts (required): Its program can be started."
+    assert len(lines) == len(REQUIREMENTS)
+    assert lines[1] == "it_starts (TEST, interop suite): Its program can be started."
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_an_image_for_another_machine_is_reported_and_not_run(
     out = capsys.readouterr().out
     assert "it is for linux/arm64, the machine is linux/amd64" in out
     assert "the image does not fit the machine" in out
-    assert "mine:latest does not honour the contract: image_fits_the_machine, it_starts" in out
+    assert "mine:latest does not fulfil the contract: image_fits_the_machine, it_starts" in out
     assert backend.sandboxes == []
 
 
@@ -139,7 +140,7 @@ def test_an_image_that_cannot_be_had_is_wrong_use(
     backend.form = Form.IMAGE
     backend.images = {"quicmatrix/endpoint:latest": Image("quicmatrix/endpoint:latest", "i", "a")}
     assert main(["image", "check", "mine:latest"]) == ExitCode.WRONG_USE
-    assert "subject: no image" in capsys.readouterr().err
+    assert "under_test: no image" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("backend")

@@ -1,35 +1,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import quicmatrix.runner.judge.judge
+from quicmatrix.runner.bundle.records import write_attempt
 from quicmatrix.runner.cli import main
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.judge import bundle, pool
+from quicmatrix.runner.judge.judge import Policy
+from quicmatrix.runner.judge.pool import Judge
 from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord, SideRecord
-from quicmatrix.runner.model.measurement import Sample
-from quicmatrix.runner.model.verdict import Outcome, Verdict
-from quicmatrix.runner.results import store
-from quicmatrix.runner.results.store import RunResult
-from tests.support.golden_run import HANDSHAKE, PASSED, SMALL_ACK, job, one_job_run
+from quicmatrix.runner.model.run import RunResult
+from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
+from quicmatrix.runner.results.run_files import RESULT_FILE, load, write_result
+from tests.support.golden_run import PASSED, SMALL_ACK, one_job_run
 
 Capsys = pytest.CaptureFixture[str]
 
 
-class Judge:
+class FakeJudge:
     """Stands for the judge: remembers what it was asked, and answers by the bundle's name."""
 
     def __init__(self) -> None:
         self.verdicts: dict[str, Verdict] = {}
-        self.asked: list[tuple[Path, bool, bool]] = []
+        self.asked: list[tuple[Path, Policy]] = []
 
-    async def review(
-        self, folder: Path, tests: object, *, compat: bool = False, strict: bool = False
-    ) -> tuple[AttemptRecord, Verdict, Sample | None]:
-        self.asked.append((folder, compat, strict))
-        return RECORD, self.verdicts.get(folder.name, PASSED), None
+    def judge_bundle(self, bundle: Path, tests: object, policy: Policy) -> Judgement:
+        self.asked.append((bundle, policy))
+        if bundle.name == "gone":
+            raise UserError("there is no bundle")
+        return Judgement(self.verdicts.get(bundle.name, PASSED), 1.0, 0.1)
+
+    @asynccontextmanager
+    async def processes(self, policy: Policy) -> AsyncIterator[Judge]:
+        class Processes:
+            async def judge(self, bundle: Path) -> Judgement:
+                return judge_bundle(bundle, (), policy)
+
+        judge_bundle = self.judge_bundle
+        yield Processes()
 
 
 RECORD = AttemptRecord(
@@ -50,87 +64,92 @@ FAILED = Verdict(Outcome.FAILED, "the file is not there", (SMALL_ACK,))
 
 
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    judge = Judge()
-    monkeypatch.setattr(quicmatrix.runner.judge.judge, "review", judge.review)
+def judge(monkeypatch: pytest.MonkeyPatch) -> FakeJudge:
+    judge = FakeJudge()
+    monkeypatch.setattr(bundle, "judge_bundle", judge.judge_bundle)
+    monkeypatch.setattr(pool, "judging_processes", judge.processes)
     return judge
 
 
 def stored(folder: Path, result: RunResult) -> Path:
-    store.write(result, folder)
+    write_result(result, folder / RESULT_FILE)
     return folder
 
 
 def test_a_run_is_judged_as_it_was_and_nothing_in_it_changes(
-    judge: Judge, tmp_path: Path, capsys: Capsys
+    judge: FakeJudge, tmp_path: Path, capsys: Capsys
 ) -> None:
     run = stored(tmp_path, replace(one_job_run(PASSED), strict=True))
     before = (run / "result.json").read_bytes()
     assert main(["judge", str(run)]) == 0
-    assert judge.asked == [(run / "b_a" / "handshake", False, True)]
+    assert judge.asked == [(run / "b_a" / "handshake", Policy(strict=True))]
     assert "the same verdict as in the run" in capsys.readouterr().out
     assert (run / "result.json").read_bytes() == before
     assert list(run.iterdir()) == [run / "result.json"]
 
 
-def test_compat_and_strict_can_be_set_anew(judge: Judge, tmp_path: Path) -> None:
+def test_compat_and_strict_can_be_set_anew(judge: FakeJudge, tmp_path: Path) -> None:
     run = stored(tmp_path, replace(one_job_run(PASSED), strict=True))
     assert main(["judge", str(run), "--compat", "--no-strict"]) == 0
-    assert [flags for _, *flags in judge.asked] == [[True, False]]
+    assert [policy for _, policy in judge.asked] == [Policy(compat=True)]
 
 
 def test_a_changed_verdict_is_told_and_decides(
-    judge: Judge, tmp_path: Path, capsys: Capsys
+    judge: FakeJudge, tmp_path: Path, capsys: Capsys
 ) -> None:
     run = stored(tmp_path, one_job_run(PASSED))
     judge.verdicts["handshake"] = FAILED
     assert main(["judge", str(run)]) == 1
     out = capsys.readouterr().out
-    assert "changed  client a, server b: handshake: passed, now failed (1 violation)" in out
+    assert (
+        "changed  client a, server b: handshake: passed, now failed (1 requirement violated)" in out
+    )
     assert "the file is not there" in out
     assert f"bundle  {run}/b_a/handshake" in out
 
 
-def test_what_never_got_a_bundle_keeps_its_verdict(
-    judge: Judge, tmp_path: Path, capsys: Capsys
+def test_a_bundle_that_is_gone_is_an_error_and_stops_no_other(
+    judge: FakeJudge, tmp_path: Path, capsys: Capsys
 ) -> None:
-    error = Verdict(Outcome.ERROR, "disk full")
-    run = one_job_run(error)
-    stored(tmp_path, replace(run, jobs=(job("a", "b", HANDSHAKE, error, folder=""),)))
+    run = one_job_run(PASSED)
+    gone = replace(run.jobs[0], folder="gone", repetition=2)
+    stored(tmp_path, replace(run, jobs=(gone, *run.jobs), planned=2))
     assert main(["judge", str(tmp_path)]) == 1
-    assert judge.asked == []
-    assert "disk full" in capsys.readouterr().out
+    assert [folder.name for folder, _ in judge.asked] == ["gone", "handshake"]
+    assert "passed, now error" in capsys.readouterr().out
 
 
-def test_json_gets_the_new_result(judge: Judge, tmp_path: Path) -> None:
+def test_json_gets_the_new_result(judge: FakeJudge, tmp_path: Path) -> None:
     run = stored(tmp_path, one_job_run(PASSED))
     judge.verdicts["handshake"] = FAILED
     file = tmp_path / "new.json"
     assert main(["judge", str(run), "-j", str(file), "--compat"]) == 1
-    judged = store.load(file)
+    judged = load(file)
     assert judged.jobs[0].verdict == FAILED
     assert judged.compat
 
 
-def test_a_single_bundle_is_judged_too(judge: Judge, tmp_path: Path, capsys: Capsys) -> None:
-    store.write_attempt(RECORD, tmp_path)
+def test_a_single_bundle_is_judged_too(judge: FakeJudge, tmp_path: Path, capsys: Capsys) -> None:
+    write_attempt(RECORD, tmp_path)
     judge.verdicts[tmp_path.name] = FAILED
     assert main(["judge", str(tmp_path), "--strict"]) == 1
-    assert judge.asked == [(tmp_path, False, True)]
+    assert judge.asked == [(tmp_path, Policy(strict=True))]
     out = capsys.readouterr().out
-    assert out.startswith("failed  client a, server b: handshake\n")
+    assert out.startswith("✕ failed  client a, server b: handshake\n")
     assert "  again" not in out
 
 
-def test_json_of_a_single_bundle_is_wrong_use(judge: Judge, tmp_path: Path, capsys: Capsys) -> None:
-    store.write_attempt(RECORD, tmp_path)
+def test_json_of_a_single_bundle_is_wrong_use(
+    judge: FakeJudge, tmp_path: Path, capsys: Capsys
+) -> None:
+    write_attempt(RECORD, tmp_path)
     assert main(["judge", str(tmp_path), "-j", str(tmp_path / "x.json")]) == 2
     assert "--json needs the folder of a run" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_neither_is_wrong_use(tmp_path: Path, capsys: Capsys) -> None:
     assert main(["judge", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/result.json: No such file")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/run.json: No such file")
 
 
 def test_a_damaged_result_is_wrong_use(tmp_path: Path, capsys: Capsys) -> None:
@@ -141,7 +160,7 @@ def test_a_damaged_result_is_wrong_use(tmp_path: Path, capsys: Capsys) -> None:
 
 @pytest.mark.parametrize("folder", ["../../elsewhere", "/etc", "a/../../b"])
 def test_a_result_cannot_lead_out_of_its_folder(
-    judge: Judge, tmp_path: Path, capsys: Capsys, folder: str
+    judge: FakeJudge, tmp_path: Path, capsys: Capsys, folder: str
 ) -> None:
     run = stored(tmp_path, one_job_run(PASSED))
     file = run / "result.json"

@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,15 +17,16 @@ import quicmatrix.runner.sandbox.netns.privileges
 import quicmatrix.runner.trace.tshark
 from quicmatrix.runner.cli import main
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.execute.run import Observer, RunOptions, repeat_command
+from quicmatrix.runner.execute.executor import repeat_command
+from quicmatrix.runner.execute.run import RunOptions
+from quicmatrix.runner.execute.scheduler import Observer
+from quicmatrix.runner.judge.pool import Judge
 from quicmatrix.runner.model.implementation import Image
-from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.run import RunResult
 from quicmatrix.runner.model.verdict import Outcome, Verdict
-from quicmatrix.runner.plan.select import Selection
-from quicmatrix.runner.results import store
-from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.results.run_files import RESULT_FILE, Plan, load, write_result
 from quicmatrix.runner.sandbox.fake import FakeBackend
-from quicmatrix.runner.sandbox.model import Backend, Form
+from quicmatrix.runner.sandbox.model import Form
 from tests.support.golden_run import golden_run, jobs_of, one_job_run
 
 Capsys = pytest.CaptureFixture[str]
@@ -39,23 +40,18 @@ class Stage:
         self.result = one_job_run(Verdict(Outcome.PASSED))
         self.meanwhile: Callable[[], None] = lambda: None
         self.options: RunOptions | None = None
-        self.selection: Selection | None = None
-        self.jobs: Sequence[Job] = ()
+        self.plan: Plan | None = None
 
     async def execute(
-        self,
-        selection: Selection,
-        jobs: Sequence[Job],
-        options: RunOptions,
-        backend: Backend,
-        observer: Observer,
+        self, plan: Plan, options: RunOptions, judge: Judge, observer: Observer
     ) -> RunResult:
-        assert backend is self.backend
-        assert options.scratch.is_dir()
-        self.options, self.selection, self.jobs = options, selection, jobs
-        result = replace(self.result, folder=str(options.folder), complete=False)
+        assert judge
+        assert options.stage.backend is self.backend
+        assert options.stage.scratch.is_dir()
+        self.options, self.plan = options, plan
+        result = replace(self.result, folder=str(options.folder))
         assert list(options.folder.iterdir()) == []
-        observer.run_started(jobs_of(result), options.folder)
+        observer.run_started(Plan(result, jobs_of(result)), options.folder)
         try:
             for job, done in zip(jobs_of(result), result.jobs, strict=True):
                 observer.job_started(job)
@@ -64,9 +60,11 @@ class Stage:
             # A signal reaches the loop through a pipe, so it takes a turn or two to arrive.
             async with asyncio.timeout(5 if self.interrupted else None):
                 await (asyncio.Event().wait() if self.interrupted else asyncio.sleep(0))
-            result = replace(result, complete=True)
+        except BaseException:
+            result = replace(result, planned=result.planned + 1)
+            raise
         finally:
-            store.write(result, options.folder)
+            write_result(result, options.folder / RESULT_FILE)
             observer.run_finished(result)
         return result
 
@@ -100,7 +98,7 @@ def test_a_run_leaves_results_and_reports_and_says_where(
     names = {path.name for path in latest.iterdir()}
     assert names == {"result.json", "index.html", "junit.xml", "summary.md"}
     out, err = capsys.readouterr()
-    assert "[1/1] passed        client a  server b  handshake  1.2 s" in out
+    assert "[1/1] passed         client a  server b  handshake  1.2 s" in out
     assert f"report: runs/{latest.readlink()}/index.html" in out
     assert err == ""
 
@@ -123,21 +121,18 @@ def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_pat
     ]
     assert main([*words, "-i", "reference", "-r", "reference=other:1"]) == 0
     assert stage.options is not None
-    assert stage.selection is not None
+    assert stage.plan is not None
     assert stage.options.folder == Path("here")
-    assert stage.options.seed == 7
-    assert stage.options.parallel == 5
-    assert stage.options.retries == 2
-    assert stage.options.compat
-    assert stage.options.strict
-    assert stage.options.tools == {"tshark": "4.0.17"}
-    assert stage.options.command_line == shlex.join(
+    assert stage.options.parallelism.tests == 5
+    run = stage.plan.run
+    assert (run.seed, run.retries, run.compat, run.strict) == (7, 2, True, True)
+    assert set(run.tools) == {"quicmatrix", "python", "kernel", "tshark"}
+    assert run.command_line == shlex.join(
         ["quicmatrix", *words, "-i", "reference", "-r", "reference=other:1"]
     )
     assert stage.options.repeat_with == ("--replace", "reference=other:1", "--compat", "--strict")
-    assert [job.seed for job in stage.jobs] == [7, 8, 9]
-    assert stage.selection.must_include == "reference"
-    assert not stage.options.scratch.exists()
+    assert [job.seed for job in stage.plan.jobs] == [7, 8, 9]
+    assert not stage.options.stage.scratch.exists()
     assert not (tmp_path / "runs").exists()
 
 
@@ -148,28 +143,31 @@ def test_an_implementations_file_is_part_of_the_command_that_repeats_a_job(
     file.write_text(json.dumps({"mine": {"command": "/bin/true"}}))
     assert main(["run", "--implementations", str(file), "-t", "H"]) == 0
     assert stage.options is not None
+    assert stage.plan is not None
     assert stage.options.repeat_with == ("--implementations", str(file))
-    assert [(job.client.name, job.server.name) for job in stage.jobs] == [("mine", "mine")]
+    assert [(job.client, job.server) for job in stage.plan.jobs] == [("mine", "mine")]
 
 
 def test_all_means_all(stage: Stage) -> None:
     assert main(["run", "-c", "mine=/bin/true", "-s", "reference", "-t", "all"]) == 0
-    assert stage.selection is not None
-    assert len(stage.selection.tests) > 5
+    assert stage.plan is not None
+    assert len(stage.plan.run.tests) > 5
 
 
 def test_without_a_seed_there_is_one_all_the_same(stage: Stage) -> None:
     assert main(RUN) == 0
     assert stage.options is not None
-    first = stage.options.seed
+    assert stage.plan is not None
+    first = stage.plan.run.seed
     assert main(RUN) == 0
-    assert stage.options.seed != first
+    assert stage.plan.run.seed != first
 
 
 def test_auto_is_two_tests_for_each_usable_core(stage: Stage) -> None:
     assert main([*RUN, "-n", "auto"]) == 0
     assert stage.options is not None
-    assert stage.options.parallel == 2 * len(os.sched_getaffinity(0))
+    assert stage.plan is not None
+    assert stage.options.parallelism.tests == 2 * len(os.sched_getaffinity(0))
 
 
 def test_something_that_needs_attention_is_told_and_is_exit_code_1(
@@ -188,7 +186,9 @@ def test_unsupported_is_no_failure(stage: Stage) -> None:
     assert main(RUN) == 0
 
 
-@pytest.mark.parametrize("outcome", ["failed", "timeout", "crashed", "inconclusive", "error"])
+@pytest.mark.parametrize(
+    "outcome", ["nonconformant", "failed", "timeout", "crashed", "inconclusive", "error"]
+)
 def test_everything_else_is(stage: Stage, outcome: str) -> None:
     stage.result = one_job_run(Verdict(Outcome(outcome), "why"))
     assert main(RUN) == 1
@@ -196,7 +196,7 @@ def test_everything_else_is(stage: Stage, outcome: str) -> None:
 
 def test_json_gets_the_result_too(stage: Stage, tmp_path: Path) -> None:
     assert main([*RUN, "-j", "out.json"]) == 0
-    assert store.load(tmp_path / "out.json") == store.load(tmp_path / "runs" / "latest")
+    assert load(tmp_path / "out.json") == load(tmp_path / "runs" / "latest")
 
 
 def test_markdown_has_the_standard_output_for_itself(
@@ -226,9 +226,9 @@ def test_a_signal_stops_it_and_what_was_done_is_stored_and_told(
     assert main(RUN) == 128 + number
     out = capsys.readouterr().out
     assert "note: stopping; once more ends it at once" in out
-    assert "stopped early: 1 of 1 attempts were done" in out
+    assert "stopped early: 1 of 2 attempts were done" in out
     latest = tmp_path / "runs" / "latest"
-    assert not store.load(latest).complete
+    assert not load(latest).complete
     assert "Stopped early" in (latest / "index.html").read_text()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -312,11 +312,13 @@ def test_images_run_with_the_docker_backend(stage: Stage, tmp_path: Path) -> Non
     words = ["run", "--backend", "docker", "-c", "reference", "-s", "mine=me/server:1"]
     assert main([*words, "-t", "handshake"]) == 0
     assert stage.options is not None
+    assert stage.plan is not None
     assert stage.options.repeat_with == ("--backend", "docker")
-    assert stage.options.tools["docker"] == "20.10"
-    assert dict(stage.options.images) == {"reference": image, "mine": image}
-    assert [job.server.image for job in stage.jobs] == ["me/server:1"]
-    assert repeat_command(stage.jobs[0]).split()[5] == "mine=me/server:1"
+    assert stage.plan.run.tools["docker"] == "20.10"
+    assert stage.plan.run.images == {"reference": image, "mine": image}
+    names = stage.options.names
+    assert names.implementations["mine"].image == "me/server:1"
+    assert repeat_command(stage.plan.jobs[0], names).split()[5] == "mine=me/server:1"
 
 
 def test_an_engine_that_cannot_be_used_is_said_before_anything_is_fetched(

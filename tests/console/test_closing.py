@@ -8,9 +8,10 @@ from rich.console import Console
 
 from quicmatrix.runner.console.closing import MOST_LINES, explain_failures, summarize
 from quicmatrix.runner.model.measurement import Sample
+from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.store import RunResult, TestInfo
+from quicmatrix.runner.results.run_view import run_view
 from tests.support.golden_run import (
     HANDSHAKE,
     HOSTILE,
@@ -25,20 +26,21 @@ from tests.support.golden_run import (
 
 def explained(result: RunResult, *, debug: bool = False) -> str:
     file = io.StringIO()
-    explain_failures(Console(file=file, width=60), result, debug=debug)
+    explain_failures(Console(file=file, width=60), run_view(result), debug=debug)
     return file.getvalue()
 
 
 def summarized(result: RunResult, *, debug: bool = False, width: int = 100) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width)
-    summarize(console, result, Path("runs/x/index.html"), debug=debug)
+    summarize(console, run_view(result), Path("runs/x/index.html"), debug=debug)
     return file.getvalue()
 
 
-TOLD = """\
-failed  client reference, server ngtcp2: retry
+EXPLAINED = """\
+✕ failed  client reference, server ngtcp2: retry
   client_repeats_the_token: the token is not the Retry's
+  requirements: 2 violated, 1 undetermined, 1 not exercised, 1 held
   MUST  The client repeats the Retry's token in all Initial packets it sends afterwards. [RFC 9000, 8.1.2]
     by the client: the token is not the Retry's
       left capture, frame 3, 0.031 s: Initial 1
@@ -49,25 +51,31 @@ failed  client reference, server ngtcp2: retry
       right capture, frame 40, 0.412 s: 1-RTT 31
   bundle  runs/20261123T171503Z/ngtcp2_reference/retry
   again   quicmatrix run -c reference -s ngtcp2 -t retry --seed 42
-"""  # noqa: E501 - as it is told
+"""  # noqa: E501 - one line there too
 
 
-def test_a_failure_is_told_with_requirement_packets_bundle_and_command() -> None:
+def test_a_failure_is_explained_with_requirement_packets_bundle_and_command() -> None:
     blocks = explained(golden_run()).split("\n\n")
-    assert len(blocks) == 7
-    assert f"{blocks[1]}\n" == TOLD
+    assert len(blocks) == 8
+    assert f"{blocks[2]}\n" == EXPLAINED
 
 
 def test_a_repetition_is_named() -> None:
     assert "handshakeloss, repetition 2" in explained(golden_run())
 
 
+def test_a_nonconformant_attempt_is_explained_before_those_that_do_not_work() -> None:
+    first = explained(golden_run()).split("\n\n")[0]
+    assert first.startswith("! nonconformant  client reference, server ngtcp2: rebind-port\n")
+    assert "by the server: the datagram has 43 bytes" in first
+
+
 def test_what_never_got_a_bundle_names_none() -> None:
-    (block,) = [one for one in explained(golden_run()).split("\n\n") if one.startswith("error")]
+    (block,) = [one for one in explained(golden_run()).split("\n\n") if one.startswith("⊘ error")]
     assert "bundle" not in block
 
 
-def test_passed_and_unsupported_are_not_told() -> None:
+def test_passed_and_unsupported_are_not_explained() -> None:
     for outcome in (Outcome.PASSED, Outcome.UNSUPPORTED):
         assert explained(one_job_run(Verdict(outcome, "why", (SMALL_ACK,)))) == ""
 
@@ -79,7 +87,8 @@ def test_hostile_text_does_nothing() -> None:
 
 
 def test_a_flood_is_cut_and_counted_unless_all_is_wanted() -> None:
-    flood = replace(TOKEN_LOST, evidence=TOKEN_LOST.evidence * 100)
+    (violation,) = TOKEN_LOST.violations
+    flood = replace(TOKEN_LOST, violations=(replace(violation, evidence=violation.evidence * 100),))
     run = one_job_run(Verdict(Outcome.FAILED, "why", (flood,)))
     assert explained(run).count("capture, frame") == MOST_LINES
     assert "and 295 packets more" in explained(run)
@@ -91,23 +100,25 @@ def test_the_matrix_has_clients_as_rows_and_servers_as_columns() -> None:
     assert lines[0].split() == ["client", "↓", "server", "→", "reference", "ngtcp2"]
     rows = {line.split()[0]: line.split()[1:] for line in lines[2:4]}
     assert rows == {
-        "reference": ["✓H", "✓S", "…L1(2/3)", "✓V2", "✓H", "✕S", "†L1", "?V2"],
-        "ngtcp2": ["≈H", "!S", "✕L1"],
+        "reference": ["✓H", "✓S", "…L1(2/3)", "✓V2", "✓H", "✕S", "†L1", "?V2", "!BP"],
+        "ngtcp2": ["≈H", "⊘S", "✕L1"],
     }
 
 
 def test_the_end_says_how_many_how_long_and_where_to_read_on() -> None:
     text = summarized(golden_run())
     assert (
-        "✓ 6 passed, ? 1 unsupported, ≈ 1 inconclusive, ! 1 error, … 1 timeout, † 1 crashed, "
-        "✕ 2 failed, 1 flaky in 12 min 34 s, seed 42" in text
+        "✓ 6 passed, ? 1 unsupported, ! 1 nonconformant, ≈ 1 inconclusive, ⊘ 1 error, "
+        "… 1 timeout, † 1 crashed, ✕ 2 failed, 1 flaky in 12 min 34 s, seed 42" in text
     )
-    assert "stopped early: 13 of 18 attempts were done" in text
-    assert "attempts that passed breach 1 requirement that does not decide" in text
+    assert "stopped early: 14 of 19 attempts were done" in text
+    assert (
+        "notes: 1 requirement that decides no verdict was violated in attempts that passed" in text
+    )
     assert text.endswith("report: runs/x/index.html\n")
 
 
-def test_debug_adds_remarks_and_versions() -> None:
+def test_debug_adds_notes_and_versions() -> None:
     assert "tshark" not in summarized(golden_run())
     text = summarized(golden_run(), debug=True)
     assert "SHOULD  An endpoint sends an ACK frame" in text
@@ -122,8 +133,8 @@ def test_a_run_without_results_has_no_matrix() -> None:
     assert "client ↓" not in summarized(replace(one_job_run(PASSED), jobs=()))
 
 
-def test_figures_follow_the_matrix_with_what_is_doubtful_about_them() -> None:
-    goodput = TestInfo("G", "goodput", "It is fast.", "simple-p2p", is_measurement=True)
+def test_metrics_follow_the_matrix_with_what_makes_them_unreliable() -> None:
+    goodput = TestInfo("goodput", "G", "It is fast.", "simple-p2p", is_measurement=True)
     busy = "machine too busy: p99 lateness 4.0 ms"
     samples = (Sample(9000, 0.48), Sample(9200, 0.5, busy))
     jobs = tuple(
@@ -133,12 +144,12 @@ def test_figures_follow_the_matrix_with_what_is_doubtful_about_them() -> None:
     text = summarized(replace(one_job_run(PASSED), tests=(goodput,), jobs=jobs))
     assert (
         "G: 9100 (± 141) kbps  client a, server b  2 of 2 samples, 95 % confidence 9000 to 9200 "
-        "kbps, TCP took 49 % of the link\n   not to be trusted: machine too busy: p99 lateness "
+        "kbps, TCP took 49 % of the link\n   unreliable: machine too busy: p99 lateness "
         "4.0 ms\n" in text
     )
 
 
-def test_a_flaky_job_is_told_even_if_it_passed_in_the_end() -> None:
+def test_a_flaky_job_is_explained_even_if_it_passed_in_the_end() -> None:
     first = one_job_run(Verdict(Outcome.FAILED, "why"))
     again = replace(job("a", "b", HANDSHAKE, PASSED), attempt=2)
     run = replace(first, jobs=(*first.jobs, again))

@@ -9,12 +9,20 @@ from rich.text import Text
 from quicmatrix.runner.console.explanation import LOG_LINES, explanation, frames_shown, log_end
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, LinkRecord, SideRecord
 from quicmatrix.runner.model.measurement import Sample
-from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
+from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Verdict
 from quicmatrix.runner.results.matrix import Cell, matrix
-from quicmatrix.runner.results.store import JobResult
 from quicmatrix.runner.trace.model import Capture, Side, Trace
 from quicmatrix.testcases.model import Evidence
-from tests.support.golden_run import LOSS, PASSED, TOKEN_LOST, job
+from tests.support.golden_run import (
+    HELD,
+    LOSS,
+    NOT_EXERCISED,
+    PASSED,
+    TOKEN_LOST,
+    UNDETERMINED,
+    job,
+)
 from tests.support.transfers import transfer
 
 TRACE = transfer(20, 0.01)
@@ -32,11 +40,18 @@ RECORD = AttemptRecord(
     server=SideRecord(ending=Ending.KILLED, signal=9, duration_s=3.0),
     link=LinkRecord(forwarded_to_client=5, forwarded_to_server=4, dropped=3),
 )
-VIOLATION = replace(TOKEN_LOST, evidence=(Evidence(Side.CLIENT, 5, 0.05, "1-RTT", 4),))
+(VIOLATION,) = TOKEN_LOST.violations
+
+
+def violating(*evidence: Evidence) -> RequirementResult:
+    return replace(TOKEN_LOST, violations=(replace(VIOLATION, evidence=evidence),))
+
+
+VIOLATED = violating(Evidence(Side.CLIENT, 5, 0.05, "1-RTT", 4))
 
 
 def cell_of(*jobs: JobResult) -> Cell:
-    ((cell,),) = matrix(jobs, ["L1"]).values()
+    ((cell,),) = matrix(jobs, [LOSS]).values()
     return cell
 
 
@@ -44,16 +59,16 @@ def plain(lines: Iterable[Text]) -> str:
     return "\n".join(line.plain for line in lines)
 
 
-def explained(*violations: ReportedViolation, trace: Trace = TRACE, dissected: str = "") -> str:
-    verdict = Verdict(Outcome.FAILED, "the client: \x1b[31mno", violations)
+def explained(*requirements: RequirementResult, trace: Trace = TRACE, dissected: str = "") -> str:
+    verdict = Verdict(Outcome.FAILED, "the client: \x1b[31mno", requirements)
     one = job("a", "b", LOSS, verdict)
     dissections = {(Side.CLIENT, 5): dissected} if dissected else {}
     return plain(explanation(one, cell_of(one), RECORD, trace, dissections))
 
 
 def test_verdict_requirement_citation_and_the_packets_around_the_violation() -> None:
-    text = explained(VIOLATION)
-    assert text.startswith("failed  client a, server b: handshakeloss\n  the client: \\x1b[31mno")
+    text = explained(VIOLATED)
+    assert text.startswith("✕ failed  client a, server b: handshakeloss\n  the client: \\x1b[31mno")
     assert "MUST  The client repeats the Retry's token" in text
     assert "[RFC 9000, 8.1.2]" in text
     assert "the check is client_repeats_the_token" in text
@@ -62,6 +77,38 @@ def test_verdict_requirement_citation_and_the_packets_around_the_violation() -> 
     assert [line.split("1-RTT ")[1] for line in around] == list("1234567")
     assert [line.startswith("▶") for line in around] == [number == 4 for number in range(1, 8)]
     assert text.count("#5 delivered after 15.0 ms") == 1
+
+
+def test_every_requirement_is_listed_before_the_packets() -> None:
+    text = explained(HELD, NOT_EXERCISED, UNDETERMINED, VIOLATED)
+    listing = text.split("\n\n")[1]
+    assert listing.splitlines() == [
+        "requirements  1 violated, 1 undetermined, 1 not exercised, 1 held",
+        (
+            f"  ✕ violated       MUST  {VIOLATED.text} [RFC 9000, 8.1.2]"
+            "  once, first: the token is not the Retry's"
+        ),
+        (
+            f"  ≈ undetermined   MUST  {UNDETERMINED.text} [RFC 9001, 6.1]"
+            "  packet 31 of the client cannot be decrypted"
+        ),
+        (
+            f"  - not exercised  MUST  {NOT_EXERCISED.text} [RFC 9000, 3.3]"
+            "  there is no RESET_STREAM frame"
+        ),
+        (
+            f"  ✓ held           TEST  {HELD.text} [RFC 9001, 4.1.1]"
+            "  2 times, first in left capture, frame 4, 0.035 s: Handshake 1"
+        ),
+    ]
+
+
+def test_an_undetermined_requirement_has_its_reason_and_the_packets_that_kept_it() -> None:
+    text = explained(UNDETERMINED)
+    _, shown = text.split("the check is key_update_is_acknowledged")
+    assert "undetermined: packet 31 of the client cannot be decrypted" in shown
+    assert "▶      9     1.0950 s  client ← server  1-RTT 8" in shown
+    assert "packets that keep the requirement" not in explained(replace(UNDETERMINED, evidence=()))
 
 
 def test_processes_link_and_what_happened() -> None:
@@ -75,16 +122,15 @@ def test_processes_link_and_what_happened() -> None:
 
 
 def test_a_full_dissection_if_there_is_one() -> None:
-    text = explained(VIOLATION, dissected="Layer QUIC\n\tToken: \x1b[2J\n")
+    text = explained(VIOLATED, dissected="Layer QUIC\n\tToken: \x1b[2J\n")
     assert "    Layer QUIC\n      Token: \\x1b[2J" in text
 
 
 def test_only_what_is_shown_is_dissected() -> None:
-    many = replace(
-        VIOLATION, evidence=tuple(Evidence(Side.SERVER, n, 0.0) for n in range(100, 0, -1))
-    )
-    shown = frames_shown(job("a", "b", LOSS, Verdict(Outcome.FAILED, "", (VIOLATION, many))))
-    assert shown == {Side.CLIENT: {5}, Side.SERVER: {1, 2, 3, 4, 5}}
+    many = violating(*(Evidence(Side.SERVER, n, 0.0) for n in range(100, 0, -1)))
+    requirements = (VIOLATED, many, HELD, UNDETERMINED)
+    shown = frames_shown(job("a", "b", LOSS, Verdict(Outcome.FAILED, "", requirements)))
+    assert shown == {Side.CLIENT: {5, 9}, Side.SERVER: {1, 2, 3, 4, 5}}
 
 
 def test_a_flaky_and_measured_attempt_says_so() -> None:
@@ -92,10 +138,10 @@ def test_a_flaky_and_measured_attempt_says_so() -> None:
     sample = Sample(9104.4, 0.5, "machine too busy: p99 lateness 4.0 ms")
     passed = replace(job("a", "b", LOSS, PASSED), attempt=2, sample=sample)
     text = plain(explanation(passed, cell_of(failed, passed), RECORD, TRACE, {}))
-    assert text.startswith("passed  client a, server b: handshakeloss, attempt 2")
+    assert text.startswith("✓ passed  client a, server b: handshakeloss, attempt 2")
     assert "flaky: 1 of 2 passed" in text
     assert "9104 kbps, TCP took 50 % of the link" in text
-    assert "not to be trusted: machine too busy: p99 lateness 4.0 ms" in text
+    assert "unreliable: machine too busy: p99 lateness 4.0 ms" in text
 
 
 def test_the_end_of_a_log_is_bounded_and_harmless(tmp_path: Path) -> None:
@@ -120,6 +166,6 @@ def test_a_huge_log_is_not_read_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_no_log_and_an_empty_one(tmp_path: Path) -> None:
-    assert "never started" in plain(log_end(tmp_path / "output.log"))
+    assert "the process was never started" in plain(log_end(tmp_path / "output.log"))
     (tmp_path / "output.log").touch()
     assert "it is empty" in plain(log_end(tmp_path / "output.log"))

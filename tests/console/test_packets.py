@@ -157,7 +157,7 @@ def test_a_line_has_place_direction_and_fate_and_what_matters_is_marked() -> Non
 
 def test_a_datagram_that_is_no_quic_is_shown_as_such() -> None:
     (place,) = neighbourhoods(LEFT, [1], around=0)
-    assert "1000 B that are no QUIC" in next(iter(lines(place, ()))).plain
+    assert "1000 B that are not QUIC" in next(iter(lines(place, ()))).plain
 
 
 def test_milestones_are_each_told_once() -> None:

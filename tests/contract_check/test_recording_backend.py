@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quicmatrix.runner.contract_check.recording_backend import Witness
+from quicmatrix.runner.contract_check.recording_backend import RecordingBackend
 from quicmatrix.runner.sandbox.fake import FakeBackend, Running, until_terminated
 from quicmatrix.runner.sandbox.model import Exit, Folders, Launch, LaunchError, Limits
 from quicmatrix.runner.trace.model import Side
@@ -20,82 +20,82 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path / "www", tmp_path / "certs")
 
 
-def watch(tmp_path: Path, witness: Witness) -> None:
-    async def story() -> None:
-        async with witness.sandbox("run", folders(tmp_path), Limits()) as sandbox:
+def start_and_stop(tmp_path: Path, backend: RecordingBackend) -> None:
+    async def scenario() -> None:
+        async with backend.sandbox("run", folders(tmp_path), Limits()) as sandbox:
             process = await sandbox.server.start(LAUNCH, tmp_path / "log")
             await process.stop()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_change_of_the_environment_reaches_that_side_alone(tmp_path: Path) -> None:
-    backend = FakeBackend({"server": until_terminated, "client": until_terminated})
-    witness = Witness(backend, {Side.SERVER: {"CHANGED": "4", "REMOVED": None}})
+    fake = FakeBackend({"server": until_terminated, "client": until_terminated})
+    backend = RecordingBackend(fake, {Side.SERVER: {"CHANGED": "4", "REMOVED": None}})
 
-    async def story() -> None:
-        async with witness.sandbox("run", folders(tmp_path), Limits()) as sandbox:
+    async def scenario() -> None:
+        async with backend.sandbox("run", folders(tmp_path), Limits()) as sandbox:
             await sandbox.server.start(LAUNCH, tmp_path / "server.log")
             await sandbox.client.start(LAUNCH, tmp_path / "client.log")
 
-    asyncio.run(story())
-    (sandbox,) = backend.sandboxes
+    asyncio.run(scenario())
+    (sandbox,) = fake.sandboxes
     assert sandbox.server.launches[0].environment == {"KEPT": "1", "CHANGED": "4"}
     assert sandbox.client.launches == [LAUNCH]
 
 
-def test_the_time_from_sigterm_to_the_end_is_taken(tmp_path: Path) -> None:
+def test_the_time_from_sigterm_to_the_end_is_recorded(tmp_path: Path) -> None:
     async def slow(running: Running) -> Exit:
         await running.terminated.wait()
         await asyncio.sleep(0.05)
         return Exit(4)
 
-    witness = Witness(FakeBackend({"server": slow}))
-    watch(tmp_path, witness)
-    testimony = witness.testimonies[Side.SERVER]
-    assert testimony.exit == Exit(4)
-    assert testimony.stopping_s is not None
-    assert 0.05 <= testimony.stopping_s <= testimony.ran_s
-    assert witness.testimonies[Side.CLIENT].exit is None
+    backend = RecordingBackend(FakeBackend({"server": slow}))
+    start_and_stop(tmp_path, backend)
+    process = backend.processes[Side.SERVER]
+    assert process.exit == Exit(4)
+    assert process.stop_duration_s is not None
+    assert 0.05 <= process.stop_duration_s <= process.duration_s
+    assert backend.processes[Side.CLIENT].exit is None
 
 
-def test_who_ended_before_it_was_stopped_took_no_time(tmp_path: Path) -> None:
+def test_a_process_that_ended_by_itself_has_no_stop_duration(tmp_path: Path) -> None:
     async def end(_: Running) -> Exit:
         return Exit(5)
 
-    witness = Witness(FakeBackend({"server": end}))
+    backend = RecordingBackend(FakeBackend({"server": end}))
 
-    async def story() -> None:
-        async with witness.sandbox("run", folders(tmp_path), Limits()) as sandbox:
+    async def scenario() -> None:
+        async with backend.sandbox("run", folders(tmp_path), Limits()) as sandbox:
             process = await sandbox.server.start(LAUNCH, tmp_path / "log")
             await process.wait()
             await process.stop()
 
-    asyncio.run(story())
-    assert witness.testimonies[Side.SERVER].exit == Exit(5)
-    assert witness.testimonies[Side.SERVER].stopping_s is None
+    asyncio.run(scenario())
+    assert backend.processes[Side.SERVER].exit == Exit(5)
+    assert backend.processes[Side.SERVER].stop_duration_s is None
 
 
-def test_what_cannot_be_started_is_noted(tmp_path: Path) -> None:
-    witness = Witness(FakeBackend({}))
+def test_a_launch_error_is_recorded(tmp_path: Path) -> None:
+    backend = RecordingBackend(FakeBackend({}))
     with pytest.raises(LaunchError):
-        watch(tmp_path, witness)
-    assert "No such file" in witness.testimonies[Side.SERVER].unlaunchable
-    assert witness.testimonies[Side.CLIENT].unlaunchable == ""
+        start_and_stop(tmp_path, backend)
+    assert "No such file" in backend.processes[Side.SERVER].launch_error
+    assert backend.processes[Side.CLIENT].launch_error == ""
 
 
-def test_whatever_changes_in_www_and_certs_is_seen(tmp_path: Path) -> None:
-    async def vandal(running: Running) -> Exit:
+def test_modified_files_of_www_and_certs_are_recorded(tmp_path: Path) -> None:
+    async def modify(running: Running) -> Exit:
         running.host.folder("/www").joinpath("file").write_bytes(b"HELLO")
         running.host.folder("/certs").joinpath("new").write_bytes(b"")
         return Exit(0)
 
-    witness = Witness(FakeBackend({"server": vandal}))
-    watch(tmp_path, witness)
-    assert witness.altered == ("/certs/new", "/www/file")
+    backend = RecordingBackend(FakeBackend({"server": modify}))
+    start_and_stop(tmp_path, backend)
+    assert backend.modified_files == ("/certs/new", "/www/file")
 
 
-def test_where_nothing_changes_nothing_is_seen(tmp_path: Path) -> None:
-    witness = Witness(FakeBackend({"server": until_terminated}))
-    watch(tmp_path, witness)
-    assert witness.altered == ()
+def test_unmodified_files_are_not_recorded(tmp_path: Path) -> None:
+    backend = RecordingBackend(FakeBackend({"server": until_terminated}))
+    start_and_stop(tmp_path, backend)
+    assert backend.modified_files == ()

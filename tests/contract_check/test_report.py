@@ -6,70 +6,87 @@ from pathlib import Path
 
 import pytest
 
-from quicmatrix.runner.contract_check.cases import catalogue
-from quicmatrix.runner.contract_check.model import Observations, Standing
+from quicmatrix.runner.contract_check.cases import contract_cases
+from quicmatrix.runner.contract_check.model import Observations
 from quicmatrix.runner.contract_check.report import Report, write_json
-from quicmatrix.runner.contract_check.rules import RULES, judge
+from quicmatrix.runner.contract_check.requirements import REQUIREMENTS, evaluate_all
 from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.plan import select
 from tests.support.good_contract import GOOD, with_logs
 
 
 def report(seen: Observations) -> Report:
     return Report(
-        subject="mine:latest",
+        implementation="mine:latest",
         backend="docker",
         peer="reference",
         run_id="now-1",
         folder=Path("runs/now"),
         started_at=1.0,
         duration_s=2.5,
-        judged=judge(seen),
-        trials=catalogue(select.testcases()),
+        results=evaluate_all(seen),
+        cases=contract_cases(select.testcases()),
     )
 
 
 def test_all_of_it_is_in_the_file(tmp_path: Path) -> None:
     write_json(report(with_logs("server-transfer", qlogs=(), secrets=())), tmp_path / "a.json")
     document = json.loads((tmp_path / "a.json").read_text())
-    rules = document.pop("rules")
+    requirements = document.pop("requirements")
     assert document == {
-        "format": 1,
-        "subject": "mine:latest",
+        "format": 2,
+        "implementation": "mine:latest",
         "backend": "docker",
         "peer": "reference",
         "run_id": "now-1",
-        "honoured": False,
+        "fulfilled": False,
         "started_at": 1.0,
         "duration_s": 2.5,
         "folder": "runs/now",
     }
-    assert [rule["name"] for rule in rules] == [rule.name for rule in RULES]
-    (key_log,) = (rule for rule in rules if rule["name"] == "server_key_log_decrypts_its_packets")
+    assert [one["result"]["requirement"] for one in requirements] == [
+        one.name for one in REQUIREMENTS
+    ]
+    name = "server_key_log_decrypts_its_packets"
+    (key_log,) = (one for one in requirements if one["result"]["requirement"] == name)
     assert key_log == {
-        "name": "server_key_log_decrypts_its_packets",
         "role": "server",
-        "importance": "required",
-        "text": "The server's key log in SSLKEYLOGFILE decrypts every packet, once it has been"
-        " stopped.",
-        "outcome": "broken",
-        "evidence": "keys.log has no line of that format",
         "hint": "write to SSLKEYLOGFILE in NSS key log format, and flush each line: the server is"
         " killed",
-        "trials": ["server-transfer"],
+        "cases": ["server-transfer"],
+        "result": {
+            "requirement": name,
+            "level": "TEST",
+            "citation": "interop suite",
+            "text": "The server's key log in SSLKEYLOGFILE decrypts every packet, once it has been"
+            " stopped.",
+            "compat": False,
+            "status": "violated",
+            "reason": "",
+            "times_held": 0,
+            "evidence": [],
+            "violations": [
+                {
+                    "message": "keys.log has no line in NSS key log format",
+                    "side": "server",
+                    "evidence": [],
+                }
+            ],
+        },
     }
 
 
-def test_a_recommended_rule_alone_does_not_dishonour() -> None:
+def test_a_violated_should_does_not_decide() -> None:
     found = report(with_logs("server-transfer", qlogs=()))
-    assert found.honoured
-    assert found.counts == {Standing.OK: len(RULES) - 1, Standing.BROKEN: 1}
+    assert found.fulfilled
+    assert found.counts == {Status.HELD: len(REQUIREMENTS) - 1, Status.VIOLATED: 1}
 
 
 def test_what_decides_is_named() -> None:
-    found = report(replace(GOOD, unlaunchable="no such file"))
-    assert not found.honoured
-    assert [one.rule.name for one in found.decisive] == ["it_starts"]
+    found = report(replace(GOOD, launch_error="no such file"))
+    assert not found.fulfilled
+    assert [one.about.name for one in found.deciding] == ["it_starts"]
 
 
 def test_a_file_that_cannot_be_written_is_wrong_use(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quicmatrix.runner.results import store
+from quicmatrix.runner.results.run_files import load
 from quicmatrix.runner.sandbox import label
 
 pytestmark = [pytest.mark.netns, pytest.mark.tshark]
@@ -23,17 +23,8 @@ def runner(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
         [
-            *(
-                sys.executable,
-                "-P",
-                "-m",
-                "quicmatrix.runner",
-                "run",
-                "-c",
-                "reference",
-                "-s",
-                "reference",
-            ),
+            *(sys.executable, "-P", "-m", "quicmatrix.runner"),
+            *("run", "-c", "reference", "-s", "reference"),
             *("-t", "handshake,transfer", "-n", "1", "-l", str(tmp_path / "run")),
         ],
         stdout=subprocess.PIPE,
@@ -71,7 +62,7 @@ def test_a_signal_ends_it_in_good_order(
     runner.send_signal(number)
     output, _ = runner.communicate(timeout=30)
     assert runner.returncode == 128 + number
-    result = store.load(tmp_path / "run")
+    result = load(tmp_path / "run")
     assert [job.test for job in result.jobs] == ["handshake"], output
     assert not result.complete
     assert (tmp_path / "run" / "index.html").exists()
@@ -83,7 +74,7 @@ def test_after_kill_9_its_processes_are_gone_and_clean_removes_the_rest(
 ) -> None:
     runner.kill()
     runner.communicate(timeout=30)
-    assert [job.test for job in store.load(tmp_path / "run").jobs] == ["handshake"]
+    assert [job.test for job in load(tmp_path / "run").jobs] == ["handshake"]
     clean = [sys.executable, "-P", "-m", "quicmatrix.runner", "clean"]
     cleaned = subprocess.run(
         clean,

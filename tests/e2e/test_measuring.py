@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from quicmatrix.runner.bundle.records import read_series
+from quicmatrix.runner.execute.scheduler import Parallelism
+from quicmatrix.runner.model.run import RunResult
 from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.plan.select import Selection, jobs
-from quicmatrix.runner.results import store
-from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.results.run_files import load
 from quicmatrix.testcases.measurements.crosstraffic import CROSSTRAFFIC
 from quicmatrix.testcases.measurements.rate import goodput_of
 from quicmatrix.testcases.model import MIB
 from tests.support.real_run import REFERENCE, do
 
 pytestmark = [pytest.mark.netns, pytest.mark.tshark]
-SMALL = replace(CROSSTRAFFIC, files=(MIB,), figure=goodput_of(MIB), repetitions=2, timeout_s=30.0)
+SMALL = replace(CROSSTRAFFIC, files=(MIB,), metric=goodput_of(MIB), repetitions=2, timeout_s=30.0)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     folder = tmp_path_factory.mktemp("measured") / "run"
     wanted = jobs(Selection((REFERENCE,), (REFERENCE,), (SMALL,)), 7)
     cores = tuple(sorted(os.sched_getaffinity(0)))
-    return do(wanted, folder, run_id="measured", parallel=len(cores), cores=cores)
+    return do(
+        wanted, (SMALL,), folder, run_id="measured", parallelism=Parallelism(len(cores), cores)
+    )
 
 
 def test_each_repetition_makes_a_sample_below_what_the_link_can(run: RunResult) -> None:
@@ -38,9 +42,9 @@ def test_each_repetition_makes_a_sample_below_what_the_link_can(run: RunResult) 
         assert 0.05 < job.sample.tcp_share < 0.95
 
 
-def test_the_course_accounts_for_what_the_link_delivered(run: RunResult) -> None:
+def test_the_time_series_accounts_for_what_the_link_delivered(run: RunResult) -> None:
     for job in run.jobs:
-        series = store.read_series(Path(run.folder) / job.folder)
+        series = read_series(Path(run.folder) / job.folder)
         assert series is not None
         assert MIB < sum(series.quic_bytes) < 1.3 * MIB
         assert sum(series.tcp_bytes) > 0
@@ -53,6 +57,6 @@ def test_the_course_accounts_for_what_the_link_delivered(run: RunResult) -> None
 
 
 def test_what_is_stored_says_the_same_again(run: RunResult) -> None:
-    stored = store.load(Path(run.folder))
+    stored = load(Path(run.folder))
     assert stored == run
     assert stored.complete

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from quicmatrix.runner.execute.scheduler import Parallelism
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
@@ -27,22 +28,18 @@ Fates = dict[tuple[Direction, int], tuple[str, int]]
 def played(folder: Path, seed: int) -> dict[str, Fates]:
     """For each scenario, what chance did to each datagram of a transfer."""
     transfer = next(case for case in all_cases() if case.name == "transfer")
-    wanted = [
-        Job(
-            REFERENCE,
-            REFERENCE,
-            replace(
-                transfer,
-                name=scenario,
-                files=(300_000,),
-                scenario=f"{scenario} {LINK} {RATES}",
-                requirements=(),
-            ),
-            seed=seed,
+    cases = [
+        replace(
+            transfer,
+            name=scenario,
+            files=(300_000,),
+            scenario=f"{scenario} {LINK} {RATES}",
+            requirements=(),
         )
         for scenario in SCENARIOS
     ]
-    result = do(wanted, folder, run_id=folder.name, parallel=2)
+    wanted = [Job.of(REFERENCE.name, REFERENCE.name, case.name, seed) for case in cases]
+    result = do(wanted, cases, folder, run_id=folder.name, parallelism=Parallelism(2))
     assert {job.verdict.outcome for job in result.jobs} == {Outcome.PASSED}
     return {job.test: fates(folder / job.folder) for job in result.jobs}
 

@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.bundle.capture import read_packets
+from quicmatrix.runner.bundle.records import read_attempt
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.execute.attempt import START_S, STOP_S, Stage, attempt, launch
+from quicmatrix.runner.execute.attempt import (
+    START_S,
+    STOP_S,
+    Names,
+    Stage,
+    attempt,
+    launch,
+)
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, EntryKind
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
-from quicmatrix.runner.results.store import read_attempt
 from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
 from quicmatrix.runner.sandbox.model import Exit, Form, Limits
 from quicmatrix.runner.trace.model import Side
@@ -79,8 +86,9 @@ def run(
     (tmp_path / "scratch").mkdir()
     stage = Stage(backend, "run", tmp_path / "scratch", tmp_path, Limits(), clock=lambda: 1e9)
     stage = replace(stage, core=core, start_s=start_s, stop_s=stop_s)
-    job = Job(implementation, implementation, case, seed=1)
-    return asyncio.run(attempt(job, tmp_path / "bundle", stage))
+    names = Names({"a": implementation}, {"case": case})
+    job = Job.of("a", "a", "case", seed=1)
+    return asyncio.run(attempt(job, names, tmp_path / "bundle", stage))
 
 
 def test_all_goes_well(tmp_path: Path) -> None:
@@ -229,8 +237,9 @@ def test_a_cancelled_attempt_is_cancelled_even_if_its_sandbox_complains(tmp_path
     stage = Stage(backend, "run", tmp_path, tmp_path, Limits())
 
     async def cancelled() -> bool:
-        job = Job(implementation, implementation, case, seed=1)
-        task = asyncio.ensure_future(attempt(job, tmp_path / "bundle", stage))
+        names = Names({implementation.name: implementation}, {case.name: case})
+        job = Job.of(implementation.name, implementation.name, case.name, seed=1)
+        task = asyncio.ensure_future(attempt(job, names, tmp_path / "bundle", stage))
         await started.wait()
         task.cancel()
         await asyncio.wait({task})
@@ -300,3 +309,11 @@ def test_stop_has_a_limit_of_its_own(tmp_path: Path) -> None:
     record = run(tmp_path, client=for_ever, server=deaf, timeout_s=0.05, stop_s=0.01)
     assert record.client.ending is Ending.OUT_OF_TIME
     assert (record.server.ending, record.server.signal) == (Ending.KILLED, 9)
+
+
+def test_what_nobody_foresaw_is_this_attempt_s_fault(tmp_path: Path) -> None:
+    async def program(_: Running) -> Exit:
+        raise ZeroDivisionError("not foreseen")
+
+    record = run(tmp_path, client=program)
+    assert record.fault.startswith("ZeroDivisionError: not foreseen (fake.py, line ")

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 from quicmatrix.runner.execute.contract import environment, job_environment
-from quicmatrix.runner.model.implementation import Implementation
-from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
 
 CASE = TestCase("keyupdate", "U", "It works.", "keyupdate", "transfer", (), server_name="server6")
-JOB = Job(Implementation("a"), Implementation("b"), CASE, seed=1)
 
 
 def test_the_client_is_told_its_test_and_the_urls() -> None:
-    variables = job_environment(Side.CLIENT, JOB, ["one", "two"])
+    variables = job_environment(Side.CLIENT, CASE, ["one", "two"])
     assert variables["ROLE"] == "client"
     assert variables["TESTCASE"] == "keyupdate"
     assert variables["REQUESTS"] == "https://server6:443/one https://server6:443/two"
@@ -21,11 +18,11 @@ def test_the_client_is_told_its_test_and_the_urls() -> None:
 
 
 def test_without_files_the_url_has_an_empty_path() -> None:
-    assert job_environment(Side.CLIENT, JOB, [])["REQUESTS"] == "https://server6:443/"
+    assert job_environment(Side.CLIENT, CASE, [])["REQUESTS"] == "https://server6:443/"
 
 
 def test_the_server_is_told_its_own_test_and_no_urls() -> None:
-    variables = job_environment(Side.SERVER, JOB, ["one"])
+    variables = job_environment(Side.SERVER, CASE, ["one"])
     assert (variables["ROLE"], variables["TESTCASE"]) == ("server", "transfer")
     assert "REQUESTS" not in variables
     assert variables["SERVER_PARAMS"] == ""

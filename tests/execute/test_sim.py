@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from quicmatrix.runner.execute.sim import CAPTURE_LIMIT, LOG_NAME, capturing
+from quicmatrix.runner.bundle.layout import OUTPUT_LOG
+from quicmatrix.runner.execute.sim import CAPTURE_LIMIT, capturing
 from quicmatrix.runner.network.control import MiddleboxError
 from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running
 from quicmatrix.runner.sandbox.model import Exit, Folders, Limits
@@ -41,7 +42,7 @@ def test_it_captures_before_anything_else_happens(tmp_path: Path) -> None:
     command = follow(tmp_path, sim())
     assert {"--scenario=simple-p2p", "--seed=7", f"--capture-limit={CAPTURE_LIMIT}"} <= set(command)
     assert "--probe-server" not in command
-    assert (tmp_path / LOG_NAME).exists()
+    assert (tmp_path / OUTPUT_LOG).exists()
     assert not (tmp_path / "control").exists()
 
 

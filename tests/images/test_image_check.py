@@ -1,6 +1,6 @@
-"""The check, whole: it passes for the reference endpoint, and names the rule that a variant breaks.
+"""The whole check: the reference endpoint passes, and each broken variant violates its requirement.
 
-All variants are checked side by side, each by the rules that it is about and some that it keeps.
+All variants are checked side by side, each by the requirements that it violates and some others.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from typing import Any
 
 import pytest
 
-from quicmatrix.runner.contract_check.cases import Trial, catalogue
-from quicmatrix.runner.contract_check.model import ImageFacts, Judged, Standing
-from quicmatrix.runner.contract_check.observe import Setting, observe
-from quicmatrix.runner.contract_check.rules import RULES, judge, needed, select_rules
+from quicmatrix.runner.contract_check.cases import ContractCase, contract_cases
+from quicmatrix.runner.contract_check.model import ContractResult, ImageFacts
+from quicmatrix.runner.contract_check.observe import CheckSetup, observe
+from quicmatrix.runner.contract_check.requirements import (
+    REQUIREMENTS,
+    evaluate_all,
+    needed_cases,
+    select_requirements,
+)
 from quicmatrix.runner.execute.attempt import Stage
 from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.plan import select
 from quicmatrix.runner.plan.implementations import load
 from quicmatrix.runner.sandbox.docker.backend import DockerBackend
@@ -36,9 +42,9 @@ from tests.support.variant_images import SCRIPTS, build, entry_of
 REFERENCE = next(one for one in load() if one.name == "reference")
 QUICMATRIX = Path(sys.executable).with_name("quicmatrix")
 AT_A_TIME = 3
-"""Variants: more of them would make each other slower, and no one sooner done."""
+"""How many variants are checked side by side."""
 OURS = ImageFacts("amd64", "amd64", "linux", ("/run_endpoint.sh",), True, "", 0)
-"""What would be said of a variant's image, but for its architecture."""
+"""The facts of a variant's image, whatever its architecture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +52,21 @@ class Variant:
     """A broken endpoint."""
 
     name: str
-    breaks: frozenset[str]
-    """The rules that have to be named."""
+    violates: frozenset[str]
+    """The requirements that it violates."""
     checked: str
-    """The rules that are checked, some of which it keeps."""
+    """All requirements that are checked."""
     roles: frozenset[Side]
-    unseen: frozenset[str] = frozenset()
-    """What cannot be told because of that."""
+    undetermined: frozenset[str] = frozenset()
+    """Those that are undetermined because of that."""
 
 
 def variant(
-    name: str, *breaks: str, keeps: Sequence[str] = (), unseen: Sequence[str] = ()
+    name: str, *violates: str, holds: Sequence[str] = (), undetermined: Sequence[str] = ()
 ) -> Variant:
-    checked = (*breaks, *keeps, *unseen)
-    roles = frozenset(rule.role for rule in RULES if rule.name in checked if rule.role)
-    return Variant(name, frozenset(breaks), ",".join(checked), roles, frozenset(unseen))
+    checked = (*violates, *holds, *undetermined)
+    roles = frozenset(one.role for one in REQUIREMENTS if one.name in checked and one.role)
+    return Variant(name, frozenset(violates), ",".join(checked), roles, frozenset(undetermined))
 
 
 VARIANTS = (
@@ -72,7 +78,7 @@ VARIANTS = (
     variant(
         "sends_no_version_negotiation",
         "server_answers_with_version_negotiation",
-        unseen=["server_serves_www", "server_stops_on_sigterm", "server_obeys_retry"],
+        undetermined=["server_serves_www", "server_stops_on_sigterm", "server_implements_retry"],
     ),
     variant(
         "exits_0_when_it_fails",
@@ -82,34 +88,34 @@ VARIANTS = (
     variant(
         "exits_3_when_it_is_done",
         "client_exits_0_when_it_is_done",
-        keeps=["client_downloads_what_was_requested"],
+        holds=["client_downloads_what_was_requested"],
     ),
     variant(
         "keeps_no_key_log",
         "server_key_log_decrypts_its_packets",
         "client_key_log_decrypts_its_packets",
-        keeps=["server_serves_www", "server_writes_qlog", "client_writes_qlog"],
+        holds=["server_serves_www", "server_writes_qlog", "client_writes_qlog"],
     ),
     variant(
         "does_not_stop",
         "server_stops_on_sigterm",
         "server_stops_within_a_second",
-        keeps=["server_serves_www", "server_key_log_decrypts_its_packets"],
+        holds=["server_serves_www", "server_key_log_decrypts_its_packets"],
     ),
     variant(
         "knows_transfer_only",
-        "server_obeys_retry",
-        "client_obeys_chacha20",
+        "server_implements_retry",
+        "client_implements_chacha20",
     ),
     variant(
         "begins_at_once",
         "client_waits_for_the_sim",
-        keeps=["client_downloads_what_was_requested"],
+        holds=["client_downloads_what_was_requested"],
     ),
     variant(
         "adds_a_file",
-        "client_leaves_nothing_else_in_downloads",
-        keeps=["client_downloads_what_was_requested", "client_exits_0_when_it_is_done"],
+        "client_downloads_what_was_requested",
+        holds=["client_exits_0_when_it_is_done"],
     ),
 )
 
@@ -124,40 +130,42 @@ IMAGES = tuple(
 
 
 async def check(
-    one: Variant, subject: Implementation, backend: Backend, folder: Path, scratch: Path
-) -> tuple[Judged, ...]:
-    """Check a variant by its rules."""
-    rules = select_rules(one.checked, one.roles)
-    is_image = subject.image is not None
-    trials = needed(rules, catalogue(select.testcases()), one.roles, is_image=is_image)
+    one: Variant, implementation: Implementation, backend: Backend, folder: Path, scratch: Path
+) -> tuple[ContractResult, ...]:
+    """Check a variant by its requirements."""
+    requirements = select_requirements(one.checked, one.roles)
+    is_image = implementation.image is not None
+    cases = needed_cases(
+        requirements, contract_cases(select.testcases()), one.roles, is_image=is_image
+    )
     stage = Stage(backend, "variants", scratch, Path.cwd(), Limits(), stop_s=2.0)
     (folder / one.name).mkdir()
-    setting = Setting(subject, REFERENCE, stage, folder / one.name, parallel=2)
+    setup = CheckSetup(implementation, REFERENCE, stage, folder / one.name, parallel=2)
     image = OURS if is_image else None
-    seen = await observe(setting, trials, image=image, started=nothing, finished=nothing)
-    return judge(seen, rules)
+    seen = await observe(setup, cases, image=image, started=nothing, finished=nothing)
+    return evaluate_all(seen, requirements)
 
 
-def nothing(_: Trial) -> None:
+def nothing(_: ContractCase) -> None:
     pass
 
 
 def local(name: str) -> Implementation:
     command = (sys.executable, "-P", str(SCRIPTS / f"{name}.py"))
-    return Implementation("subject", commands=dict.fromkeys(Side, command))
+    return Implementation("under_test", commands=dict.fromkeys(Side, command))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """What came of all checks."""
 
-    variants: Mapping[str, tuple[Judged, ...]]
+    variants: Mapping[str, tuple[ContractResult, ...]]
     reference: subprocess.CompletedProcess[str]
     folder: Path
 
 
 async def reference(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Check our own endpoint by all rules, from the command line."""
+    """Check our own endpoint by all requirements, from the command line."""
     command = (
         *(str(QUICMATRIX), "image", "check", *words, "-n", "3", "-d"),
         *("--log-dir", str(folder / "reference"), "--json", str(folder / "reference.json")),
@@ -173,7 +181,7 @@ async def reference(folder: Path, *words: str) -> subprocess.CompletedProcess[st
 def side_by_side(
     folder: Path,
     backend: Backend,
-    subjects: Mapping[str, Implementation],
+    variants: Mapping[str, Implementation],
     *words: str,
 ) -> Outcomes:
     """Check everything at the same time.
@@ -181,26 +189,26 @@ def side_by_side(
     Args:
         folder: Where it is stored.
         backend: What the variants run on.
-        subjects: By name, the variants.
+        variants: By name, the variants.
         words: Of the command line that checks our own endpoint.
     """
 
     async def everything(scratch: Path) -> Outcomes:
         free = asyncio.Semaphore(AT_A_TIME)
 
-        async def in_turn(one: Variant) -> tuple[Judged, ...]:
+        async def in_turn(one: Variant) -> tuple[ContractResult, ...]:
             async with free:
-                return await check(one, subjects[one.name], backend, folder, scratch)
+                return await check(one, variants[one.name], backend, folder, scratch)
 
         async with asyncio.TaskGroup() as group:
             whole = group.create_task(reference(folder, *words))
             tasks = {
                 one.name: group.create_task(in_turn(one))
                 for one in VARIANTS
-                if one.name in subjects
+                if one.name in variants
             }
-        variants = {name: task.result() for name, task in tasks.items()}
-        return Outcomes(variants, whole.result(), folder)
+        results = {name: task.result() for name, task in tasks.items()}
+        return Outcomes(results, whole.result(), folder)
 
     with scratch_folder(folder) as scratch:
         attach(Label("variants", Runner.this()), scratch)
@@ -229,66 +237,65 @@ def docker(
     backend.check()
     backend.require(REFERENCE, Side.SERVER)
     with ExitStack() as stack:
-        subjects = {}
+        variants = {}
         for one in IMAGES:
             built = build(docker_engine, images["endpoint"], one.name, entry_of(one.name))
             stack.callback(docker_engine.images.remove, built, force=True)
-            subjects[one.name] = Implementation("subject", image=built)
-            backend.require(subjects[one.name], Side.SERVER)
+            variants[one.name] = Implementation("under_test", image=built)
+            backend.require(variants[one.name], Side.SERVER)
         folder = tmp_path_factory.mktemp("docker")
-        yield side_by_side(folder, backend, subjects, images["endpoint"])
+        yield side_by_side(folder, backend, variants, images["endpoint"])
 
 
 pytestmark = pytest.mark.tshark
 
 
-def of(judged: Sequence[Judged], standing: Standing) -> dict[str, str]:
-    return {
-        one.rule.name: one.finding.evidence for one in judged if one.finding.standing is standing
-    }
+def names(results: Sequence[ContractResult], status: Status) -> dict[str, ContractResult]:
+    return {one.about.name: one for one in results if one.result.status is status}
 
 
-def breaks_what_it_is_about_and_no_other(outcomes: Outcomes, one: Variant) -> None:
-    judged = outcomes.variants[one.name]
-    broken, unseen = of(judged, Standing.BROKEN), of(judged, Standing.UNSEEN)
-    assert broken.keys() == one.breaks, (broken, unseen)
-    assert unseen.keys() == one.unseen, unseen
-    assert len(judged) == len(one.checked.split(","))
+def violates_what_it_is_about_and_no_other(outcomes: Outcomes, one: Variant) -> None:
+    results = outcomes.variants[one.name]
+    violated, undetermined = names(results, Status.VIOLATED), names(results, Status.UNDETERMINED)
+    assert violated.keys() == one.violates, (violated, undetermined)
+    assert undetermined.keys() == one.undetermined, undetermined
+    assert len(results) == len(one.checked.split(","))
 
 
-def keeps_every_rule(outcomes: Outcomes, inapplicable: set[str]) -> None:
+def holds_every_requirement(outcomes: Outcomes, not_exercised: set[str]) -> None:
     assert outcomes.reference.returncode == 0, outcomes.reference.stdout
-    assert " honours the contract\n" in outcomes.reference.stdout
+    assert " fulfils the contract\n" in outcomes.reference.stdout
     document = json.loads((outcomes.folder / "reference.json").read_text())
-    assert document["honoured"] is True
-    found = {rule["name"]: rule["outcome"] for rule in document["rules"]}
-    assert found.keys() == {rule.name for rule in RULES}
+    assert document["fulfilled"] is True
+    results = [one["result"] for one in document["requirements"]]
+    found = {result["requirement"]: result["status"] for result in results}
+    assert found.keys() == {one.name for one in REQUIREMENTS}
     # A loaded machine may be slow, and this one is about a single second.
-    assert found.pop("server_stops_within_a_second") in ("ok", "broken")
-    assert {name for name, outcome in found.items() if outcome != "ok"} == inapplicable
-    assert {found[name] for name in inapplicable} <= {"not applicable"}
+    assert found.pop("server_stops_within_a_second") in ("held", "violated")
+    assert {name for name, status in found.items() if status != "held"} == not_exercised
+    assert {found[name] for name in not_exercised} <= {"not exercised"}
 
 
 @pytest.mark.netns
 @pytest.mark.parametrize("one", LOCAL, ids=lambda one: one.name)
-def test_a_command_breaks_the_rule_that_it_is_about_and_no_other(
+def test_a_command_violates_the_requirement_that_it_is_about_and_no_other(
     netns: Outcomes, one: Variant
 ) -> None:
-    breaks_what_it_is_about_and_no_other(netns, one)
+    violates_what_it_is_about_and_no_other(netns, one)
 
 
 @pytest.mark.netns
-def test_the_reference_endpoint_keeps_every_rule(netns: Outcomes) -> None:
-    about_images = {rule.name for rule in RULES if rule.name.startswith("image_")}
-    keeps_every_rule(netns, about_images | {"client_waits_for_the_sim"})
+def test_the_reference_endpoint_holds_every_requirement(netns: Outcomes) -> None:
+    about_images = {one.name for one in REQUIREMENTS if one.name.startswith("image_")}
+    holds_every_requirement(netns, about_images | {"client_waits_for_the_sim"})
 
 
 @pytest.mark.netns
-def test_the_evidence_is_kept(netns: Outcomes) -> None:
+def test_captures_and_logs_are_stored(netns: Outcomes) -> None:
     folder = netns.folder / "reference"
     assert (folder / "report.json").read_text() == (netns.folder / "reference.json").read_text()
-    trials = {trial.name for trial in catalogue(select.testcases())} - {"client-early"}
-    assert {path.name for path in folder.iterdir() if path.is_dir()} == trials
+    cases = {case.name for case in contract_cases(select.testcases())} - {"client-early"}
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == cases
     assert (folder / "server-transfer" / "sim" / "trace_node_right.pcap").is_file()
     assert (folder / "server-transfer" / "server" / "keys.log").is_file()
     assert not (folder / "server-transfer" / "client" / "keys.log").exists(), "the peer keeps none"
@@ -296,15 +303,15 @@ def test_the_evidence_is_kept(netns: Outcomes) -> None:
 
 @pytest.mark.docker
 @pytest.mark.parametrize("one", IMAGES, ids=lambda one: one.name)
-def test_an_image_breaks_the_rule_that_it_is_about_and_no_other(
+def test_an_image_violates_the_requirement_that_it_is_about_and_no_other(
     docker: Outcomes, one: Variant
 ) -> None:
-    breaks_what_it_is_about_and_no_other(docker, one)
+    violates_what_it_is_about_and_no_other(docker, one)
 
 
 @pytest.mark.docker
-def test_the_image_of_the_reference_endpoint_keeps_every_rule(docker: Outcomes) -> None:
-    keeps_every_rule(docker, set())
+def test_the_image_of_the_reference_endpoint_holds_every_requirement(docker: Outcomes) -> None:
+    holds_every_requirement(docker, set())
 
 
 @pytest.mark.docker

@@ -19,10 +19,10 @@ from quicmatrix.runner.trace.model import (
     TransportParameters,
 )
 from quicmatrix.testcases.measurements.rate import goodput_of
-from quicmatrix.testcases.model import TestCase
+from quicmatrix.testcases.model import Observation, TestCase
 from tests.support.transfers import link_log, transfer
 
-CASE = TestCase("g", "G", "It works.", "g", "g", (), figure=goodput_of(125_000))
+CASE = TestCase("g", "G", "It works.", "g", "g", (), metric=goodput_of(125_000))
 RECORD = AttemptRecord(
     client_name="c",
     server_name="s",
@@ -40,22 +40,22 @@ RECORD = AttemptRecord(
 BESIDE_TCP = replace(RECORD, link=LinkRecord(cross_traffic=CrossTraffic(0.0, 20.0, 1, (1,))))
 
 
-def test_a_sample_and_its_course() -> None:
-    found = measure(RECORD, transfer(101, 0.01), CASE, link_log(101, 0.01))
+def test_a_sample_and_its_time_series() -> None:
+    found = measure(Observation(transfer(101, 0.01), RECORD), CASE, link_log(101, 0.01))
     assert found.sample == Sample(1000.0)  # 1 Mbit in 1 s
-    course = found.series
-    assert course is not None
-    assert len(course.quic_bytes) == 11
-    assert sum(course.quic_bytes) == 101_000
-    assert course.smoothed_rtt_ms[0] == pytest.approx(30)
-    assert course.smoothed_rtt_ms[-1] == pytest.approx(30)
-    assert max(course.queue) == 6
-    assert sum(course.tcp_bytes) == sum(course.drops) == 0
+    series = found.series
+    assert series is not None
+    assert len(series.quic_bytes) == 11
+    assert sum(series.quic_bytes) == 101_000
+    assert series.smoothed_rtt_ms[0] == pytest.approx(30)
+    assert series.smoothed_rtt_ms[-1] == pytest.approx(30)
+    assert max(series.queue) == 6
+    assert sum(series.tcp_bytes) == sum(series.drops) == 0
 
 
 def test_the_tcp_flow_s_share_is_that_of_the_transfer_s_time() -> None:
     log = link_log(101, 0.01, tcp_every_s=0.01)
-    found = measure(BESIDE_TCP, transfer(101, 0.01), CASE, log)
+    found = measure(Observation(transfer(101, 0.01), BESIDE_TCP), CASE, log)
     assert found.sample is not None
     assert found.sample.tcp_share == pytest.approx(0.5, abs=0.01)
     assert found.series is not None
@@ -64,15 +64,15 @@ def test_the_tcp_flow_s_share_is_that_of_the_transfer_s_time() -> None:
 
 def test_what_the_queue_has_no_place_for_is_counted_when_it_happens() -> None:
     log = link_log(101, 0.01, drops_at=(0.25, 0.26, 0.71))
-    series = measure(RECORD, transfer(101, 0.01), CASE, log).series
+    series = measure(Observation(transfer(101, 0.01), RECORD), CASE, log).series
     assert series is not None
     # The link is offered a packet one delay before it comes out.
     assert series.drops == (0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0)
     assert max(series.queue) == 25
 
 
-def test_without_a_link_log_there_is_a_figure_all_the_same() -> None:
-    found = measure(BESIDE_TCP, transfer(101, 0.01), CASE, None)
+def test_without_a_link_log_there_is_a_metric_all_the_same() -> None:
+    found = measure(Observation(transfer(101, 0.01), BESIDE_TCP), CASE, None)
     assert found.sample == Sample(1000.0)
     assert found.series is not None
     assert found.series.queue == found.series.tcp_bytes == ()
@@ -81,7 +81,7 @@ def test_without_a_link_log_there_is_a_figure_all_the_same() -> None:
 def test_a_busy_machine_is_a_reason_to_doubt() -> None:
     def said(p99: float) -> str:
         link = LinkRecord(lateness_ms=LatenessSummary(100, 0.1, 0.1, p99, 9.0))
-        found = measure(replace(RECORD, link=link), transfer(101, 0.01), CASE, None)
+        found = measure(Observation(transfer(101, 0.01), replace(RECORD, link=link)), CASE, None)
         assert found.sample is not None
         return found.sample.doubt
 
@@ -92,7 +92,7 @@ def test_a_busy_machine_is_a_reason_to_doubt() -> None:
 def test_so_is_a_machine_that_is_never_idle() -> None:
     def said(idle_share: float | None) -> str:
         record = replace(RECORD, idle_share=idle_share)
-        found = measure(record, transfer(101, 0.01), CASE, None)
+        found = measure(Observation(transfer(101, 0.01), record), CASE, None)
         assert found.sample is not None
         return found.sample.doubt
 
@@ -100,9 +100,9 @@ def test_so_is_a_machine_that_is_never_idle() -> None:
     assert said(IDLE_SHARE) == said(None) == ""
 
 
-def test_what_cannot_be_told_makes_no_sample() -> None:
+def test_what_cannot_be_determined_makes_no_sample() -> None:
     empty = Trace(Capture(Side.CLIENT), Capture(Side.SERVER))
-    found = measure(RECORD, empty, CASE, None)
+    found = measure(Observation(empty, RECORD), CASE, None)
     assert found.sample is None
     assert found.series is None
     assert found.problem == "the left capture is empty"
@@ -126,7 +126,7 @@ def test_the_rtt_is_smoothed_and_less_the_delay_that_the_client_declares() -> No
         hello = ClientHello((), transport_parameters=parameters)
         packets[at] = replace(packets[at], tls=(hello,))
         right = replace(seen.right, packets=tuple(packets))
-        series = measure(RECORD, replace(seen, right=right), CASE, None).series
+        series = measure(Observation(replace(seen, right=right), RECORD), CASE, None).series
         assert series is not None
         rtt = series.smoothed_rtt_ms[-1]
         assert rtt is not None

@@ -12,6 +12,7 @@ from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.plan.implementations import load, replaced
 from quicmatrix.runner.plan.select import Selection, jobs, select
+from quicmatrix.runner.plan.select import testcases as all_testcases
 from quicmatrix.runner.sandbox.model import Form
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
@@ -165,7 +166,7 @@ def test_replacing_an_image() -> None:
 
 
 def test_quic_interop_runner_s_words_for_all_of_a_kind(tmp_path: Path) -> None:
-    measured = TestCase("goodput", "G", "It is fast.", "g", "g", (), figure=lambda _: 1.0)
+    measured = TestCase("goodput", "G", "It is fast.", "g", "g", (), metric=lambda _: 1.0)
     cases = (*CASES, replace(measured, repetitions=5))
 
     def tests(words: str | None) -> list[str]:
@@ -184,10 +185,11 @@ def test_quic_interop_runner_s_words_for_all_of_a_kind(tmp_path: Path) -> None:
 def test_a_measurement_is_repeated_unless_somebody_says_how_often() -> None:
     measured = TestCase("goodput", "G", "It is fast.", "g", "g", (), repetitions=5)
     selection = Selection((A,), (A,), (CASES[0], measured))
-    assert [(job.test.letter, job.seed) for job in jobs(selection, 7)] == [
-        *[("H", 7), ("G", 7), ("G", 8), ("G", 9), ("G", 10), ("G", 11)]
+    assert [(job.test, job.seed) for job in jobs(selection, 7)] == [
+        ("handshake", 7),
+        *(("goodput", seed) for seed in range(7, 12)),
     ]
-    assert [job.test.letter for job in jobs(selection, 7, 1)] == ["H", "G"]
+    assert [job.test for job in jobs(selection, 7, 1)] == ["handshake", "goodput"]
 
 
 # --- Images ---------------------------------------------------------------------------------------
@@ -236,3 +238,21 @@ def test_with_images_what_cannot_be_is_wrong_use(
 def test_a_replacement_is_an_image_too() -> None:
     with pytest.raises(UserError, match="cannot be the name"):
         replaced((A,), ["a=./program"])
+
+
+def test_a_letter_stands_for_every_test_that_has_it() -> None:
+    twin = replace(CASES[0], name="handshake-again")
+    selection = select((A,), tests="H", cwd=Path(), cases=(*CASES, twin))
+    assert [test.name for test in selection.tests] == ["handshake", "handshake-again"]
+
+
+def test_two_test_cases_with_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Twice:
+        name = "twice"
+
+        def load(self) -> tuple[TestCase, ...]:
+            return (CASES[0], CASES[0])
+
+    monkeypatch.setattr("quicmatrix.runner.plan.select.entry_points", lambda group: [Twice()])
+    with pytest.raises(UserError, match="two test cases are called 'handshake'"):
+        all_testcases()

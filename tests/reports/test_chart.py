@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from quicmatrix.reports.html.chart import BOTTOM, MIDDLE, MOST_POINTS, TOP, WIDTH, charts, thinned
-from quicmatrix.runner.model.measurement import Series
+from quicmatrix.runner.model.measurement import TimeSeries
 
-SERIES = Series(
+SERIES = TimeSeries(
     100,
     quic_bytes=(0, 125_000, 62_500, 10),
     smoothed_rtt_ms=(None, 30.0, 60.0, 45.0),
@@ -37,23 +37,23 @@ def test_the_queue_is_an_area_and_each_step_with_losses_a_tick() -> None:
 
 
 def test_what_is_not_known_is_not_drawn() -> None:
-    (chart,) = charts([Series(100, (1000, 1000))])
+    (chart,) = charts([TimeSeries(100, (1000, 1000))])
     assert (chart.tcp, chart.queue, chart.rtt, chart.drops) == ("", "", "", ())
     assert (chart.most_queued, chart.most_rtt_ms) == (0, 0.0)
-    (before_an_ack,) = charts([Series(100, (1000, 1000), (None, 30.0))])
+    (before_an_ack,) = charts([TimeSeries(100, (1000, 1000), (None, 30.0))])
     assert len(points(before_an_ack.rtt)) == 1
 
 
 def test_repetitions_are_drawn_to_one_scale() -> None:
-    slow = Series(100, (62_500,) * 8)
-    fast, slower = charts([Series(100, (125_000,) * 4), slow])
+    slow = TimeSeries(100, (62_500,) * 8)
+    fast, slower = charts([TimeSeries(100, (125_000,) * 4), slow])
     assert fast.peak_kbps == slower.peak_kbps == 10_000
     assert max(x for x, _ in points(fast.quic)) < max(x for x, _ in points(slower.quic)) / 2
     assert charts([]) == ()
 
 
-def test_a_long_course_is_thinned_and_nothing_is_lost_of_it() -> None:
-    long = Series(
+def test_a_long_series_is_thinned_and_nothing_is_lost_of_it() -> None:
+    long = TimeSeries(
         100,
         (7,) * 421,
         tuple(float(at) for at in range(421)),
@@ -71,6 +71,6 @@ def test_a_long_course_is_thinned_and_nothing_is_lost_of_it() -> None:
     assert thin.step_ms * len(thin.quic_bytes) >= 42_100
 
 
-def test_an_empty_course_draws_nothing() -> None:
-    (chart,) = charts([Series(100, ())])
+def test_an_empty_series_draws_nothing() -> None:
+    (chart,) = charts([TimeSeries(100, ())])
     assert chart.quic == ""

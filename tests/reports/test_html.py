@@ -9,22 +9,38 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.reports import html
+from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.store import RunResult
-from tests.support.golden_run import HANDSHAKE, HOSTILE, PASSED, TOKEN_LOST, job, one_job_run
+from quicmatrix.runner.results.matrix import MARKS
+from quicmatrix.runner.results.run_view import run_view
+from tests.support.golden_run import (
+    HANDSHAKE,
+    HELD,
+    HOSTILE,
+    NOT_EXERCISED,
+    PASSED,
+    RETRY,
+    TOKEN_LOST,
+    job,
+    one_job_run,
+)
 from tests.support.html_page import Page
+
+
+def rendered(result: RunResult) -> str:
+    return html.render(run_view(result))
 
 
 @pytest.fixture
 def page(golden: RunResult) -> Page:
-    return Page(html.render(golden))
+    return Page(rendered(golden))
 
 
 def test_it_is_written_into_the_run_s_folder(golden: RunResult, tmp_path: Path) -> None:
-    path = html.write(golden, tmp_path)
+    path = html.write(run_view(golden), tmp_path)
     assert path == tmp_path / "index.html"
-    assert path.read_text(encoding="utf-8") == html.render(golden)
+    assert path.read_text(encoding="utf-8") == rendered(golden)
 
 
 def test_nothing_on_it_is_loaded_or_run(page: Page) -> None:
@@ -36,7 +52,7 @@ def test_nothing_on_it_is_loaded_or_run(page: Page) -> None:
 
 
 def test_its_policy_allows_its_own_style_and_nothing_else(golden: RunResult) -> None:
-    text = html.render(golden)
+    text = rendered(golden)
     style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
@@ -73,17 +89,21 @@ def test_every_cell_says_its_outcome_in_words_and_leads_to_its_details(page: Pag
     }
     assert chips["retry: failed (client reference, server ngtcp2)"] == (
         "chip failed",
-        "#why_reference_ngtcp2_S_1",
+        "#why_reference_ngtcp2_retry_1",
+    )
+    assert chips["rebind-port: nonconformant (client reference, server ngtcp2)"] == (
+        "chip nonconformant",
+        "#why_reference_ngtcp2_rebind-port_1",
     )
     assert chips["handshake: passed (client reference, server ngtcp2)"] == (
         "chip passed",
-        "#reference_ngtcp2_H_1",
+        "#reference_ngtcp2_handshake_1",
     )
     assert chips["handshakeloss: timeout, 2 of 3 passed (client reference, server reference)"] == (
         "chip timeout flaky",
-        "#why_reference_reference_L1_2",
+        "#why_reference_reference_handshakeloss_2",
     )
-    assert len(chips) == 11
+    assert len(chips) == 12
 
 
 def test_what_was_not_run_is_not_shown_as_anything_else(page: Page) -> None:
@@ -92,9 +112,18 @@ def test_what_was_not_run_is_not_shown_as_anything_else(page: Page) -> None:
     assert "not run" in page.text
 
 
-def test_every_outcome_has_a_symbol_of_its_own(page: Page) -> None:
-    ids = set(page.all("id"))
-    assert {f"icon-{outcome}" for outcome in Outcome} <= ids
+def test_outcomes_have_the_marks_that_they_have_in_the_terminal(page: Page) -> None:
+    for outcome in Outcome:
+        assert f"{MARKS[outcome]} {outcome} " in page.text
+
+
+def test_every_outcome_has_a_colour_of_its_own(golden: RunResult) -> None:
+    text = rendered(golden)
+    rules = {
+        outcome: re.search(rf"\.badge\.{outcome} {{(.*?)}}", text).group(1)  # type: ignore[union-attr]
+        for outcome in Outcome
+    }
+    assert len(set(rules.values())) == len(Outcome)
 
 
 def test_a_failure_says_what_where_and_how_to_repeat_it(page: Page) -> None:
@@ -119,8 +148,8 @@ def test_a_failure_says_what_where_and_how_to_repeat_it(page: Page) -> None:
 
 def test_it_has_the_facts_of_the_run(page: Page) -> None:
     for part in (
-        "6 of 13 attempts need attention",
-        "Stopped early: 13 of 18 planned attempts were done.",
+        "6 of 14 attempts need attention, 1 more is nonconformant",
+        "Stopped early: 14 of 19 planned attempts were done.",
         "2026-11-23 17:15:03 UTC",
         "12 min 34 s",
         "tshark 4.0.17",
@@ -150,27 +179,78 @@ def test_hostile_names_stay_text_wherever_they_stand() -> None:
         tools={evil: evil},
         jobs=(job(evil, evil, test, run.jobs[0].verdict, folder=f"../{evil}"),),
     )
-    page = Page(html.render(run))
+    page = Page(rendered(run))
     assert "img" not in {tag for tag, _ in page.elements}
     assert page.text.count("{{ 7 * 7 }}") > 10
     assert not [href for href in page.all("href") if href.startswith(".")]
 
 
 def test_a_run_in_which_all_is_well_says_so() -> None:
-    page = Page(html.render(one_job_run(PASSED)))
+    page = Page(rendered(one_job_run(PASSED)))
     assert "The attempt passed" in page.text
     assert "Needs attention" not in page.text
     assert "Stopped early" not in page.text
 
 
 def test_a_run_without_results_is_still_a_page() -> None:
-    page = Page(html.render(replace(one_job_run(PASSED), jobs=(), complete=False)))
+    page = Page(rendered(replace(one_job_run(PASSED), jobs=())))
     assert "Nothing was run" in page.text
 
 
 def test_a_flood_is_cut_and_counted() -> None:
-    flood = replace(TOKEN_LOST, evidence=TOKEN_LOST.evidence * 100)
-    others = [replace(TOKEN_LOST, message=f"message {number}") for number in range(50)]
-    page = Page(html.render(one_job_run(Verdict(Outcome.FAILED, "why", (flood, *others)))))
+    (violation,) = TOKEN_LOST.violations
+    flood = replace(violation, evidence=violation.evidence * 100)
+    others = [replace(violation, message=f"message {number}") for number in range(50)]
+    result = replace(TOKEN_LOST, violations=(flood, *others))
+    page = Page(rendered(one_job_run(Verdict(Outcome.FAILED, "why", (result,)))))
     assert "and 260 packets more" in page.text
     assert "and 31 other messages" in page.text
+
+
+def test_two_tests_with_one_letter_stay_two_cells() -> None:
+    twin = TestInfo("hello-retry", "S", "Another test with the letter of retry.", "simple-p2p")
+    run = one_job_run(PASSED)
+    jobs = (job("a", "b", RETRY, PASSED), job("a", "b", twin, Verdict(Outcome.FAILED)))
+    page = Page(rendered(replace(run, tests=(RETRY, twin), jobs=jobs)))
+    titles = page.all("title")
+    assert "retry: passed (client a, server b)" in titles
+    assert "hello-retry: failed (client a, server b)" in titles
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+
+
+def test_every_requirement_is_listed_once_with_its_status(page: Page) -> None:
+    assert "Requirements: 2 violated, 1 undetermined, 1 not exercised, 1 held" in page.text
+    for part in (
+        "✕ violated MUST The client repeats the Retry's token in all Initial packets",
+        "≈ undetermined MUST An endpoint does not initiate another key update",
+        "RFC 9001, 6.1 packet 31 of the client cannot be decrypted",
+        "- not exercised MUST An endpoint sends no STREAM frame",
+        "RFC 9000, 3.3 there is no RESET_STREAM frame",
+        (
+            "✓ held TEST The handshake completes at both endpoints. RFC 9001, 4.1.1 2 times, "
+            "first in left capture, frame 4, 0.035 s: Handshake 1; "
+            "right capture, frame 5, 0.051 s: 1-RTT 0"
+        ),
+    ):
+        assert part in page.text
+    lists = [tag for tag, _ in page.elements if tag == "details"]
+    assert len(lists) == 4  # of those attempts that have requirements
+
+
+def test_a_run_of_5000_attempts_stays_a_page_that_can_be_opened() -> None:
+    requirements = (HELD,) * 35 + (NOT_EXERCISED,) * 4 + (TOKEN_LOST,)
+    verdict = Verdict(Outcome.NONCONFORMANT, "why", requirements)
+    run = one_job_run(PASSED)
+    clients = tuple(f"c{number}" for number in range(100))
+    servers = tuple(f"s{number}" for number in range(50))
+    jobs = tuple(job(a, b, HANDSHAKE, verdict) for a in clients for b in servers)
+    text = rendered(replace(run, clients=clients, servers=servers, jobs=jobs, planned=5_000))
+    assert len(text) < 20_000_000
+    assert "39 more, not listed on a page of this many attempts" in text
+    assert './s0_c0/handshake/verdict.json">verdict.json</a>' in text
+    page = Page(text)
+    assert page.all("class").count("requirements") == 5_000
+    assert "and 4500 more, in the table of attempts" in page.text
+    targets = {href[1:] for href in page.all("href") if href.startswith("#")}
+    assert targets <= set(page.all("id"))

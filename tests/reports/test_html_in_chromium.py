@@ -1,6 +1,6 @@
-"""The page in a real browser: that it shows something, asks nobody for anything, and is at ease.
+"""The page in a real browser: it shows something, requests nothing, and logs no error.
 
-Each look is proved by a page that must fail it.
+Each check is tried on a page that must fail it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.reports import html
-from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.model.run import RunResult
+from quicmatrix.runner.results.run_view import run_view
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -94,22 +95,24 @@ def look(page: Path, proxy: Proxy, tmp_path: Path, *flags: str) -> tuple[bytes, 
 def test_the_page_shows_something_and_asks_nobody_for_anything(
     golden: RunResult, proxy: Proxy, tmp_path: Path
 ) -> None:
-    picture, console = look(html.write(golden, tmp_path), proxy, tmp_path)
+    picture, console = look(html.write(run_view(golden), tmp_path), proxy, tmp_path)
     assert len(picture) > 5 * BLANK_AT_MOST
     assert console == ""
     # The browser itself asks its maker for updates now and then, whatever its flags say.
     assert [asked for asked in proxy.asked if "google" not in asked] == []
 
 
-def test_it_has_a_dark_side(golden: RunResult, proxy: Proxy, tmp_path: Path) -> None:
-    page = html.write(golden, tmp_path)
+def test_it_has_dark_colours(golden: RunResult, proxy: Proxy, tmp_path: Path) -> None:
+    page = html.write(run_view(golden), tmp_path)
     light, _ = look(page, proxy, tmp_path)
     dark, _ = look(page, proxy, tmp_path, "--force-dark-mode")
     assert light != dark
     assert len(dark) > 5 * BLANK_AT_MOST
 
 
-def test_these_looks_would_notice(golden: RunResult, proxy: Proxy, tmp_path: Path) -> None:
+def test_these_checks_notice_a_blank_and_a_curious_page(
+    golden: RunResult, proxy: Proxy, tmp_path: Path
+) -> None:
     blank = tmp_path / "blank.html"
     blank.write_text("<!doctype html><title>nothing</title>", encoding="utf-8")
     picture, _ = look(blank, proxy, tmp_path)
@@ -122,7 +125,9 @@ def test_these_looks_would_notice(golden: RunResult, proxy: Proxy, tmp_path: Pat
 
     broken = tmp_path / "broken.html"
     evil = "<img src='http://example.org/y.png'><script>alert(1)</script>"
-    broken.write_text(html.render(golden).replace("<h1>", f"{evil}<h1>"), encoding="utf-8")
+    broken.write_text(
+        html.render(run_view(golden)).replace("<h1>", f"{evil}<h1>"), encoding="utf-8"
+    )
     _, console = look(broken, proxy, tmp_path)
     assert "Content Security Policy" in console
     assert "http://example.org/y.png" not in proxy.asked

@@ -5,13 +5,14 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from quicmatrix.reports import junit
+from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
-from quicmatrix.runner.results.store import RunResult
-from tests.support.golden_run import TOKEN_LOST, one_job_run
+from quicmatrix.runner.results.run_view import run_view
+from tests.support.golden_run import HELD, PASSED, RETRY, TOKEN_LOST, job, one_job_run
 
 
 def parsed(result: RunResult) -> ET.Element:
-    return ET.fromstring(junit.render(result))
+    return ET.fromstring(junit.render(run_view(result)))
 
 
 def case_of(root: ET.Element, pair: str, name: str) -> ET.Element:
@@ -24,7 +25,7 @@ def facts(element: ET.Element) -> dict[str, str]:
 
 
 def test_it_is_written_into_the_run_s_folder(golden: RunResult, tmp_path: Path) -> None:
-    path = junit.write(golden, tmp_path)
+    path = junit.write(run_view(golden), tmp_path)
     assert path == tmp_path / "junit.xml"
     assert ET.parse(path).getroot().tag == "testsuites"
 
@@ -47,7 +48,7 @@ def test_sums_count_the_elements_below_them(golden: RunResult) -> None:
         assert int(element.attrib["errors"]) == len(list(element.iter("error")))
         assert int(element.attrib["skipped"]) == len(list(element.iter("skipped")))
     assert {key: root.attrib[key] for key in ("failures", "errors", "skipped")} == {
-        "failures": "4",
+        "failures": "5",
         "errors": "2",
         "skipped": "1",
     }
@@ -59,6 +60,7 @@ def test_what_endpoints_did_is_a_failure_and_what_we_cannot_tell_an_error() -> N
         Outcome.FAILED: "failure",
         Outcome.TIMEOUT: "failure",
         Outcome.CRASHED: "failure",
+        Outcome.NONCONFORMANT: "failure",
         Outcome.INCONCLUSIVE: "error",
         Outcome.ERROR: "error",
         Outcome.UNSUPPORTED: "skipped",
@@ -67,6 +69,7 @@ def test_what_endpoints_did_is_a_failure_and_what_we_cannot_tell_an_error() -> N
         run = one_job_run(Verdict(outcome, "why"))
         case = case_of(parsed(run), "a_b", "handshake")
         endings = [child.tag for child in case if child.tag != "properties"]
+        assert not tag or tag == "skipped" or case.find(tag).attrib["type"] == outcome  # type: ignore[union-attr]
         assert endings == ([tag] if tag else [])
         if tag:
             assert case.find(tag).attrib["message"] == f"{outcome}: why"  # type: ignore[union-attr]
@@ -88,7 +91,7 @@ def test_a_failure_says_what_where_and_how_to_repeat_it(golden: RunResult) -> No
         assert part in failure.text
 
 
-def test_repetitions_are_told_apart_and_single_attempts_keep_their_name(golden: RunResult) -> None:
+def test_repetitions_have_numbers_and_single_attempts_keep_their_name(golden: RunResult) -> None:
     names = [case.attrib["name"] for case in parsed(golden).iter("testcase")]
     assert [name for name in names if name.startswith("handshakeloss")] == [
         "handshakeloss 1",
@@ -125,7 +128,8 @@ def test_text_that_xml_cannot_hold_still_gives_xml() -> None:
 
 
 def test_a_flood_of_packets_is_cut_and_counted() -> None:
-    flood = replace(TOKEN_LOST, evidence=TOKEN_LOST.evidence * 100)
+    (violation,) = TOKEN_LOST.violations
+    flood = replace(TOKEN_LOST, violations=(replace(violation, evidence=violation.evidence * 100),))
     failure = parsed(one_job_run(Verdict(Outcome.FAILED, "why", (flood,)))).find(".//failure")
     assert failure is not None
     assert failure.text is not None
@@ -136,3 +140,37 @@ def test_a_flood_of_packets_is_cut_and_counted() -> None:
 def test_an_empty_run_is_still_a_document() -> None:
     root = parsed(replace(one_job_run(Verdict(Outcome.PASSED)), jobs=()))
     assert root.attrib["tests"] == "0"
+
+
+def test_nonconformant_cases_are_counted_apart_in_their_suite(golden: RunResult) -> None:
+    suites = parsed(golden).findall("testsuite")
+    assert [facts(suite)["nonconformant"] for suite in suites] == ["0", "1", "0"]
+    failure = case_of(parsed(golden), "reference_ngtcp2", "rebind-port").find("failure")
+    assert failure is not None
+    assert failure.attrib["type"] == "nonconformant"
+    assert failure.attrib["message"].startswith("nonconformant: path_response_is_expanded")
+
+
+def test_system_out_has_a_line_for_each_requirement(golden: RunResult) -> None:
+    case = case_of(parsed(golden), "reference_ngtcp2", "retry")
+    assert facts(case)["requirements"] == "2 violated, 1 undetermined, 1 not exercised, 1 held"
+    out = case.findtext("system-out")
+    assert out is not None
+    lines = out.splitlines()
+    assert len(lines) == 5
+    assert lines[0] == (
+        f"violated: MUST: {TOKEN_LOST.text} [RFC 9000, 8.1.2]: "
+        "once, first: the token is not the Retry's"
+    )
+    assert lines[-1] == (
+        f"held: TEST: {HELD.text} [RFC 9001, 4.1.1]: "
+        "2 times, first in left capture, frame 4, 0.035 s: Handshake 1"
+    )
+
+
+def test_two_tests_with_one_letter_are_two_cases() -> None:
+    twin = TestInfo("hello-retry", "S", "Another test with the letter of retry.", "simple-p2p")
+    jobs = (job("a", "b", RETRY, PASSED), job("a", "b", twin, Verdict(Outcome.FAILED)))
+    root = parsed(replace(one_job_run(PASSED), tests=(RETRY, twin), jobs=jobs))
+    assert case_of(root, "a_b", "retry").find("failure") is None
+    assert case_of(root, "a_b", "hello-retry").find("failure") is not None

@@ -11,10 +11,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from quicmatrix.reports import markdown
+from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.store import RunResult
-from tests.support.golden_run import HOSTILE, TOKEN_LOST, one_job_run
+from quicmatrix.runner.results.run_view import run_view
+from tests.support.golden_run import HOSTILE, PASSED, RETRY, TOKEN_LOST, job, one_job_run
+
+
+def rendered(result: RunResult) -> str:
+    return markdown.render(run_view(result))
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -47,21 +52,21 @@ def table(text: str) -> list[list[str]]:
 
 
 def test_it_is_written_into_the_run_s_folder(golden: RunResult, tmp_path: Path) -> None:
-    path = markdown.write(golden, tmp_path)
+    path = markdown.write(run_view(golden), tmp_path)
     assert path == tmp_path / "summary.md"
-    assert path.read_text(encoding="utf-8") == markdown.render(golden)
+    assert path.read_text(encoding="utf-8") == rendered(golden)
 
 
 def test_clients_are_rows_and_servers_are_columns(golden: RunResult) -> None:
-    assert table(markdown.render(golden)) == [
+    assert table(rendered(golden)) == [
         ["client ↓ server →", "reference", "ngtcp2"],
-        ["reference", "✓ (H, S, V2)\n… (L1 2/3)", "✓ (H)\n? (V2)\n† (L1)\n✕ (S)"],
-        ["ngtcp2", "≈ (H)\n! (S)\n✕ (L1)", ""],
+        ["reference", "✓ (H, S, V2)\n… (L1 2/3)", "✓ (H)\n? (V2)\n! (BP)\n† (L1)\n✕ (S)"],
+        ["ngtcp2", "≈ (H)\n⊘ (S)\n✕ (L1)", ""],
     ]
 
 
 def test_a_failure_says_what_where_and_how_to_repeat_it(golden: RunResult) -> None:
-    text = markdown.render(golden)
+    text = rendered(golden)
     seen = plain(text)
     for part in (
         "client reference, server ngtcp2: retry",
@@ -76,20 +81,20 @@ def test_a_failure_says_what_where_and_how_to_repeat_it(golden: RunResult) -> No
 
 
 def test_it_says_what_passed_could_do_better_and_that_it_stopped_early(golden: RunResult) -> None:
-    seen = plain(markdown.render(golden))
-    assert "Stopped early: 13 of 18 planned attempts were done." in seen
+    seen = plain(rendered(golden))
+    assert "Stopped early: 14 of 19 planned attempts were done." in seen
     assert "SHOULD: An endpoint sends an ACK frame for every other ack-eliciting packet." in seen
-    assert "1 of 13 attempts" in seen
+    assert "1 of 14 attempts" in seen
 
 
 def test_a_run_without_trouble_has_no_chapter_on_it() -> None:
-    text = markdown.render(one_job_run(Verdict(Outcome.PASSED)))
+    text = rendered(one_job_run(Verdict(Outcome.PASSED)))
     assert "### " not in text
     assert "Stopped" not in text
 
 
 def test_hostile_text_stays_text(golden: RunResult) -> None:
-    text = markdown.render(golden)
+    text = rendered(golden)
     assert printable(HOSTILE) in plain(text)
     assert not any(
         (token.attrs.get("href") or "https://www.rfc-editor.org/").__str__().startswith("java")
@@ -141,13 +146,34 @@ def test_nobody_is_notified() -> None:
 
 
 def test_a_flood_is_cut_and_counted() -> None:
-    flood = replace(TOKEN_LOST, evidence=TOKEN_LOST.evidence * 100)
+    (violation,) = TOKEN_LOST.violations
+    flood = replace(TOKEN_LOST, violations=(replace(violation, evidence=violation.evidence * 100),))
     one = one_job_run(Verdict(Outcome.FAILED, "why", (flood,)))
-    text = markdown.render(one)
+    text = rendered(one)
     assert text.count("capture, frame") == markdown.MOST_LINES
     assert "and 295 packets more" in text
     many = replace(one, jobs=one.jobs * (markdown.MOST_FAILURES + 7))
-    text = markdown.render(many)
+    text = rendered(many)
     assert text.count("**client a, server b: handshake") == markdown.MOST_FAILURES
     assert "and 7 more, in index.html" in text
     assert len(text) < 1_000_000
+
+
+def test_nonconformant_attempts_are_counted_and_explained_apart(golden: RunResult) -> None:
+    text = rendered(golden)
+    assert "6 passed, 1 unsupported, 1 nonconformant, " in text
+    assert "! nonconformant: it works, but an endpoint broke an RFC's MUST on the way" in text
+    attention, nonconformant = text.split("### Nonconformant\n")
+    assert "rebind-port**" not in attention
+    assert (
+        "**client reference, server ngtcp2: rebind-port**: ! nonconformant: "
+        "path\\_response\\_is\\_expanded: the datagram has 43 bytes"
+    ) in nonconformant
+    assert "- requirements: 1 violated, 1 held" in nonconformant
+
+
+def test_two_tests_with_one_letter_have_their_names_in_the_table() -> None:
+    twin = TestInfo("hello-retry", "S", "Another test with the letter of retry.", "simple-p2p")
+    jobs = (job("a", "b", RETRY, PASSED), job("a", "b", twin, Verdict(Outcome.FAILED)))
+    run = replace(one_job_run(PASSED), tests=(RETRY, twin), jobs=jobs)
+    assert table(rendered(run))[1] == ["a", "✓ (retry)\n✕ (hello-retry)"]

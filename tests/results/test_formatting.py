@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Verdict
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.violation_groups import Occurrence
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Evidence
-from tests.support.golden_run import LOSS, PASSED, job
+from tests.support.golden_run import (
+    HELD,
+    LOSS,
+    NOT_EXERCISED,
+    PASSED,
+    SMALL_ACK,
+    TOKEN_LOST,
+    UNDETERMINED,
+    job,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +71,38 @@ def test_a_title_says_who_was_what() -> None:
 def test_more_is_said_only_if_there_is_more() -> None:
     assert formatting.more(0, "packets") == []
     assert formatting.more(3, "packets", prefix="  ") == ["  and 3 packets more"]
+
+
+def test_an_occurrence_names_the_side_if_there_is_one() -> None:
+    assert (
+        formatting.occurrence(Occurrence("no \x1b", Side.CLIENT, ())) == r"by the client: no \x1b"
+    )
+    assert formatting.occurrence(Occurrence("nothing", None, ())) == "nothing"
+
+
+def test_the_requirements_of_a_verdict_are_counted_by_status() -> None:
+    requirements = (HELD, SMALL_ACK, HELD, UNDETERMINED)
+    verdict = Verdict(Outcome.FAILED, requirements=requirements)
+    assert formatting.status_summary(verdict) == "1 violated, 1 undetermined, 2 held"
+
+
+@pytest.mark.parametrize(
+    ("result", "packets", "words"),
+    [
+        (HELD, 1, "2 times, first in left capture, frame 4, 0.035 s: Handshake 1"),
+        (
+            HELD,
+            3,
+            (
+                "2 times, first in left capture, frame 4, 0.035 s: Handshake 1; "
+                "right capture, frame 5, 0.051 s: 1-RTT 0"
+            ),
+        ),
+        (replace(HELD, times_held=1, evidence=()), 1, "once"),
+        (TOKEN_LOST, 1, "once, first: the token is not the Retry's"),
+        (NOT_EXERCISED, 1, "there is no RESET_STREAM frame"),
+        (replace(UNDETERMINED, reason="no \x1b"), 1, r"no \x1b"),
+    ],
+)
+def test_a_status_has_details(result: RequirementResult, packets: int, words: str) -> None:
+    assert formatting.status_details(result, most_packets=packets) == words

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.results import store
+from quicmatrix.runner.model.run import RunResult
 from quicmatrix.runner.results.report_files import check_writable, export, write_reports
-from quicmatrix.runner.results.store import RunResult
+from quicmatrix.runner.results.run_files import load
+from quicmatrix.runner.results.run_view import run_view
 
 
 def test_every_report_is_written(golden: RunResult, tmp_path: Path) -> None:
-    assert write_reports(golden, tmp_path) == {
+    assert write_reports(run_view(golden), tmp_path) == {
         "html": tmp_path / "index.html",
         "junit": tmp_path / "junit.xml",
         "markdown": tmp_path / "summary.md",
@@ -25,7 +26,7 @@ def test_what_is_exported_can_be_loaded_and_has_the_known_keys(
 ) -> None:
     file = tmp_path / "any.json"
     export(golden, file)
-    assert store.load(file) == golden
+    assert load(file) == golden
     assert set(json.loads(file.read_text())) >= {"start_time", "servers", "clients", "results"}
 
 

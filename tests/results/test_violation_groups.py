@@ -2,38 +2,40 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quicmatrix.runner.results.violation_groups import breaches
+from quicmatrix.runner.model.verdict import Outcome, RecordedViolation, Verdict
+from quicmatrix.runner.results.violation_groups import violation_groups
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Evidence
-from tests.support.golden_run import SMALL_ACK, TOKEN_LOST, WRONG_FILE
+from tests.support.golden_run import HELD, SMALL_ACK, TOKEN_LOST, UNDETERMINED, WRONG_FILE
+
+(FIRST,) = TOKEN_LOST.violations
 
 
-def test_a_requirement_appears_once_and_each_thing_seen_once() -> None:
-    again = replace(TOKEN_LOST, evidence=(Evidence(Side.CLIENT, 9, 0.1, "Initial", 3),))
-    other = replace(TOKEN_LOST, message="there is no token")
-    (breach,) = breaches([TOKEN_LOST, again, other])
-    assert breach.text == TOKEN_LOST.text
-    assert [sighting.message for sighting in breach.sightings] == [
+def test_a_requirement_appears_once_and_each_message_once() -> None:
+    again = replace(FIRST, evidence=(Evidence(Side.CLIENT, 9, 0.1, "Initial", 3),))
+    other = RecordedViolation("there is no token", Side.CLIENT)
+    result = replace(TOKEN_LOST, violations=(FIRST, again, other))
+    (group,) = violation_groups(Verdict(Outcome.FAILED, requirements=(result,)))
+    assert group.requirement == result
+    assert [occurrence.message for occurrence in group.occurrences] == [
         "the token is not the Retry's",
         "there is no token",
     ]
-    assert breach.sightings[0].frames(Side.CLIENT) == (3, 5, 9)
-    assert breach.sightings[0].frames(Side.SERVER) == (4,)
+    assert group.occurrences[0].frames(Side.CLIENT) == (3, 5, 9)
+    assert group.occurrences[0].frames(Side.SERVER) == (4,)
 
 
-def test_the_same_by_another_side_is_another_sighting() -> None:
-    (breach,) = breaches([TOKEN_LOST, replace(TOKEN_LOST, side=Side.SERVER)])
-    assert [sighting.side for sighting in breach.sightings] == [Side.CLIENT, Side.SERVER]
+def test_the_same_message_about_another_side_is_another_occurrence() -> None:
+    result = replace(TOKEN_LOST, violations=(FIRST, replace(FIRST, side=Side.SERVER)))
+    (group,) = violation_groups(Verdict(Outcome.FAILED, requirements=(result,)))
+    assert [occurrence.side for occurrence in group.occurrences] == [Side.CLIENT, Side.SERVER]
 
 
-def test_what_decides_comes_before_what_does_not() -> None:
-    found = breaches([SMALL_ACK, TOKEN_LOST, WRONG_FILE])
-    assert [breach.requirement for breach in found] == [
-        TOKEN_LOST.requirement,
-        WRONG_FILE.requirement,
-        SMALL_ACK.requirement,
-    ]
+def test_should_comes_last_and_what_is_not_violated_not_at_all() -> None:
+    requirements = (SMALL_ACK, HELD, TOKEN_LOST, UNDETERMINED, WRONG_FILE)
+    groups = violation_groups(Verdict(Outcome.FAILED, requirements=requirements))
+    assert [group.requirement for group in groups] == [TOKEN_LOST, WRONG_FILE, SMALL_ACK]
 
 
-def test_nothing_gives_nothing() -> None:
-    assert breaches([]) == ()
+def test_no_requirements_give_no_groups() -> None:
+    assert violation_groups(Verdict(Outcome.ERROR)) == ()

@@ -6,12 +6,20 @@ messages as a hostile endpoint would make them.
 
 from __future__ import annotations
 
-from quicmatrix.runner.model.implementation import Implementation
+from dataclasses import fields, replace
+
 from quicmatrix.runner.model.job import Job
-from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
-from quicmatrix.runner.results.store import JobResult, RunResult, TestInfo
+from quicmatrix.runner.model.run import JobResult, RunInfo, RunResult, TestInfo
+from quicmatrix.runner.model.verdict import (
+    Outcome,
+    RecordedViolation,
+    RequirementResult,
+    Status,
+    Verdict,
+)
+from quicmatrix.runner.results.run_files import Plan
 from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, Side
-from quicmatrix.testcases.model import Evidence, Level, TestCase
+from quicmatrix.testcases.model import Evidence, Level
 
 START = 1795454103.0  # 2026-11-23 17:15:03 UTC
 
@@ -22,54 +30,127 @@ HOSTILE = (
 
 TESTS = (
     TestInfo(
-        "H",
         "handshake",
+        "H",
         "The client completes a handshake and fetches a small file.",
         "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25",
     ),
     TestInfo(
-        "S",
         "retry",
+        "S",
         "The server sends a Retry and the client completes the handshake with its token.",
         "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25",
     ),
     TestInfo(
-        "L1",
         "handshakeloss",
+        "L1",
         "Fifty connections complete although 30 % of the datagrams are lost.",
         "drop-rate --delay=15ms --bandwidth=10Mbps --queue=25 --rate_to_client=30"
         " --rate_to_server=30 --burst_to_client=3 --burst_to_server=3",
     ),
     TestInfo(
-        "V2",
         "v2",
+        "V2",
         "Client and server move from version 1 to version 2.",
         "simple-p2p --delay=15ms --bandwidth=10Mbps --queue=25",
     ),
+    TestInfo(
+        "rebind-port",
+        "BP",
+        "The client's port changes during a transfer, and the connection survives it.",
+        "rebind --delay=15ms --bandwidth=10Mbps --queue=25 --first-rebind=1s --rebind-freq=5s",
+    ),
 )
 
-TOKEN_LOST = ReportedViolation(
+
+def violated(
+    name: str, level: Level, citation: str, text: str, *violations: RecordedViolation
+) -> RequirementResult:
+    """A requirement that was violated."""
+    return RequirementResult(
+        name, level, citation, text, False, Status.VIOLATED, violations=violations
+    )
+
+
+TOKEN_LOST = violated(
     "client_repeats_the_token",
     Level.MUST,
     "RFC 9000, 8.1.2",
     "The client repeats the Retry's token in all Initial packets it sends afterwards.",
-    "the token is not the Retry's",
-    Side.CLIENT,
-    (
-        Evidence(Side.CLIENT, 3, 0.031250, "Initial", 1),
-        Evidence(Side.CLIENT, 5, 0.062500, "Initial", 2),
-        Evidence(Side.SERVER, 4, 0.046875, "Initial", 1),
+    RecordedViolation(
+        "the token is not the Retry's",
+        Side.CLIENT,
+        (
+            Evidence(Side.CLIENT, 3, 0.031250, "Initial", 1),
+            Evidence(Side.CLIENT, 5, 0.062500, "Initial", 2),
+            Evidence(Side.SERVER, 4, 0.046875, "Initial", 1),
+        ),
     ),
 )
-WRONG_FILE = ReportedViolation("", Level.TEST, "", "", "/downloads lacks pqmzrtuxwv", Side.CLIENT)
-SMALL_ACK = ReportedViolation(
-    "acks_are_not_padded",
+WRONG_FILE = violated(
+    "files_are_downloaded",
+    Level.TEST,
+    "interop suite",
+    "The client downloads all files that it requests.",
+    RecordedViolation("/downloads lacks pqmzrtuxwv", Side.CLIENT),
+)
+SMALL_ACK = violated(
+    "ack_frequency",
     Level.SHOULD,
     "RFC 9000, 13.2.1",
     "An endpoint sends an ACK frame for every other ack-eliciting packet.",
-    "11 ack-eliciting packets went unacknowledged",
-    Side.SERVER,
-    (Evidence(Side.SERVER, 40, 0.412, "1-RTT", 31),),
+    RecordedViolation(
+        "11 ack-eliciting packets went unacknowledged",
+        Side.SERVER,
+        (Evidence(Side.SERVER, 40, 0.412, "1-RTT", 31),),
+    ),
+)
+SMALL_PATH_RESPONSE = violated(
+    "path_response_is_expanded",
+    Level.MUST,
+    "RFC 9000, 8.2.2",
+    "An endpoint expands datagrams that contain a PATH_RESPONSE frame to at least 1200 bytes.",
+    RecordedViolation(
+        "the datagram has 43 bytes",
+        Side.SERVER,
+        (
+            Evidence(Side.SERVER, 812, 1.031, "1-RTT", 702),
+            Evidence(Side.CLIENT, 809, 1.046, "1-RTT", 702),
+        ),
+    ),
+)
+HELD = RequirementResult(
+    "handshake_completes",
+    Level.TEST,
+    "RFC 9001, 4.1.1",
+    "The handshake completes at both endpoints.",
+    True,
+    Status.HELD,
+    times_held=2,
+    evidence=(
+        Evidence(Side.CLIENT, 4, 0.035, "Handshake", 1),
+        Evidence(Side.SERVER, 5, 0.051, "1-RTT", 0),
+    ),
+)
+NOT_EXERCISED = RequirementResult(
+    "no_data_after_reset",
+    Level.MUST,
+    "RFC 9000, 3.3",
+    "An endpoint sends no STREAM frame on a stream after its RESET_STREAM frame.",
+    False,
+    Status.NOT_EXERCISED,
+    "there is no RESET_STREAM frame",
+)
+UNDETERMINED = RequirementResult(
+    "key_update_is_acknowledged",
+    Level.MUST,
+    "RFC 9001, 6.1",
+    "An endpoint does not initiate another key update before the first is acknowledged.",
+    False,
+    Status.UNDETERMINED,
+    "packet 31 of the client cannot be decrypted",
+    times_held=1,
+    evidence=(Evidence(Side.CLIENT, 9, 0.1, "1-RTT", 6),),
 )
 
 
@@ -89,7 +170,6 @@ def job(
         client=client,
         server=server,
         test=test.name,
-        letter=test.letter,
         repetition=repetition or 1,
         seed=41 + (repetition or 1),
         verdict=verdict,
@@ -101,15 +181,15 @@ def job(
 
 
 PASSED = Verdict(Outcome.PASSED, version=VERSION_1)
-HANDSHAKE, RETRY, LOSS, V2 = TESTS
+HANDSHAKE, RETRY, LOSS, V2, REBIND = TESTS
 
 
 def golden_run() -> RunResult:
-    """Two by two implementations, four tests, every outcome."""
+    """Two by two implementations, five tests, every outcome."""
     failed = Verdict(
         Outcome.FAILED,
         "client_repeats_the_token: the token is not the Retry's",
-        (SMALL_ACK, TOKEN_LOST),
+        (SMALL_ACK, HELD, TOKEN_LOST, UNDETERMINED, NOT_EXERCISED),
         VERSION_1,
     )
     loss = (
@@ -118,7 +198,12 @@ def golden_run() -> RunResult:
         PASSED,
     )
     jobs = (
-        job("reference", "reference", HANDSHAKE, Verdict(Outcome.PASSED, "", (SMALL_ACK,), 1)),
+        job(
+            "reference",
+            "reference",
+            HANDSHAKE,
+            Verdict(Outcome.PASSED, "", (HELD, SMALL_ACK, NOT_EXERCISED), VERSION_1),
+        ),
         job("reference", "reference", RETRY, PASSED),
         job("reference", "reference", V2, Verdict(Outcome.PASSED, version=VERSION_2)),
         *(
@@ -138,6 +223,17 @@ def golden_run() -> RunResult:
             "ngtcp2",
             V2,
             Verdict(Outcome.UNSUPPORTED, "the server exited with 127"),
+        ),
+        job(
+            "reference",
+            "ngtcp2",
+            REBIND,
+            Verdict(
+                Outcome.NONCONFORMANT,
+                "path_response_is_expanded: the datagram has 43 bytes",
+                (HELD, SMALL_PATH_RESPONSE),
+                VERSION_1,
+            ),
         ),
         job(
             "ngtcp2",
@@ -169,9 +265,8 @@ def golden_run() -> RunResult:
         urls={"reference": "https://example.org/quicmatrix", "ngtcp2": "javascript:alert(1)"},
         tests=TESTS,
         seed=42,
-        planned=18,
+        planned=19,
         jobs=jobs,
-        complete=False,
         command_line="quicmatrix run -c reference,ngtcp2 -s reference,ngtcp2 --seed 42",
         tools={"quicmatrix": "0.1.0", "tshark": "4.0.17", "Python": "3.11.2"},
     )
@@ -191,19 +286,22 @@ def one_job_run(verdict: Verdict) -> RunResult:
         seed=1,
         planned=1,
         jobs=(job("a", "b", HANDSHAKE, verdict),),
-        complete=True,
     )
 
 
 def jobs_of(result: RunResult) -> tuple[Job, ...]:
     """What had been planned for the results of a run."""
     return tuple(
-        Job(
-            Implementation(one.client),
-            Implementation(one.server),
-            TestCase(one.test, one.letter, "", "", "", ()),
-            one.seed,
-            one.repetition,
+        replace(
+            Job.of(one.client, one.server, one.test, one.seed),
+            repetition=one.repetition,
+            attempt=one.attempt,
         )
         for one in result.jobs
     )
+
+
+def plan_of(result: RunResult) -> Plan:
+    """The plan of a run."""
+    info = {one.name: getattr(result, one.name) for one in fields(RunInfo)}
+    return Plan(RunInfo(**info), jobs_of(result))

@@ -1,20 +1,21 @@
-"""What is seen of a subject that keeps every rule, and ways to spoil a part of it."""
+"""The observations of an implementation that fulfils the contract, and ways to change a part."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from quicmatrix.runner.contract_check.cases import EXCHANGES
-from quicmatrix.runner.contract_check.evidence import LABELS
+from quicmatrix.runner.contract_check.cases import TESTCASES
 from quicmatrix.runner.contract_check.model import (
-    Answer,
-    Conversation,
+    CaseResult,
     EarlyStart,
+    EndpointLogs,
     ImageFacts,
-    Logs,
     Observations,
+    ObservedAttempt,
+    UnknownTestcase,
 )
+from quicmatrix.runner.contract_check.shared_checks import LABELS
 from quicmatrix.runner.model.attempt import (
     AttemptRecord,
     Ending,
@@ -24,6 +25,7 @@ from quicmatrix.runner.model.attempt import (
     SideRecord,
 )
 from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.plan import select
 from quicmatrix.runner.sandbox.model import Exit
 from quicmatrix.runner.trace.model import (
     Address,
@@ -36,12 +38,13 @@ from quicmatrix.runner.trace.model import (
     Side,
     Trace,
 )
+from quicmatrix.testcases.model import Observation
 
 FILES = (
     FileRecord("alpha", EntryKind.FILE, 1000, "a" * 64),
     FileRecord("beta", EntryKind.FILE, 0, "b" * 64),
 )
-LOGS = Logs(
+LOGS = EndpointLogs(
     files=(
         FileRecord("keys.log", EntryKind.FILE, 700, "c" * 64),
         FileRecord("output.log", EntryKind.FILE, 40, "d" * 64),
@@ -50,10 +53,10 @@ LOGS = Logs(
     secrets=LABELS,
     qlogs=("qlog/1.sqlog",),
     setup_ran=True,
-    last_words="all is well",
+    last_line="all is well",
 )
 RECORD = AttemptRecord(
-    client_name="subject",
+    client_name="under_test",
     server_name="reference",
     test="transfer",
     scenario="simple-p2p",
@@ -83,47 +86,61 @@ def trace(*packets: Packet) -> Trace:
 TRACE = trace(
     packet(PacketType.INITIAL, 0), packet(PacketType.HANDSHAKE, 0), packet(PacketType.ONE_RTT, 0)
 )
-CONVERSATION = Conversation(RECORD, Verdict(Outcome.PASSED), LOGS, TRACE, stopping_s=0.1)
-FAILURE = replace(
-    CONVERSATION,
-    record=replace(RECORD, client=replace(RECORD.client, exit_code=1), downloads=()),
+TRANSFER = next(test for test in select.testcases() if test.name == "transfer")
+ATTEMPT = ObservedAttempt(
+    TRANSFER, Observation(TRACE, RECORD), Verdict(Outcome.PASSED), LOGS, stop_duration_s=0.1
+)
+FAILED_ATTEMPT = replace(
+    ATTEMPT,
+    observation=Observation(
+        TRACE, replace(RECORD, client=replace(RECORD.client, exit_code=1), downloads=())
+    ),
 )
 IMAGE = ImageFacts("amd64", "amd64", "linux", ("/run_endpoint.sh",), True, "", 100_000_000)
 GOOD = Observations(
-    roles=frozenset(Side),
     image=IMAGE,
-    answers={side: Answer("", Exit(127), 0.3) for side in Side},
-    conversations={
-        "client-refused": FAILURE,
-        "client-absent": FAILURE,
+    results={
+        **{f"{side}-unknown": UnknownTestcase("", Exit(127), 0.3) for side in Side},
+        "client-refused": FAILED_ATTEMPT,
+        "client-absent": FAILED_ATTEMPT,
+        "client-early": EarlyStart(None, 0, LOGS, TRACE),
         **{
-            f"{side}-{test}": CONVERSATION
+            f"{side}-{test}": ATTEMPT
             for side in Side
-            for test in ("transfer", "ipv6", *EXCHANGES[side])
+            for test in ("transfer", "ipv6", *TESTCASES[side])
         },
     },
-    early=EarlyStart(None, 0, LOGS, TRACE),
 )
 
 
-def with_conversation(name: str, **changes: Any) -> Observations:
-    """The same, but one conversation differs."""
-    spoilt = replace(GOOD.conversations[name], **changes)
-    return replace(GOOD, conversations={**GOOD.conversations, name: spoilt})
+def with_result(case: str, result: CaseResult) -> Observations:
+    """The good observations, with another result of one case."""
+    return replace(GOOD, results={**GOOD.results, case: result})
 
 
-def with_record(name: str, **changes: Any) -> Observations:
-    """The same, but the record of one conversation differs."""
-    return with_conversation(name, record=replace(GOOD.conversations[name].record, **changes))
+def with_attempt(case: str, **changes: Any) -> Observations:
+    """The good observations, with changes to one attempt."""
+    return with_result(case, replace(GOOD.attempt(case), **changes))
 
 
-def with_side(name: str, **changes: Any) -> Observations:
-    """The same, but in one conversation the subject's process went otherwise."""
-    role = name.partition("-")[0]
-    before = getattr(GOOD.conversations[name].record, role)
-    return with_record(name, **{role: replace(before, **changes)})
+def with_record(case: str, **changes: Any) -> Observations:
+    """The good observations, with changes to the record of one attempt."""
+    before = GOOD.attempt(case).observation
+    return with_attempt(case, observation=replace(before, record=replace(before.record, **changes)))
 
 
-def with_logs(name: str, **changes: Any) -> Observations:
-    """The same, but in one conversation the subject left other logs."""
-    return with_conversation(name, logs=replace(GOOD.conversations[name].logs, **changes))
+def with_trace(case: str, trace: Trace) -> Observations:
+    """The good observations, with another trace of one attempt."""
+    return with_attempt(case, observation=replace(GOOD.attempt(case).observation, trace=trace))
+
+
+def with_side(case: str, **changes: Any) -> Observations:
+    """The good observations, with changes to the process of the implementation under test."""
+    role = case.partition("-")[0]
+    before = getattr(GOOD.attempt(case).record, role)
+    return with_record(case, **{role: replace(before, **changes)})
+
+
+def with_logs(case: str, **changes: Any) -> Observations:
+    """The good observations, with changes to the endpoint logs of one attempt."""
+    return with_attempt(case, logs=replace(GOOD.attempt(case).logs, **changes))

@@ -1,4 +1,4 @@
-"""Hand-built traces that read like a story, and what a requirement must make of them.
+"""Hand-built traces, packet by packet, and the result that a requirement must have for them.
 
 ::
 
@@ -16,11 +16,19 @@ they matter. A packet is pointed at by its place: ``"left 3"`` is frame 3 of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
-
+from quicmatrix.runner.judge.evaluate import evaluate
+from quicmatrix.runner.model.attempt import (
+    AttemptRecord,
+    Ending,
+    EntryKind,
+    FileRecord,
+    LinkRecord,
+    SideRecord,
+)
+from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.trace.fate import parse_fate
 from quicmatrix.runner.trace.model import (
     VERSION_1,
@@ -37,7 +45,7 @@ from quicmatrix.runner.trace.model import (
     TlsMessage,
     Trace,
 )
-from quicmatrix.testcases.model import Inconclusive, Requirement
+from quicmatrix.testcases.model import DEFAULT_SCENARIO, Observation, Requirement
 
 SERVER_4 = Address("193.167.100.100", 443)
 SERVER_6 = Address("fd00:cafe:cafe:100::100", 443)
@@ -223,72 +231,112 @@ def _capture(side: Side, legs: Sequence[Leg], damage: str) -> Capture:
     return Capture(side, datagrams, packets, damage)
 
 
-# --- What must come of it ----------------------------------------------------------------------
+# --- What processes and files did ---------------------------------------------------------------
+
+FILE = FileRecord("pqmzrtuxwv", EntryKind.FILE, 1024, "ab" * 32)
+
+
+def record(**changes: Any) -> AttemptRecord:
+    """The record of an attempt in which all went well, but for what is given."""
+    usual = AttemptRecord(
+        client_name="a client",
+        server_name="a server",
+        test="transfer",
+        scenario=DEFAULT_SCENARIO,
+        seed=1,
+        repetition=1,
+        started_at=0.0,
+        duration_s=1.0,
+        server_ready=True,
+        client=SideRecord(ending=Ending.EXITED, exit_code=0),
+        server=SideRecord(ending=Ending.STOPPED, exit_code=0),
+        link=LinkRecord(),
+        www=(FILE,),
+        downloads=(FILE,),
+    )
+    return replace(usual, **changes)
+
+
+def observation(seen: Trace | AttemptRecord) -> Observation:
+    """That trace with a record in which all went well, or that record with an empty trace."""
+    if isinstance(seen, Trace):
+        return Observation(seen, record())
+    return Observation(trace(), seen)
+
+
+# --- What a requirement must make of it -----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A trace, and what a requirement must make of it."""
+    """An observation, and the result that a requirement must have for it."""
 
-    requirement: Requirement
+    requirement: Requirement[Observation]
     title: str
-    trace: Trace
-    message: str | None = None
-    """Of the first violation; None if there must be none."""
+    seen: Observation
+    status: Status
+    message: str = ""
+    """Of the first violation."""
     at: tuple[str, ...] = ()
     """The first violation's evidence."""
     side: Side | None = None
     """The first violation's."""
-    doubt: str | None = None
-    """Why the trace cannot tell; None if it can."""
-    violations: int = field(default=1)
+    violations: int = 0
+    reason: str = ""
+    """A part of the reason why it is undetermined or was not exercised."""
 
     def __str__(self) -> str:
         return f"{self.requirement.name}-{self.title}"
 
-    @property
-    def passes(self) -> bool:
-        return self.message is None and self.doubt is None
-
     def check(self) -> None:
-        """Assert that the requirement makes of the trace what it must."""
-        if self.doubt is not None:
-            with pytest.raises(Inconclusive) as raised:
-                list(self.requirement(self.trace))
-            assert self.doubt in str(raised.value)
-            return
-        found = list(self.requirement(self.trace))
-        if self.message is None:
-            assert found == []
-            return
-        assert found, "no violation was found"
-        first = found[0]
-        where = tuple(
-            f"{'left' if one.capture is Side.CLIENT else 'right'} {one.frame_number}"
-            for one in first.evidence
-        )
-        assert (first.message, where, first.side) == (self.message, self.at, self.side)
-        assert len(found) == self.violations
+        """Assert that the requirement has the result that it must have."""
+        result = evaluate(self.requirement, self.seen)
+        assert result.status is self.status, result
+        assert self.reason in result.reason
+        assert len(result.violations) == self.violations, result.violations
+        for first in result.violations[:1]:
+            where = tuple(
+                f"{'left' if one.capture is Side.CLIENT else 'right'} {one.frame_number}"
+                for one in first.evidence
+            )
+            assert (first.message, where, first.side) == (self.message, self.at, self.side)
 
 
-def holds(requirement: Requirement, title: str, seen: Trace) -> Story:
-    """A story that the requirement must pass."""
-    return Story(requirement, title, seen)
+def holds(requirement: Requirement[Observation], title: str, seen: Trace | AttemptRecord) -> Story:
+    """A story in which the requirement is held."""
+    return Story(requirement, title, observation(seen), Status.HELD)
+
+
+def unexercised(
+    requirement: Requirement[Observation],
+    title: str,
+    seen: Trace | AttemptRecord,
+    reason: str = "",
+) -> Story:
+    """A story in which there is nothing to which the requirement applies."""
+    return Story(requirement, title, observation(seen), Status.NOT_EXERCISED, reason=reason)
 
 
 def breaks(
-    requirement: Requirement,
+    requirement: Requirement[Observation],
     title: str,
-    seen: Trace,
+    seen: Trace | AttemptRecord,
     message: str,
     *at: str,
     side: Side | None,
     violations: int = 1,
 ) -> Story:
-    """A story that the requirement must fail, and for this reason."""
-    return Story(requirement, title, seen, message, at, side, violations=violations)
+    """A story in which the requirement is violated, and for this reason."""
+    return Story(
+        requirement, title, observation(seen), Status.VIOLATED, message, at, side, violations
+    )
 
 
-def doubtful(requirement: Requirement, title: str, seen: Trace, doubt: str) -> Story:
-    """A story of which the requirement cannot tell."""
-    return Story(requirement, title, seen, doubt=doubt)
+def doubtful(
+    requirement: Requirement[Observation],
+    title: str,
+    seen: Trace | AttemptRecord,
+    reason: str,
+) -> Story:
+    """A story in which the requirement is undetermined."""
+    return Story(requirement, title, observation(seen), Status.UNDETERMINED, reason=reason)

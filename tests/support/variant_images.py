@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = Path(__file__).parent / "variants"
+SCRIPTS = Path(__file__).parents[1] / "images" / "variants"
 ENTRY = Path(__file__).parents[2] / "docker" / "endpoint" / "run_endpoint.sh"
 PROGRAM = "exec python -m quicmatrix.endpoint"
 LABEL = "quicmatrix.variant"

@@ -2,14 +2,47 @@ from __future__ import annotations
 
 import pytest
 
+from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord
+from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
 from quicmatrix.runner.network.scenarios.scenario import parse_scenario
 from quicmatrix.testcases.interop import TESTCASES as TESTS
 from quicmatrix.testcases.measurements import TESTCASES
+from quicmatrix.testcases.measurements.crosstraffic import tcp_flow_shares_the_link
 from quicmatrix.testcases.measurements.rate import goodput_of
 from quicmatrix.testcases.model import MIB, Inconclusive, TestCase
-from tests.support.story import client, crypto, server, trace
+from tests.support.story import Story, client, crypto, holds, record, server, trace, unexercised
 
 HELLO = (client.initial(crypto()), server.initial(crypto()))
+
+
+def with_flow(flow: CrossTraffic | None) -> AttemptRecord:
+    return record(link=LinkRecord(cross_traffic=flow))
+
+
+STORIES = (
+    holds(
+        tcp_flow_shares_the_link,
+        "it does",
+        with_flow(CrossTraffic(0.0, 2.0, 2000, (1000, 1000))),
+    ),
+    unexercised(
+        tcp_flow_shares_the_link,
+        "it does not get through",
+        with_flow(CrossTraffic(0.0, 2.0, 0, (0, 0))),
+        "no byte of the TCP flow arrives",
+    ),
+    unexercised(
+        tcp_flow_shares_the_link,
+        "there is none",
+        with_flow(None),
+        "there is no TCP flow",
+    ),
+)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=str)
+def test_requirements(story: Story) -> None:
+    story.check()
 
 
 def test_goodput_is_from_the_first_to_the_last_1_rtt_packet_of_the_server() -> None:
@@ -52,9 +85,9 @@ def test_they_are_the_suite_s() -> None:
 def test_each_can_run_and_measures_its_own_file(case: TestCase) -> None:
     parse_scenario(case.scenario)
     assert case.is_measurement
-    assert case.figure is not None
+    assert case.metric is not None
     seen = trace(*HELLO, server.one_rtt(), server.one_rtt())
-    assert case.figure(seen) == pytest.approx(8 * sum(case.files))
+    assert case.metric(seen) == pytest.approx(8 * sum(case.files))
 
 
 def test_no_test_is_one() -> None:

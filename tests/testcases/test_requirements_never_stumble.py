@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quicmatrix.runner.judge.evaluate import evaluate
+from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.trace.model import (
     CERTIFICATE,
     Ack,
@@ -35,8 +35,18 @@ from quicmatrix.runner.trace.model import (
     UnknownFrame,
 )
 from quicmatrix.testcases.interop import TESTCASES
-from quicmatrix.testcases.model import Inconclusive
-from tests.support.story import Leg, client, client_2, crypto, server, server_2, together, trace
+from quicmatrix.testcases.measurements import TESTCASES as MEASUREMENTS
+from tests.support.story import (
+    Leg,
+    client,
+    client_2,
+    crypto,
+    observation,
+    server,
+    server_2,
+    together,
+    trace,
+)
 
 CONTENTS: tuple[Frame | TlsMessage, ...] = (
     Ack(0, 0, ((0, 0),)),
@@ -117,8 +127,9 @@ def traces(draw: st.DrawFn) -> Trace:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seen=traces())
 def test_no_requirement_stumbles(seen: Trace) -> None:
-    for case in TESTCASES:
+    for case in (*TESTCASES, *MEASUREMENTS):
         for requirement in case.requirements:
-            with suppress(Inconclusive):
-                for violation in requirement(seen):
-                    assert violation.message
+            result = evaluate(requirement, observation(seen))
+            assert all(one.message for one in result.violations)
+            assert (result.status is Status.VIOLATED) == bool(result.violations)
+            assert (result.status is Status.UNDETERMINED) <= bool(result.reason)

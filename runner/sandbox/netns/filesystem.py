@@ -71,7 +71,7 @@ def build(name: str, root: str = "", hosts: str = "", *mounts: str) -> None:
         mount("sysfs", f"{root}/sys", "sysfs", RDONLY | NOSUID | NODEV | NOEXEC)
     except OSError:  # forbidden in containers that hide a part of it
         bind("/sys", f"{root}/sys", RDONLY | NODEV)
-    silence_network()
+    silence_network(f"{root}/proc/sys/net")
     call("sethostname", name, len(name))
     if root:
         finish_side(root, hosts)
@@ -219,13 +219,13 @@ class View:
                 self.show(entry.path, below)
 
 
-def silence_network() -> None:
+def silence_network(settings: str) -> None:
     """No packet that no program sent: neither forwarded, nor redirected, nor for autoconfiguration.
 
     Raises:
         FileNotFoundError: The kernel has no IPv6.
     """
-    ipv4, ipv6 = "/proc/sys/net/ipv4", "/proc/sys/net/ipv6"
+    ipv4, ipv6 = f"{settings}/ipv4", f"{settings}/ipv6"
     files = [f"{ipv4}/ip_forward"]
     for scope in ("conf/all", "conf/default"):
         files += [f"{ipv4}/{scope}/{name}" for name in IPV4_SETTINGS]

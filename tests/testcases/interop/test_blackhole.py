@@ -30,7 +30,7 @@ STORIES = (
         outage_falls_into_the_transfer,
         "the transfer is over by then",
         trace(REQUEST, came(DATA), came(DATA)),
-        "the outage takes no datagram of the server",
+        "the outage drops no datagram of the server",
         side=None,
     ),
     breaks(
@@ -51,7 +51,7 @@ STORIES = (
         outage_falls_into_the_transfer,
         "a full queue is no outage",
         trace(REQUEST, came(DATA), DATA.told("#1 dropped: queue full"), came(DATA)),
-        "the outage takes no datagram of the server",
+        "the outage drops no datagram of the server",
         side=None,
     ),
     doubtful(

@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from quicmatrix.runner.trace.model import Ack, Ping, Side
-from quicmatrix.testcases.interop.longrtt import client_repeats_its_client_hello
+from quicmatrix.testcases.interop.longrtt import (
+    client_repeats_its_client_hello,
+    round_trip_outlasts_the_first_probe_timeout,
+)
 from tests.support.story import (
     Story,
     breaks,
@@ -14,6 +17,7 @@ from tests.support.story import (
     server,
     together,
     trace,
+    unexercised,
 )
 
 STORIES = (
@@ -56,6 +60,34 @@ STORIES = (
         "an Initial cannot be read",
         trace(client.initial(crypto()), client.initial(crypto()).secret()),
         "1 of 2 packets of the client could not be decrypted",
+    ),
+    holds(
+        round_trip_outlasts_the_first_probe_timeout,
+        "1.5 seconds, whatever comes later",
+        trace(
+            client.initial().after(0),
+            client.initial().secret().after(1),
+            server.initial().secret().after(1.5),
+            server.initial().after(1.6),
+        ),
+    ),
+    unexercised(
+        round_trip_outlasts_the_first_probe_timeout,
+        "the network is too fast",
+        trace(client.initial().after(0), server.initial().after(0.03)),
+        "it arrives after 30 ms",
+    ),
+    unexercised(
+        round_trip_outlasts_the_first_probe_timeout,
+        "nothing arrives",
+        trace(client.initial(), server.initial().lost()),
+        "no packet of the server arrives",
+    ),
+    doubtful(
+        round_trip_outlasts_the_first_probe_timeout,
+        "the first packet may be hidden",
+        trace(client.garbage(), client.initial(), server.initial().after(2)),
+        "could not be decoded as QUIC",
     ),
 )
 

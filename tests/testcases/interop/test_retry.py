@@ -259,9 +259,9 @@ STORIES = (
     ),
     doubtful(
         retry_integrity_tag_is_right,
-        "it could not be told",
+        "it could not be checked",
         trace(HELLO, server.retry(retry_integrity_valid=None)),
-        "the integrity tag of Retry (frame 2 right) could not be told",
+        "the integrity tag of Retry (frame 2 right) could not be checked",
     ),
 )
 

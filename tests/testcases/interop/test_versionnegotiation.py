@@ -12,7 +12,17 @@ from quicmatrix.testcases.interop.versionnegotiation import (
     version_negotiation_offers_version_1,
     version_negotiation_swaps_the_connection_ids,
 )
-from tests.support.story import Leg, Story, breaks, client, doubtful, holds, server, trace
+from tests.support.story import (
+    Leg,
+    Story,
+    breaks,
+    client,
+    doubtful,
+    holds,
+    server,
+    trace,
+    unexercised,
+)
 
 GREASE = 0x1A2A3A4A
 HELLO = client.initial(version=GREASE).secret()
@@ -132,7 +142,7 @@ STORIES = (
         side=Side.CLIENT,
         violations=2,
     ),
-    holds(
+    unexercised(
         client_abandons_the_attempt,
         "it need not believe what lists its own version",
         trace(HELLO, refusal(supported_versions=(GREASE,)), HELLO.after(2)),

@@ -21,7 +21,17 @@ from quicmatrix.testcases.shared.flow_control import (
     server_keeps_to_flow_control,
     server_raises_the_stream_limit,
 )
-from tests.support.story import Leg, Story, breaks, client, doubtful, holds, server, trace
+from tests.support.story import (
+    Leg,
+    Story,
+    breaks,
+    client,
+    doubtful,
+    holds,
+    server,
+    trace,
+    unexercised,
+)
 
 WINDOWS = TransportParameters(
     initial_max_data=100,
@@ -211,7 +221,7 @@ STORIES = (
             request(1),
         ),
     ),
-    holds(
+    unexercised(
         client_keeps_to_the_stream_limit,
         "other streams have other limits, 0-RTT those of before",
         trace(

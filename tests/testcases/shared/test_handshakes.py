@@ -5,12 +5,9 @@ from dataclasses import replace
 import pytest
 
 from quicmatrix.runner.trace.model import Side
-from quicmatrix.testcases.model import Inconclusive
 from quicmatrix.testcases.shared.handshakes import (
     fifty_handshakes,
-    handshakes,
     one_handshake,
-    second_handshake,
     two_handshakes,
 )
 from tests.support.story import (
@@ -174,34 +171,6 @@ STORIES = (
         "cut off",
     ),
 )
-
-
-def test_a_handshake_contains_the_servers_packets_with_its_connection_id() -> None:
-    seen = trace(*FIRST, *SECOND)
-    first, second = handshakes(seen)
-    assert [packet in first for packet in seen.right.packets] == [
-        False,
-        True,
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert [packet in second for packet in seen.right.packets].index(True) == 5
-    assert (first.connection, second.connection) == (0, 1)
-    assert second_handshake(seen) == second
-
-
-def test_a_second_handshake_that_may_be_hidden() -> None:
-    assert second_handshake(trace(*FIRST)) is None
-    with pytest.raises(Inconclusive, match="cut off"):
-        second_handshake(trace(*FIRST, right_damage="cut off"))
-
-
-def test_a_handshake_whose_connection_is_unknown() -> None:
-    (only,) = handshakes(trace(server.initial(connection=None)))
-    with pytest.raises(Inconclusive, match="the connection of Initial 0"):
-        _ = only.connection
 
 
 @pytest.mark.parametrize("story", STORIES, ids=str)

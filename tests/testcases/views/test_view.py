@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from quicmatrix.runner.trace.model import (
     ClientHello,
     Crypto,
     OtherTlsMessage,
+    Packet,
     PacketType,
     Ping,
     Side,
     Trace,
 )
-from quicmatrix.testcases.model import Inconclusive, Violation
-from quicmatrix.testcases.shared.view import (
+from quicmatrix.testcases.model import Held, Inconclusive, Violation
+from quicmatrix.testcases.views.view import (
     View,
     arrived,
     by_connection,
     complete,
     decrypted,
+    every,
     exists,
     frames,
     messages,
@@ -33,6 +33,7 @@ from tests.support.story import client, crypto, server, together, trace
 
 BREACH = Violation("wrong", side=Side.CLIENT)
 WHOLE: View[int] = View((1,))
+NOTHING: View[Packet] = View(())
 HIDDEN: View[int] = View((), "no keys")
 
 
@@ -101,29 +102,38 @@ def test_connections_are_told_apart_or_not_at_all() -> None:
 
 
 def test_exists() -> None:
-    assert list(exists([0], BREACH, WHOLE)) == []
-    assert list(exists([0], BREACH, HIDDEN)) == []
+    packet, other = sent(trace(client.initial(), client.initial()), Side.CLIENT)
+    shown = [Held(packet), Held(other)]
+    assert list(exists([packet, (other, Ping())], BREACH, WHOLE)) == shown
+    assert list(exists([packet], BREACH, HIDDEN)) == shown[:1]
     assert list(exists([], BREACH, WHOLE)) == [BREACH]
     with pytest.raises(Inconclusive, match="no keys"):
         list(exists([], BREACH, WHOLE, HIDDEN))
 
 
 def test_never() -> None:
-    assert list(never([], WHOLE)) == []
-    assert list(never([BREACH], WHOLE)) == [BREACH]
+    packets = sent(trace(client.initial(), client.initial()), Side.CLIENT)
+    assert list(never([], packets)) == [Held(packet) for packet in packets]
+    assert list(never([], View((packets.items[0].datagram,)), NOTHING)) == [
+        Held(packets.items[0].datagram)
+    ]
+    assert list(never([], NOTHING)) == []
+    assert list(never([BREACH], packets)) == [BREACH]
     assert list(never([BREACH], HIDDEN)) == [BREACH]
     with pytest.raises(Inconclusive, match="no keys"):
-        list(never([], WHOLE, HIDDEN))
+        list(never([], packets, HIDDEN))
 
 
-def test_a_doubt_after_a_breach_does_not_undo_it() -> None:
-    def breaches(*seen: Violation) -> Iterator[Violation]:
-        yield from seen
-        raise Inconclusive("who knows")
+def test_every() -> None:
+    assert list(every([], NOTHING)) == []
+    assert list(every([Held(), BREACH, Held()], HIDDEN)) == [Held(), BREACH, Held()]
+    assert list(every([Held()], WHOLE)) == [Held()]
+    with pytest.raises(Inconclusive, match="no keys"):
+        list(every([Held()], WHOLE, HIDDEN))
 
-    assert list(never(breaches(BREACH), WHOLE)) == [BREACH]
-    with pytest.raises(Inconclusive, match="who knows"):
-        list(never(breaches(), WHOLE))
+
+def test_those_of_which_a_condition_is_true() -> None:
+    assert View((1, 2, 3), "no keys").where(lambda number: number > 1) == View((2, 3), "no keys")
 
 
 def test_complete() -> None:

@@ -1,3 +1,5 @@
+"""result.json: what is written is read back, and is what quic-interop-runner's readers expect."""
+
 from __future__ import annotations
 
 import json
@@ -8,30 +10,40 @@ import pytest
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Image
-from quicmatrix.runner.model.measurement import Sample, Series
-from quicmatrix.runner.model.verdict import Outcome, ReportedViolation, Verdict
-from quicmatrix.runner.results import store
-from quicmatrix.runner.results.store import JobResult, RunResult, TestInfo
+from quicmatrix.runner.model.measurement import Sample
+from quicmatrix.runner.model.run import JobResult, RunResult, TestInfo
+from quicmatrix.runner.model.verdict import (
+    Outcome,
+    RecordedViolation,
+    RequirementResult,
+    Status,
+    Verdict,
+)
+from quicmatrix.runner.results.matrix import settled
+from quicmatrix.runner.results.run_files import RESULT_FILE, load, write_result
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Evidence, Level
 
-VIOLATION = ReportedViolation(
+RESULT_OF_ONE = RequirementResult(
     "client_repeats_the_token",
     Level.MUST,
     "RFC 9000, 8.1.2",
     "The client repeats the token.",
-    "it is another",
-    Side.CLIENT,
-    (Evidence(Side.SERVER, 4, 0.25, "Initial", 1),),
+    compat=True,
+    status=Status.VIOLATED,
+    violations=(
+        RecordedViolation(
+            "it is another", Side.CLIENT, (Evidence(Side.SERVER, 4, 0.25, "Initial", 1),)
+        ),
+    ),
 )
 JOB = JobResult(
     client="a",
     server="b",
     test="retry",
-    letter="S",
     repetition=1,
     seed=7,
-    verdict=Verdict(Outcome.FAILED, "the client: it is another", (VIOLATION,), 1),
+    verdict=Verdict(Outcome.FAILED, "the client: it is another", (RESULT_OF_ONE,), 1),
     started_at=10.0,
     duration_s=1.5,
     folder="b_a/retry",
@@ -45,7 +57,7 @@ RESULT = RunResult(
     clients=("a",),
     servers=("b", "c"),
     urls={"a": "https://example.org"},
-    tests=(TestInfo("S", "retry", "It retries.", "simple-p2p"),),
+    tests=(TestInfo("retry", "S", "It retries.", "simple-p2p"),),
     seed=7,
     planned=2,
     jobs=(JOB,),
@@ -62,13 +74,13 @@ def attempts(*outcomes: Outcome) -> tuple[JobResult, ...]:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    store.write(RESULT, tmp_path)
-    assert store.load(tmp_path) == RESULT
-    assert store.load(tmp_path / "result.json") == RESULT
+    write_result(RESULT, tmp_path / RESULT_FILE)
+    assert load(tmp_path) == RESULT
+    assert load(tmp_path / "result.json") == RESULT
 
 
 def test_quic_interop_runners_keys(tmp_path: Path) -> None:
-    store.write(RESULT, tmp_path)
+    write_result(RESULT, tmp_path / RESULT_FILE)
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["results"] == [
         [{"abbr": "S", "name": "retry", "result": "failed"}],
@@ -83,6 +95,7 @@ def test_quic_interop_runners_keys(tmp_path: Path) -> None:
     ("outcomes", "word"),
     [
         ([Outcome.PASSED], "succeeded"),
+        ([Outcome.NONCONFORMANT], "succeeded"),
         ([Outcome.UNSUPPORTED], "unsupported"),
         ([Outcome.TIMEOUT], "failed"),
         ([Outcome.CRASHED], "failed"),
@@ -95,42 +108,33 @@ def test_quic_interop_runners_keys(tmp_path: Path) -> None:
 def test_the_worst_repetition_is_what_is_exported(
     tmp_path: Path, outcomes: list[Outcome], word: str | None
 ) -> None:
-    store.write(replace(RESULT, jobs=attempts(*outcomes)), tmp_path)
+    write_result(replace(RESULT, jobs=attempts(*outcomes)), tmp_path / RESULT_FILE)
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["results"][0][0]["result"] == word
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
-    store.write(RESULT, tmp_path)
+    write_result(RESULT, tmp_path / RESULT_FILE)
     path = tmp_path / "result.json"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match=r"result\.json"):
-        store.load(path)
+        load(path)
 
 
 def test_a_result_of_another_format_is_refused(tmp_path: Path) -> None:
-    store.write(RESULT, tmp_path)
+    write_result(RESULT, tmp_path / RESULT_FILE)
     path = tmp_path / "result.json"
-    path.write_text(path.read_text().replace('"jobs_format": 1', '"jobs_format": 99'))
+    path.write_text(path.read_text().replace('"jobs_format": 2', '"jobs_format": 99'))
     with pytest.raises(UserError, match="99"):
-        store.load(path)
+        load(path)
 
 
 def test_no_result_at_all(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
-        store.load(tmp_path)
+        load(tmp_path)
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    store.write_file(path, b"before")
-    with pytest.raises(TypeError):
-        store.write_file(path, "not bytes")  # type: ignore[arg-type]
-    assert path.read_bytes() == b"before"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-GOODPUT = TestInfo("G", "goodput", "It is fast.", "simple-p2p", is_measurement=True)
+GOODPUT = TestInfo("goodput", "G", "It is fast.", "simple-p2p", is_measurement=True)
 
 
 def measured(*samples: Sample | None) -> RunResult:
@@ -139,7 +143,6 @@ def measured(*samples: Sample | None) -> RunResult:
         replace(
             JOB,
             test="goodput",
-            letter="G",
             repetition=number,
             verdict=Verdict(Outcome.PASSED if sample else Outcome.FAILED),
             sample=sample,
@@ -150,8 +153,8 @@ def measured(*samples: Sample | None) -> RunResult:
 
 
 def measurement(tmp_path: Path, result: RunResult) -> dict[str, object]:
-    store.write(result, tmp_path)
-    assert store.load(tmp_path) == result
+    write_result(result, tmp_path / RESULT_FILE)
+    assert load(tmp_path) == result
     document = json.loads((tmp_path / "result.json").read_text())
     assert [entry["abbr"] for entry in document["results"][0]] == ["S"]
     ((entry,), _) = document["measurements"]
@@ -187,18 +190,21 @@ def test_a_failed_repetition_makes_no_sample_and_fails_the_measurement(tmp_path:
 def test_the_last_attempt_at_a_job_is_what_is_exported(tmp_path: Path) -> None:
     failed, passed = attempts(Outcome.FAILED, Outcome.PASSED)
     jobs = (failed, replace(passed, repetition=1, attempt=2))
-    assert store.settled(jobs) == jobs[1:]
-    store.write(replace(RESULT, jobs=jobs), tmp_path)
+    assert settled(jobs) == jobs[1:]
+    write_result(replace(RESULT, jobs=jobs), tmp_path / RESULT_FILE)
     document = json.loads((tmp_path / "result.json").read_text())
     assert document["results"][0][0]["result"] == "succeeded"
     assert [job["attempt"] for job in document["jobs"]] == [1, 2]
 
 
-def test_a_course_is_read_back_and_damage_named(tmp_path: Path) -> None:
-    assert store.read_series(tmp_path) is None
-    course = Series(100, (1, 2), (None, 30.5), (3, 4), (5, 6), (0, 1))
-    store.write_series(course, tmp_path)
-    assert store.read_series(tmp_path) == course
-    (tmp_path / store.SERIES_FILE).write_text('{"step_ms": "x"}')
-    with pytest.raises(UserError, match=r"series\.json"):
-        store.read_series(tmp_path)
+def test_two_tests_with_one_letter_have_two_keys(tmp_path: Path) -> None:
+    twin = TestInfo("retry-twice", "S", "It retries twice.", "simple-p2p")
+    other = replace(JOB, test="retry-twice", verdict=Verdict(Outcome.PASSED))
+    result = replace(RESULT, tests=(*RESULT.tests, twin), jobs=(JOB, other))
+    write_result(result, tmp_path / RESULT_FILE)
+    document = json.loads((tmp_path / RESULT_FILE).read_text())
+    assert [(one["abbr"], one["result"]) for one in document["results"][0]] == [
+        ("S", "failed"),
+        ("retry-twice", "succeeded"),
+    ]
+    assert load(tmp_path) == result

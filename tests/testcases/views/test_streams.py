@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quicmatrix.testcases.shared.streams import Ranges, StreamType, index
+from quicmatrix.testcases.views.streams import Ranges, StreamType, index
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ class CryptoBytes:
         for offset, byte in _start(frame):
             self.known.setdefault(offset, byte)
 
+    def overlaps(self, frame: Crypto) -> bool:
+        """Whether a byte of the frame has an offset at which one is known."""
+        return any(offset in self.known for offset, _ in _start(frame))
+
     def contradicts(self, frame: Crypto) -> bool:
         """Whether a byte of the frame differs from the one known at its offset."""
         return any(self.known.get(offset, byte) != byte for offset, byte in _start(frame))

@@ -4,7 +4,7 @@ import pytest
 
 from quicmatrix.runner.trace.model import Crypto
 from quicmatrix.testcases.model import Inconclusive
-from quicmatrix.testcases.shared.crypto import KEPT, CryptoBytes, with_bytes
+from quicmatrix.testcases.views.crypto import KEPT, CryptoBytes, with_bytes
 from tests.support.story import client, crypto, trace
 
 

@@ -1,46 +1,48 @@
-"""A whole run over fakes: what is told, what is stored, and what an interruption leaves."""
+"""A whole run over fakes: what observers hear, what is stored, and what an interruption leaves."""
 
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from quicmatrix.runner.execute.run import RunOptions, execute, repeat_command
-from quicmatrix.runner.judge import judge
+from quicmatrix.runner.bundle.layout import ATTEMPT_FILE, VERDICT_FILE
+from quicmatrix.runner.bundle.records import read_attempt
+from quicmatrix.runner.execute.attempt import Names, Stage
+from quicmatrix.runner.execute.run import RunOptions, execute
+from quicmatrix.runner.execute.scheduler import Observer, Parallelism
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.run import JobResult, RunInfo, RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.plan.select import Selection, jobs
-from quicmatrix.runner.results import store
-from quicmatrix.runner.results.store import JobResult, RunResult
+from quicmatrix.runner.results.run_files import Plan, load
 from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running
-from quicmatrix.runner.sandbox.model import Exit
-from quicmatrix.runner.trace.model import Capture, Side, Trace
+from quicmatrix.runner.sandbox.model import Exit, Limits
+from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from tests.support.fake_sim import sim
+from tests.support.in_process_judge import InProcessJudge
 
 COMMANDS = dict.fromkeys(Side, (sys.executable,))
 A = Implementation("a", url="https://a.example", commands=COMMANDS)
 B = Implementation("b", commands=COMMANDS)
-ONE = TestCase("one", "1", "It works.", "one", "one", ())
-TWO = TestCase("two", "2", "It works.", "two", "two", ())
+ONE = TestCase("one", "1", "It works.", "one", "one", ENDPOINT_CONTRACT)
+TWO = TestCase("two", "2", "It works.", "two", "two", ENDPOINT_CONTRACT)
 
 
 class Recorder:
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.heard: list[str] = []
         self.running = 0
         self.most = 0
         self.result: RunResult | None = None
 
-    def run_started(self, jobs: Sequence[Job], folder: Path) -> None:
-        self.told.append(f"{len(jobs)} jobs in {folder.name}")
+    def run_started(self, plan: Plan, folder: Path) -> None:
+        self.heard.append(f"{len(plan.jobs)} jobs in {folder.name}")
 
     def job_started(self, job: Job) -> None:
         self.running += 1
@@ -48,21 +50,13 @@ class Recorder:
 
     def job_finished(self, result: JobResult) -> None:
         self.running -= 1
-        self.told.append(f"{result.client}-{result.server} {result.test} {result.verdict.outcome}")
+        self.heard.append(f"{result.client}-{result.server} {result.test} {result.verdict.outcome}")
 
     def note(self, message: str) -> None:
-        self.told.append(message)
+        self.heard.append(message)
 
     def run_finished(self, result: RunResult) -> None:
         self.result = result
-
-
-@pytest.fixture(autouse=True)
-def _no_tshark(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def decode(_: Path) -> Trace:
-        return Trace(Capture(Side.CLIENT), Capture(Side.SERVER))
-
-    monkeypatch.setattr(judge, "decode", decode)
 
 
 def supports(*tests: str, code: int = 127) -> Program:
@@ -79,47 +73,70 @@ def supports(*tests: str, code: int = 127) -> Program:
     return program
 
 
+def prepared(
+    tmp_path: Path,
+    selection: Selection,
+    programs: dict[str, Program],
+    *,
+    repeat: int | None = None,
+    retries: int = 0,
+    parallelism: Parallelism = Parallelism(),  # noqa: B008 - frozen
+) -> tuple[Plan, RunOptions, InProcessJudge]:
+    """What ``execute`` wants, over a fake backend."""
+    (tmp_path / "scratch").mkdir()
+    everybody = (*selection.clients, *selection.servers)
+    info = RunInfo(
+        run_id="id",
+        started_at=1.0,
+        clients=tuple(one.name for one in selection.clients),
+        servers=tuple(one.name for one in selection.servers),
+        urls={one.name: one.url for one in everybody},
+        tests=tuple(
+            TestInfo(test.name, test.letter, test.summary, test.scenario, test.is_measurement)
+            for test in selection.tests
+        ),
+        seed=7,
+        retries=retries,
+    )
+    names = Names({one.name: one for one in everybody}, {one.name: one for one in selection.tests})
+    backend = FakeBackend({**programs, "sim": sim()})
+    stage = Stage(backend, "id", tmp_path / "scratch", tmp_path, Limits())
+    options = RunOptions(tmp_path / "run", stage, names, parallelism)
+    return Plan(info, jobs(selection, 7, repeat)), options, InProcessJudge(names.tests)
+
+
 def do(
     tmp_path: Path,
-    recorder: Recorder,
+    observer: Observer,
     program: Program,
     *,
     parallel: int = 1,
     repeat: int = 1,
 ) -> RunResult:
-    selection = Selection((A,), (A, B), (ONE, TWO), left_out=("c: no such program",))
-    (tmp_path / "scratch").mkdir()
-    options = RunOptions(
-        folder=tmp_path / "run",
-        scratch=tmp_path / "scratch",
-        run_id="id",
-        seed=7,
-        parallel=parallel,
-        command_line="quicmatrix run",
-        cwd=tmp_path,
+    selection = Selection((A,), (A, B), (ONE, TWO))
+    programs = {"client": program, "server": program}
+    plan, options, judge = prepared(
+        tmp_path, selection, programs, repeat=repeat, parallelism=Parallelism(parallel)
     )
-    backend = FakeBackend({"client": program, "server": program, "sim": sim()})
-    work = execute(selection, jobs(selection, 7, repeat), options, backend, recorder)
-    return asyncio.run(work)
+    return asyncio.run(execute(plan, options, judge, observer))
 
 
 def test_every_job_is_done_told_and_stored(tmp_path: Path) -> None:
     recorder = Recorder()
     result = do(tmp_path, recorder, supports("one"))
-    assert recorder.told == [
+    assert recorder.heard == [
         "4 jobs in run",
-        "left out: c: no such program",
         "a-a one passed",
         "a-a two unsupported",
         "a-b one passed",
         "a-b two unsupported",
     ]
     assert result.complete
-    assert result == recorder.result == store.load(tmp_path / "run")
+    assert result == recorder.result == load(tmp_path / "run")
     assert result.urls["a"] == "https://a.example"
-    assert result.tools["quicmatrix"]
     for job in result.jobs:
-        assert (tmp_path / "run" / job.folder / "attempt.json").exists()
+        assert (tmp_path / "run" / job.folder / ATTEMPT_FILE).exists()
+        assert job.command.startswith(f"quicmatrix run -c {job.client} -s {job.server}")
 
 
 def test_never_more_side_by_side_than_asked(tmp_path: Path) -> None:
@@ -138,7 +155,8 @@ def test_an_endpoint_that_does_not_know_127_is_asked_once_and_fails_all(tmp_path
 
     result = do(tmp_path, Recorder(), program, parallel=4)
     assert {job.verdict.outcome for job in result.jobs} == {Outcome.FAILED}
-    assert {job.folder for job in result.jobs} == {""}
+    assert {job.verdict.reason for job in result.jobs} == {result.jobs[0].verdict.reason}
+    assert "instead of 127" in result.jobs[0].verdict.reason
     assert len(asked) == 3  # a as client, a and b as servers
     assert all(test.startswith("unknown-") for test in asked)
 
@@ -154,31 +172,62 @@ def test_an_interrupted_run_keeps_what_was_done(tmp_path: Path) -> None:
 
     recorder = Impatient()
     selection = Selection((A,), (A,), (ONE, TWO))
-    (tmp_path / "scratch").mkdir()
-    options = RunOptions(tmp_path / "run", tmp_path / "scratch", "id", 7, cwd=tmp_path)
-    backend = FakeBackend({"client": supported, "server": supported, "sim": sim()})
+    plan, options, judge = prepared(tmp_path, selection, {"client": supported, "server": supported})
 
     async def interrupted() -> None:
-        work = execute(selection, jobs(selection, 7), options, backend, recorder)
+        work = execute(plan, options, judge, recorder)
         task = asyncio.create_task(work, name="run")
         await asyncio.wait({task})
         assert task.cancelled()
 
     asyncio.run(interrupted())
-    result = store.load(tmp_path / "run")
+    result = load(tmp_path / "run")
     assert [job.test for job in result.jobs] == ["one"]
     assert not result.complete
     assert result.planned == 2
     assert recorder.result == result
 
 
-def test_the_command_that_repeats_a_job() -> None:
-    mine = Implementation("mine", given={Side.CLIENT: "./my client --x"})
-    line = repeat_command(Job(mine, B, ONE, seed=9), ["--strict"])
-    assert shlex.split(line) == [
-        *("quicmatrix", "run", "-c", "mine=./my client --x", "-s", "b", "-t", "one"),
-        *("--seed", "9", "--strict"),
-    ]
+def test_an_attempt_that_fails_in_the_runner_ends_no_other(tmp_path: Path) -> None:
+    supported = supports("one", "two")
+
+    async def client(running: Running) -> Exit:
+        if running.launch.environment["TESTCASE"] == "one":
+            raise ZeroDivisionError("nobody foresaw this")
+        return await supported(running)
+
+    selection = Selection((A,), (A,), (ONE, TWO))
+    plan, options, judge = prepared(tmp_path, selection, {"client": client, "server": supported})
+    result = asyncio.run(execute(plan, options, judge, Recorder()))
+    assert {job.test: job.verdict.outcome for job in result.jobs} == {
+        "one": Outcome.ERROR,
+        "two": Outcome.PASSED,
+    }
+    assert "ZeroDivisionError: nobody foresaw this" in result.jobs[0].verdict.reason
+
+
+def test_a_run_that_was_killed_is_collected_from_its_bundles(tmp_path: Path) -> None:
+    done = do(tmp_path, Recorder(), supports("one", "two"))
+    folder = tmp_path / "run"
+    (folder / "result.json").unlink()
+    assert load(folder) == done
+    (folder / done.jobs[1].folder / VERDICT_FILE).unlink()  # was under way
+    (folder / done.jobs[2].folder / ATTEMPT_FILE).write_text("{")
+    result = load(folder)
+    assert not result.complete
+    assert [job.verdict.outcome for job in result.jobs if job.started_at] == [Outcome.PASSED] * 2
+    (damaged,) = [job for job in result.jobs if not job.started_at]
+    assert damaged.verdict.outcome is Outcome.ERROR
+    assert ATTEMPT_FILE in damaged.verdict.reason
+
+
+def test_two_tests_with_one_letter_stay_two(tmp_path: Path) -> None:
+    twin = replace(TWO, letter=ONE.letter)
+    programs = {"client": supports("one"), "server": supports("one")}
+    plan, options, judge = prepared(tmp_path, Selection((A,), (A,), (ONE, twin)), programs)
+    result = asyncio.run(execute(plan, options, judge, Recorder()))
+    assert [len(result.of("a", "a", test)) for test in ("one", "two")] == [1, 1]
+    assert load(tmp_path / "run" / "result.json") == result
 
 
 def measurement(name: str, repetitions: int = 1) -> TestCase:
@@ -188,7 +237,7 @@ def measurement(name: str, repetitions: int = 1) -> TestCase:
         letter=name[0].upper(),
         client=name,
         server=name,
-        figure=lambda _: 9000.0,
+        metric=lambda _: 9000.0,
         repetitions=repetitions,
     )
 
@@ -224,23 +273,18 @@ def run_with(
     cores: tuple[int, ...] = (),
     retries: int = 0,
     client: Program | None = None,
+    judging: Callable[[Path], None] = lambda _: None,
 ) -> RunResult:
-    (tmp_path / "scratch").mkdir()
-    selection = Selection((A,), (A, B), tests)
-    options = RunOptions(
-        folder=tmp_path / "run",
-        scratch=tmp_path / "scratch",
-        run_id="id",
-        seed=7,
-        parallel=parallel,
-        cores=cores,
-        retries=retries,
-        cwd=tmp_path,
-    )
     server = supports(*(test.server for test in tests))
-    programs = {"client": client or load.client, "server": server, "sim": sim()}
-    work = execute(selection, jobs(selection, 7), options, FakeBackend(programs), load)
-    return asyncio.run(work)
+    programs = {"client": client or load.client, "server": server}
+    plan, options, judge = prepared(
+        tmp_path,
+        Selection((A,), (A, B), tests),
+        programs,
+        retries=retries,
+        parallelism=Parallelism(parallel, cores),
+    )
+    return asyncio.run(execute(plan, options, replace(judge, judging=judging), load))
 
 
 def test_a_measurement_never_runs_beside_anything_else(tmp_path: Path) -> None:
@@ -267,18 +311,16 @@ def test_one_place_is_one_measurement_at_a_time(tmp_path: Path) -> None:
     assert max(map(len, load.beside)) == 1
 
 
-def test_no_capture_is_decoded_while_something_is_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_judged_while_something_is_measured(tmp_path: Path) -> None:
     load = Load()
     measured: list[tuple[str, ...]] = []
-
-    async def decode(_: Path) -> Trace:
-        measured.append(tuple(load.clients))
-        return Trace(Capture(Side.CLIENT), Capture(Side.SERVER))
-
-    monkeypatch.setattr(judge, "decode", decode)
-    run_with(tmp_path, load, (measurement("fast", 4),), cores=(0, 1))
+    run_with(
+        tmp_path,
+        load,
+        (measurement("fast", 4),),
+        cores=(0, 1),
+        judging=lambda _: measured.append(tuple(load.clients)),
+    )
     assert measured == [()] * 8
 
 
@@ -307,7 +349,7 @@ def test_what_did_not_pass_is_attempted_again_with_the_next_seed(tmp_path: Path)
     ]
     assert [job.folder for job in of_a] == ["a_a/one", "a_a/one.attempt-2"]
     for job in of_a:
-        assert store.read_attempt(tmp_path / "run" / job.folder).attempt == job.attempt
+        assert read_attempt(tmp_path / "run" / job.folder).attempt == job.attempt
     assert [job.attempt for job in result.jobs if job.server == "b"] == [1]
     assert result.planned == 3
     assert result.complete

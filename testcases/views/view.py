@@ -5,25 +5,34 @@ reached a side too, because what the link dropped is not there.
 
 What to conclude. Things that were seen are conclusive, whatever else is hidden. That something was
 *not* seen is conclusive only where nothing is hidden. So every :class:`View` carries its gap, the
-reason why there may be more than it shows, and the three ways to conclude respect it:
+reason why there may be more than it shows, and the ways to conclude respect it:
 
-==============  ====================  ===================================
-                nothing hidden        something hidden
-==============  ====================  ===================================
-``exists``      seen, or a violation  seen, or :class:`Inconclusive`
-``never``       violations, or none   violations, or :class:`Inconclusive`
-``complete``    goes on               :class:`Inconclusive`
-==============  ====================  ===================================
+============  ====================================  ================================================
+              nothing hidden                        something hidden
+============  ====================================  ================================================
+``exists``    held by what was seen; else what      held by what was seen, or
+              the check says: violated, or not      :class:`Inconclusive`
+              exercised
+``never``     violations; else held by all that     violations, or :class:`Inconclusive`
+              the views show, and not exercised if
+              that is nothing
+``every``     violations and what is held; not      violations, or :class:`Inconclusive`
+              exercised if neither
+``complete``  goes on                               :class:`Inconclusive`
+============  ====================================  ================================================
+
+So the views given to ``never`` are exactly what the requirement applies to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from quicmatrix.runner.trace.model import (
     Capture,
+    Datagram,
     Frame,
     Packet,
     PacketType,
@@ -31,11 +40,13 @@ from quicmatrix.runner.trace.model import (
     TlsMessage,
     Trace,
 )
-from quicmatrix.testcases.model import Inconclusive, Violation
+from quicmatrix.testcases.model import Finding, Held, Inconclusive, NotExercised, Violation
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Frame)
 M = TypeVar("M", bound=TlsMessage)
+Item = Packet | Datagram | tuple[Packet, Any]
+"""What can be shown as evidence: a packet, a datagram, or something that a packet carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,10 @@ class View(Generic[T]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def where(self, condition: Callable[[T], bool]) -> View[T]:
+        """Those of them of which that is true."""
+        return View(tuple(item for item in self.items if condition(item)), self.gap)
 
 
 # --- Looking -----------------------------------------------------------------------------------
@@ -133,32 +148,54 @@ def by_connection(packets: View[Packet]) -> dict[int, View[Packet]]:
 # --- Concluding --------------------------------------------------------------------------------
 
 
-def exists(found: Iterable[Any], otherwise: Violation, *views: View[Any]) -> Iterator[Violation]:
+def exists(
+    found: Iterable[Item], otherwise: Violation | NotExercised, *views: View[Any]
+) -> Iterator[Finding]:
     """Require that something was seen in these views.
+
+    That something is missing is a violation if an endpoint is to blame, and not exercised if the
+    network is, or what the endpoint did instead is right too.
 
     Raises:
         Inconclusive: It was not, and may be hidden.
     """
-    if next(iter(found), None) is None:
+    none = True
+    for item in found:
+        none = False
+        yield _held(item)
+    if none:
         complete(*views)
         yield otherwise
 
 
-def never(breaches: Iterable[Violation], *views: View[Any]) -> Iterator[Violation]:
-    """Require that no breach was seen in these views.
+def never(violations: Iterable[Violation], *views: View[Any]) -> Iterator[Finding]:
+    """Require that nothing that these views show is a violation.
+
+    Their items are packets, datagrams, or pairs of a packet and what it carries.
 
     Raises:
-        Inconclusive: None was, and one may be hidden.
+        Inconclusive: There is no violation, and one may be hidden.
     """
     none = True
-    try:
-        for breach in breaches:
-            none = False
-            yield breach
-    except Inconclusive:
-        if none:
-            raise
-        return  # what is doubtful later does not undo a breach that was seen
+    for violation in violations:
+        none = False
+        yield violation
+    if none:
+        complete(*views)
+        for view in views:
+            yield from map(_held, view)
+
+
+def every(findings: Iterable[Finding], *views: View[Any]) -> Iterator[Finding]:
+    """Require that there is no violation among findings, which come from these views.
+
+    Raises:
+        Inconclusive: There is none, and one may be hidden.
+    """
+    none = True
+    for finding in findings:
+        none = none and not isinstance(finding, Violation)
+        yield finding
     if none:
         complete(*views)
 
@@ -174,6 +211,10 @@ def complete(*views: View[Any]) -> None:
             raise Inconclusive(view.gap)
 
 
+def _held(item: Item) -> Held:
+    return Held(item[0] if isinstance(item, tuple) else item)
+
+
 def _packets(capture: Capture, sender: Side, types: tuple[PacketType, ...]) -> View[Packet]:
     return View(
         tuple(
@@ -181,11 +222,11 @@ def _packets(capture: Capture, sender: Side, types: tuple[PacketType, ...]) -> V
             for packet in capture.packets
             if packet.sender is sender and (not types or packet.type in types)
         ),
-        _blindness(capture, sender),
+        _undecoded(capture, sender),
     )
 
 
-def _blindness(capture: Capture, sender: Side) -> str:
+def _undecoded(capture: Capture, sender: Side) -> str:
     """Why not even all packet headers of that sender are known; empty if they are."""
     name = "left" if capture.side is Side.CLIENT else "right"
     if capture.damage:

@@ -1,10 +1,10 @@
-"""Datagrams with their packets, and what a side may send to an address that it does not trust yet.
+"""Datagrams with their packets, and what a side may send to an address that is not validated yet.
 
 Anti-amplification (RFC 9000, 8): to an address that is not validated goes at most three times of
 what came from it. Who counts is the sender, and what counts is the UDP payload of all that reached
 it; so the capture next to it is the one to look at. What is captured there may still wait to be
-read, though: a limit is broken for certain if it is by all that had arrived, and used too little
-for certain if it is by what had arrived long before.
+processed, though: a limit is exceeded for certain if it is by all that had arrived, and used too
+little for certain if it is by what had arrived long before.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from quicmatrix.testcases.model import Inconclusive
 
 AMPLIFICATION = 3
 """RFC 9000, 8."""
-PATIENCE_S = 1.0
-"""So long a side may be busy with other things before it looks at what has come."""
+PROCESSING_TIME_S = 1.0
+"""How long a datagram may wait at its receiver until it is processed."""
 UNGUESSABLE = 8
 """Bytes of a connection ID with at least 64 bits of entropy (RFC 9000, 8.1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class SentDatagram:
     """A datagram of a side, and what had come and gone on its path by then."""
 
     datagram: Datagram
@@ -49,7 +49,7 @@ class Sending:
     """Whether the peer's address may count as validated."""
     allowance: int | None
     """How many bytes this datagram could have for certain; None if there was no limit."""
-    doubt: str
+    hidden_validation: str
     """What may have validated it unseen; empty if nothing."""
 
     @property
@@ -67,10 +67,10 @@ def with_packets(capture: Capture) -> Iterator[tuple[Datagram, tuple[Packet, ...
         yield datagram, tuple(packets.get(datagram.frame_number, ()))
 
 
-def sendings(trace: Trace, side: Side) -> Iterator[Sending]:
+def sent_datagrams(trace: Trace, side: Side) -> Iterator[SentDatagram]:
     """All datagrams that a side sent, in order.
 
-    A client trusts the server that it chose to talk to, on every path.
+    To a client, the server's address is validated on every path.
 
     Raises:
         Inconclusive: The capture is damaged, so that the bytes in it do not count.
@@ -79,30 +79,30 @@ def sendings(trace: Trace, side: Side) -> Iterator[Sending]:
     if capture.damage:
         name = "left" if side is Side.CLIENT else "right"
         raise Inconclusive(f"the {name} capture is damaged: {capture.damage}")
-    accounts: dict[Path, _Account] = {}
-    proofs = _Proofs()
+    counts: dict[Path, _PathBytes] = {}
+    validation = _AddressValidation()
     for datagram, packets in with_packets(capture):
-        account = accounts.setdefault(datagram.path, _Account())
+        count = counts.setdefault(datagram.path, _PathBytes())
         if datagram.sender is not side:
-            account.receive(datagram)
-            for path in proofs.in_arriving(datagram, packets):
-                accounts.setdefault(path, _Account()).validate(datagram.time)
+            count.receive(datagram)
+            for path in validation.in_arriving(datagram, packets):
+                counts.setdefault(path, _PathBytes()).validate(datagram.time)
             continue
-        yield Sending(
+        yield SentDatagram(
             datagram=datagram,
             packets=packets,
-            received=account.received,
-            sent=account.sent,
-            validated=side is Side.CLIENT or account.validated_at is not None,
-            allowance=None if side is Side.CLIENT else account.allowance(datagram.time),
-            doubt=proofs.doubt(datagram),
+            received=count.received,
+            sent=count.sent,
+            validated=side is Side.CLIENT or count.validated_at is not None,
+            allowance=None if side is Side.CLIENT else count.allowance(datagram.time),
+            hidden_validation=validation.hidden_validation(datagram),
         )
-        account.sent += datagram.size
-        proofs.learn(datagram, packets)
+        count.sent += datagram.size
+        validation.learn(datagram, packets)
 
 
 @dataclass(slots=True)
-class _Account:
+class _PathBytes:
     """What came and went on one path."""
 
     received: int = 0
@@ -126,7 +126,7 @@ class _Account:
 
     def allowance(self, time: float) -> int | None:
         """How many bytes may go for certain; None if there is no limit."""
-        long_before = time - PATIENCE_S
+        long_before = time - PROCESSING_TIME_S
         if self.validated_at is not None and self.validated_at <= long_before:
             return None
         while self.unread and self.unread[0][0] <= long_before:
@@ -135,7 +135,7 @@ class _Account:
 
 
 @dataclass(slots=True)
-class _Proofs:
+class _AddressValidation:
     """What a server handed out, and a client can only have if it receives at its address."""
 
     cids: set[bytes] = field(default_factory=set)
@@ -172,6 +172,6 @@ class _Proofs:
                 if isinstance(frame, PathResponse) and frame.data in self.challenges:
                     yield self.challenges[frame.data]
 
-    def doubt(self, datagram: Datagram) -> str:
+    def hidden_validation(self, datagram: Datagram) -> str:
         hidden = self.hidden.get(datagram.path)
         return f"{hidden} could not be read, and may have validated the address" if hidden else ""

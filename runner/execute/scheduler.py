@@ -1,0 +1,141 @@
+"""The order in which jobs run, and how many side by side.
+
+Tests come first, side by side, the longest at the beginning, so that nobody waits for a single one
+at the end. Measurements follow when the last test is over, in rounds: each has a core to itself,
+and until all of a round are over, nothing else happens; they are judged after that.
+Two that share the cores slow each other down by 2 to 4 %, two with a core each by 0.6 %
+(docs/measurements.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from quicmatrix.runner.bundle.records import read_attempt, write_judgement
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.execute.executor import Executor
+from quicmatrix.runner.judge.bundle import unjudged
+from quicmatrix.runner.judge.pool import Judge
+from quicmatrix.runner.model.job import Job
+from quicmatrix.runner.model.run import JobResult, RunResult
+from quicmatrix.runner.results.matrix import needs_attention
+from quicmatrix.runner.results.run_files import Plan, result_of
+from quicmatrix.testcases.model import TestCase
+
+
+class Observer(Protocol):
+    """Who is told of a run while it happens. Its methods return at once."""
+
+    def run_started(self, plan: Plan, folder: Path) -> None:
+        """The jobs that will be done, and where they are stored."""
+
+    def job_started(self, job: Job) -> None:
+        """A job has a place to run now."""
+
+    def job_finished(self, result: JobResult) -> None:
+        """A job has its verdict."""
+
+    def note(self, message: str) -> None:
+        """Something that people should know, in one line."""
+
+    def run_finished(self, result: RunResult) -> None:
+        """All is over: done, or interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parallelism:
+    """How many jobs run side by side."""
+
+    tests: int = 1
+    """And at most so many measurements."""
+    cores: tuple[int, ...] = ()
+    """What measurements have to themselves, one each; if there are none, they run one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """Runs the jobs of a run and has their bundles judged."""
+
+    executor: Executor
+    judge: Judge
+    tests: Mapping[str, TestCase]
+    """By name."""
+    observer: Observer
+    parallelism: Parallelism
+    folder: Path
+    """The run's, to which bundles are relative."""
+    retries: int = 0
+    """How often a job that does not pass is attempted again."""
+
+    async def run(self, jobs: Sequence[Job]) -> None:
+        """Do all jobs. When it is cancelled, what runs is ended, and what was done stays done."""
+        await self._test([job for job in jobs if not self.tests[job.test].is_measurement])
+        await self._measure([job for job in jobs if self.tests[job.test].is_measurement])
+
+    async def _test(self, jobs: Sequence[Job]) -> None:
+        """Do jobs, as many side by side as asked, the longest first."""
+        places = asyncio.Semaphore(self.parallelism.tests)
+
+        async def do(job: Job) -> None:
+            again: Job | None = job
+            while again is not None:
+                async with places:
+                    self.observer.job_started(again)
+                    bundle = await self.executor.run(again)
+                again = await self._judged(again, bundle)
+
+        # One after the other, no order is shorter than the one that was asked for.
+        in_order = jobs if self.parallelism.tests == 1 else self._longest_first(jobs)
+        async with asyncio.TaskGroup() as group:
+            for job in in_order:
+                group.create_task(do(job))
+
+    async def _measure(self, jobs: Sequence[Job]) -> None:
+        """Do jobs in rounds, each of a round on a core of its own."""
+        cores: tuple[int | None, ...] = self.parallelism.cores[: self.parallelism.tests] or (None,)
+        waiting = self._longest_first(jobs)
+        while waiting:
+            now, waiting = waiting[: len(cores)], waiting[len(cores) :]
+            for job in now:
+                self.observer.job_started(job)
+            await asyncio.gather(*(self.executor.prepare(job) for job in now))
+            async with asyncio.TaskGroup() as group:
+                attempts = [
+                    group.create_task(self.executor.run(job, core))
+                    for job, core in zip(now, cores, strict=False)
+                ]
+            async with asyncio.TaskGroup() as group:
+                judgements = [
+                    group.create_task(self._judged(job, attempt.result()))
+                    for job, attempt in zip(now, attempts, strict=True)
+                ]
+            waiting += [again for one in judgements if (again := one.result()) is not None]
+
+    async def _judged(self, job: Job, bundle: Path) -> Job | None:
+        """Judge an attempt and store its verdict.
+
+        Returns:
+            The next attempt at the job, if there is to be one.
+        """
+        try:
+            judgement = await self.judge.judge(bundle)
+        except UserError as error:
+            judgement = unjudged(error.message)
+        write_judgement(judgement, bundle)
+        result = result_of(read_attempt(bundle), judgement, job.folder)
+        self.observer.job_finished(result)
+        again = needs_attention(judgement.verdict.outcome) and job.attempt <= self.retries
+        return job.again() if again else None
+
+    def _longest_first(self, jobs: Sequence[Job]) -> list[Job]:
+        """By their time limits, then by the bytes of their files."""
+
+        def effort(job: Job) -> tuple[float, int]:
+            test = self.tests[job.test]
+            return test.timeout_s, sum(test.files)
+
+        return sorted(jobs, key=effort, reverse=True)

@@ -1,0 +1,93 @@
+"""Reads a bundle, decodes its captures and judges it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, RIGHT_CAPTURE, SERIES_FILE
+from quicmatrix.runner.bundle.records import read_attempt, write_series
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.judge.judge import Policy, judge
+from quicmatrix.runner.judge.measure import measure
+from quicmatrix.runner.model.measurement import Sample
+from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
+from quicmatrix.runner.network.recording.link_log import DamagedLinkLog, LinkLog, read_link_log
+from quicmatrix.runner.network.recording.recorder import LINK_LOG
+from quicmatrix.runner.trace.model import Side, Trace
+from quicmatrix.testcases.model import Observation, TestCase
+
+
+def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) -> Judgement:
+    """The verdict on a stored attempt, and what it measured; writes nothing but a time series.
+
+    Args:
+        bundle: Its folder.
+        tests: The test cases by name.
+        policy: Which requirements decide.
+
+    Raises:
+        UserError: The folder is no bundle, or its test is not known.
+    """
+    began = time.monotonic()
+    record = read_attempt(bundle)
+    if record.test not in tests:
+        raise UserError(
+            f"{bundle}: there is no test called {record.test!r}",
+            "the bundle was made with test cases that are not installed here",
+        )
+    test = tests[record.test]
+    seen = Observation(decode(bundle), record)
+    verdict = judge(seen, test, policy)
+    sample: Sample | None = None
+    if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
+        verdict, sample = _measure(bundle, seen, test, verdict)
+    return Judgement(
+        verdict,
+        judged_at=time.time(),
+        duration_s=time.monotonic() - began,
+        sample=sample,
+        compat=policy.compat,
+        strict=policy.strict,
+    )
+
+
+def decode(bundle: Path) -> Trace:
+    """Decode both captures of a bundle; a missing one is a damaged one."""
+    from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - only judging needs it
+
+    return Trace(
+        tshark.decode_now(bundle / LEFT_CAPTURE, Side.CLIENT),
+        tshark.decode_now(bundle / RIGHT_CAPTURE, Side.SERVER),
+    )
+
+
+def _measure(
+    bundle: Path, seen: Observation, test: TestCase, verdict: Verdict
+) -> tuple[Verdict, Sample | None]:
+    """What an attempt that works measured. Its time series is stored if it is not there yet."""
+    try:
+        measured = measure(seen, test, _link_log(bundle))
+    except Exception as error:  # noqa: BLE001 - a metric's bug must not end the run
+        reason = f"the metric of {test.name} raised {error!r}"
+        return replace(verdict, outcome=Outcome.ERROR, reason=reason), None
+    if measured.sample is None:
+        return replace(verdict, outcome=Outcome.INCONCLUSIVE, reason=measured.problem), None
+    if measured.series and not (bundle / SERIES_FILE).exists():
+        write_series(measured.series, bundle)
+    return verdict, measured.sample
+
+
+def _link_log(bundle: Path) -> LinkLog | None:
+    """What the link logged; None if nothing that can be read."""
+    try:
+        return read_link_log(bundle / "sim" / LINK_LOG)
+    except (OSError, DamagedLinkLog):
+        return None
+
+
+def unjudged(reason: str) -> Judgement:
+    """The judgement of a bundle that could not be judged, by our fault."""
+    return Judgement(Verdict(Outcome.ERROR, reason), judged_at=time.time(), duration_s=0.0)

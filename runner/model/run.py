@@ -1,0 +1,96 @@
+"""A run: what was planned, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from quicmatrix.runner.model.implementation import Image
+from quicmatrix.runner.model.measurement import Sample
+from quicmatrix.runner.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TestInfo:
+    """A test of the run, as reports need it."""
+
+    __test__ = False
+
+    name: str
+    """Its id."""
+    letter: str
+    summary: str
+    scenario: str
+    is_measurement: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What is settled when a run begins."""
+
+    run_id: str
+    started_at: float
+    """Seconds since the epoch."""
+    clients: tuple[str, ...]
+    servers: tuple[str, ...]
+    urls: dict[str, str]
+    tests: tuple[TestInfo, ...]
+    seed: int
+    retries: int = 0
+    """How often a job that does not pass is attempted again."""
+    command_line: str = ""
+    compat: bool = False
+    strict: bool = False
+    tools: dict[str, str] = field(default_factory=dict)
+    """Name and version of all that takes part in it."""
+    images: dict[str, Image] = field(default_factory=dict)
+    """By implementation, what is started of those that run as images."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """An attempt at a job, and its verdict."""
+
+    client: str
+    server: str
+    test: str
+    """The test's name, which is its id."""
+    repetition: int
+    seed: int
+    verdict: Verdict
+    started_at: float
+    """Seconds since the epoch."""
+    duration_s: float
+    """Of the attempt, from the sandbox's creation to its removal."""
+    folder: str
+    """Its bundle, relative to the run's folder."""
+    command: str
+    """What runs it again."""
+    attempt: int = 1
+    """Which try at the job, from 1."""
+    sample: Sample | None = None
+    """What it measured; None if it is no measurement, or makes no sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult(RunInfo):
+    """All of a run."""
+
+    ended_at: float
+    """Seconds since the epoch."""
+    folder: str
+    planned: int
+    """How many attempts there were to make: one for each job, and those after attempts that did
+    not pass."""
+    jobs: tuple[JobResult, ...] = ()
+    """Those that were done, in the order in which they were judged."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them were done: not so after Ctrl-C."""
+        return len(self.jobs) == self.planned
+
+    def of(self, client: str, server: str, test: str) -> tuple[JobResult, ...]:
+        """The attempts of one cell of the matrix that were done."""
+        return tuple(
+            job for job in self.jobs if (job.client, job.server, job.test) == (client, server, test)
+        )
