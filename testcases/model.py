@@ -81,7 +81,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Violation:
-    """One breach of a requirement: ``Violation("the token is not the Retry's", packet)``."""
+    """What breaks a requirement: ``Violation("the token is not the Retry's", packet)``."""
 
     message: str
     """What was seen instead of what is required, in lower case, without a full stop."""

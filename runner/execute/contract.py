@@ -22,7 +22,7 @@ LOCAL = {
 
 
 def environment(role: Side, testcase: str, requests: Sequence[str] = ()) -> dict[str, str]:
-    """What an endpoint is told by its environment."""
+    """The environment of an endpoint."""
     variables = {
         "ROLE": str(role),
         "TESTCASE": testcase,

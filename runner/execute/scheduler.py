@@ -28,7 +28,7 @@ from quicmatrix.testcases.model import TestCase
 
 
 class Observer(Protocol):
-    """Who is told of a run while it happens. Its methods return at once."""
+    """Who hears of a run while it happens. Its methods return at once."""
 
     def run_started(self, plan: Plan, folder: Path) -> None:
         """The jobs that will be done, and where they are stored."""

@@ -1,6 +1,6 @@
 """The first question to every implementation: does it exit with 127 when it does not know a test?
 
-Without that, ``unsupported`` could not be told from ``failed`` or, worse, ``passed``.
+Without that, ``unsupported`` could not be distinguished from ``failed`` or, worse, ``passed``.
 """
 
 from __future__ import annotations

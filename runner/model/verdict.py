@@ -41,7 +41,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordedViolation:
-    """One breach of a requirement."""
+    """One thing that breaks a requirement."""
 
     message: str
     """What was seen instead of what is required."""
@@ -69,7 +69,7 @@ class RequirementResult:
     evidence: tuple[Evidence, ...] = ()
     """Of the first of those."""
     violations: tuple[RecordedViolation, ...] = ()
-    """Every breach; of very many, the first."""
+    """All of them; of very many, the first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,15 +29,15 @@ def running(
             b"-- a script",
             limits,
             stop or threading.Event(),
-        ) as confined,
+        ) as process,
     ):
-        yield confined
+        yield process
 
 
 def run(code: str, tmp_path: Path, limits: Limits = LIMITS) -> tuple[list[str], str]:
-    with running(code, tmp_path, limits) as confined:
-        lines = list(confined.lines())
-    return lines, confined.failure
+    with running(code, tmp_path, limits) as process:
+        lines = list(process.lines())
+    return lines, process.failure
 
 
 def test_lines_of_a_program_that_reads_the_file(tmp_path: Path) -> None:
@@ -115,20 +115,20 @@ def test_standard_error_is_limited(tmp_path: Path) -> None:
 def test_it_can_be_stopped(tmp_path: Path) -> None:
     stop = threading.Event()
     code = "import signal; print('begun', flush=True); signal.pause()"
-    with running(code, tmp_path, stop=stop) as confined:
-        lines = confined.lines()
+    with running(code, tmp_path, stop=stop) as process:
+        lines = process.lines()
         assert next(lines) == "begun"
         stop.set()
         assert list(lines) == []
-    assert confined.failure == "decoding was stopped"
+    assert process.failure == "decoding was stopped"
 
 
 def test_leaving_early_ends_it(tmp_path: Path) -> None:
     code = "import signal; print('begun', flush=True); signal.pause()"
     seen = []
-    with suppress(ZeroDivisionError), running(code, tmp_path) as confined:
-        seen.append(confined)
-        assert next(confined.lines()) == "begun"
+    with suppress(ZeroDivisionError), running(code, tmp_path) as process:
+        seen.append(process)
+        assert next(process.lines()) == "begun"
         raise ZeroDivisionError
     assert seen[0].failure == "tshark was ended by SIGKILL"
 

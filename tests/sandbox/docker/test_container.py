@@ -59,14 +59,14 @@ def test_an_endpoint_joins_its_host_with_the_rights_and_limits_of_the_contract()
     assert made["Image"] == "sha256:12"
     assert made["Env"] == ["TESTCASE=x y"]
     assert "Cmd" not in made
-    joined = host(made)
-    assert joined["NetworkMode"] == joined["PidMode"] == "container:holder"
-    assert joined["VolumesFrom"] == ["holder"]
-    assert joined["CapAdd"] == ["NET_ADMIN"]
-    assert joined["SecurityOpt"] == ["no-new-privileges"]
-    assert (joined["Memory"], joined["MemorySwap"], joined["PidsLimit"]) == (5, 5, 6)
-    assert {"Name": "memlock", "Soft": 64 * MIB, "Hard": 64 * MIB} in joined["Ulimits"]
-    assert "CpusetCpus" not in joined
+    made_host = host(made)
+    assert made_host["NetworkMode"] == made_host["PidMode"] == "container:holder"
+    assert made_host["VolumesFrom"] == ["holder"]
+    assert made_host["CapAdd"] == ["NET_ADMIN"]
+    assert made_host["SecurityOpt"] == ["no-new-privileges"]
+    assert (made_host["Memory"], made_host["MemorySwap"], made_host["PidsLimit"]) == (5, 5, 6)
+    assert {"Name": "memlock", "Soft": 64 * MIB, "Hard": 64 * MIB} in made_host["Ulimits"]
+    assert "CpusetCpus" not in made_host
 
 
 def test_an_endpoint_may_have_less_memory_to_lock_or_a_core_to_itself() -> None:

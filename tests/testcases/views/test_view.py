@@ -31,7 +31,7 @@ from quicmatrix.testcases.views.view import (
 )
 from tests.support.story import client, crypto, server, together, trace
 
-BREACH = Violation("wrong", side=Side.CLIENT)
+VIOLATION = Violation("wrong", side=Side.CLIENT)
 WHOLE: View[int] = View((1,))
 NOTHING: View[Packet] = View(())
 HIDDEN: View[int] = View((), "no keys")
@@ -104,11 +104,11 @@ def test_connections_are_told_apart_or_not_at_all() -> None:
 def test_exists() -> None:
     packet, other = sent(trace(client.initial(), client.initial()), Side.CLIENT)
     shown = [Held(packet), Held(other)]
-    assert list(exists([packet, (other, Ping())], BREACH, WHOLE)) == shown
-    assert list(exists([packet], BREACH, HIDDEN)) == shown[:1]
-    assert list(exists([], BREACH, WHOLE)) == [BREACH]
+    assert list(exists([packet, (other, Ping())], VIOLATION, WHOLE)) == shown
+    assert list(exists([packet], VIOLATION, HIDDEN)) == shown[:1]
+    assert list(exists([], VIOLATION, WHOLE)) == [VIOLATION]
     with pytest.raises(Inconclusive, match="no keys"):
-        list(exists([], BREACH, WHOLE, HIDDEN))
+        list(exists([], VIOLATION, WHOLE, HIDDEN))
 
 
 def test_never() -> None:
@@ -118,15 +118,15 @@ def test_never() -> None:
         Held(packets.items[0].datagram)
     ]
     assert list(never([], NOTHING)) == []
-    assert list(never([BREACH], packets)) == [BREACH]
-    assert list(never([BREACH], HIDDEN)) == [BREACH]
+    assert list(never([VIOLATION], packets)) == [VIOLATION]
+    assert list(never([VIOLATION], HIDDEN)) == [VIOLATION]
     with pytest.raises(Inconclusive, match="no keys"):
         list(never([], packets, HIDDEN))
 
 
 def test_every() -> None:
     assert list(every([], NOTHING)) == []
-    assert list(every([Held(), BREACH, Held()], HIDDEN)) == [Held(), BREACH, Held()]
+    assert list(every([Held(), VIOLATION, Held()], HIDDEN)) == [Held(), VIOLATION, Held()]
     assert list(every([Held()], WHOLE)) == [Held()]
     with pytest.raises(Inconclusive, match="no keys"):
         list(every([Held()], WHOLE, HIDDEN))
