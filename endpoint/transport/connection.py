@@ -21,6 +21,7 @@ from quicmatrix.endpoint.transport.crypto.handshake import Handshake
 from quicmatrix.endpoint.transport.crypto.keys import KeyUpdates
 from quicmatrix.endpoint.transport.packets.acknowledgements import Acknowledgements
 from quicmatrix.endpoint.transport.packets.coalescing import Coalescing
+from quicmatrix.endpoint.transport.packets.early_packets import EarlyPackets
 from quicmatrix.endpoint.transport.packets.padding import Padding
 from quicmatrix.endpoint.transport.packets.probes import Probes
 from quicmatrix.endpoint.transport.packets.recovery import Recovery
@@ -53,6 +54,7 @@ class Connection(
     ConnectionIds,
     Paths,
     Coalescing,
+    EarlyPackets,
     Padding,
     Recovery,
     SpinBit,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
 from aioquic.buffer import encode_uint_var
-from aioquic.quic.packet import QuicPacketType
+from aioquic.quic.packet import QuicFrameType, QuicPacketType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.tls import Epoch
 
@@ -71,6 +72,31 @@ def long_packet(sender: Connection, epoch: Epoch, payload: bytes, *, token: byte
     (datagram,), _ = builder.flush()
     sender._packet_number += 1
     return datagram
+
+
+def hello_in_pieces(client: Connection, sizes: tuple[int, ...]) -> list[bytes]:
+    """A client's first CRYPTO data, a datagram for each piece, with a PING before it."""
+    hello = bytes(client._crypto_streams[Epoch.INITIAL].sender._buffer)
+    cuts = [0, *itertools.accumulate(sizes), len(hello)]
+    datagrams = []
+    for number, (start, end) in enumerate(itertools.pairwise(cuts)):
+        builder = QuicPacketBuilder(
+            host_cid=client.host_cid,
+            is_client=True,
+            max_datagram_size=1200,
+            packet_number=100 + number,
+            peer_cid=client._peer_cid.cid,
+            version=client._version or 1,
+        )
+        builder.start_packet(QuicPacketType.INITIAL, client._cryptos[Epoch.INITIAL])
+        builder.start_frame(QuicFrameType.PING)
+        buf = builder.start_frame(QuicFrameType.CRYPTO)
+        buf.push_uint_var(start)
+        buf.push_uint_var(end - start)
+        buf.push_bytes(hello[start:end])
+        (datagram,), _ = builder.flush()
+        datagrams.append(datagram)
+    return datagrams
 
 
 def deliver(pair: Pair, datagrams: Iterable[bytes], *, to_server: bool = True) -> None:

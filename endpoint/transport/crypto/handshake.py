@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from aioquic import tls
@@ -12,6 +12,7 @@ from aioquic.quic.connection import (
     QuicConnectionError,
     QuicConnectionState,
     QuicReceiveContext,
+    is_version_compatible,
 )
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import (
@@ -38,6 +39,7 @@ class Handshake(TransportParameters):
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._client_hello = b""
+        self._original_version: int | None = None
         self.versions_offered: tuple[int, ...] = ()
         """What the server's Version Negotiation packet listed, once there was one."""
 
@@ -67,6 +69,7 @@ class Handshake(TransportParameters):
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
+        self._original_version = self._version
         self.tls = own_tls.Context(self.tls)
         # aioquic's CRYPTO_BUFFER_SIZE overflows with a chain or a ticket of 16 kB.
         for epoch, size in (
@@ -126,9 +129,8 @@ class Handshake(TransportParameters):
             )
         super()._handle_crypto_frame(context, frame_type, buf)
         assert isinstance(self.tls, own_tls.Context)
-        early = self._cryptos[tls.Epoch.ZERO_RTT].send
-        if self.tls.is_retried and self._is_client and early.is_valid():
-            early.teardown()  # the server has not taken any of it (RFC 8446, 4.1.4)
+        if self.tls.is_retried:
+            self._retry_handled(context.version)
         if self._reads is not reads and receiver.highest_offset > receiver.starting_offset():
             raise QuicConnectionError(
                 error_code=QuicErrorCode.PROTOCOL_VIOLATION,
@@ -166,14 +168,37 @@ class Handshake(TransportParameters):
             congestion_event=False, now=now, packets=rejected, space=space
         )
 
+    def _retry_handled(self, packet_version: int | None) -> None:
+        """After a HelloRetryRequest, settle the version: it is that of the packets it comes in.
+
+        A CRYPTO frame in the original version says that it stays (RFC 9369, 4.1), and aioquic
+        reads the client's versions only when it makes a ServerHello.
+        """
+        assert isinstance(self.tls, own_tls.Context)
+        early = self._cryptos[tls.Epoch.ZERO_RTT].send
+        if early.is_valid():
+            early.teardown()  # the server has not taken any of it (RFC 8446, 4.1.4)
+        if self._version_negotiated_compatible:
+            return
+        if self._is_client:
+            self._version = packet_version
+            self._version_negotiated_compatible = True
+            self._use_negotiated_version()
+        else:
+            self._parse_transport_parameters(self.tls.retried_parameters)
+
     def _parse_transport_parameters(self, data: bytes, from_session_ticket: bool = False) -> None:
+        if not self._is_client:
+            # Of the client's first flight; a second ClientHello, which says the same (RFC 8446,
+            # 4.1.2), comes in packets of the negotiated version.
+            self._crypto_packet_version = self._original_version
         super()._parse_transport_parameters(data, from_session_ticket)
         if from_session_ticket:
             return
         if self._is_client:
             self._refuse_downgrade()
-        else:
-            self._prefer_own_versions()
+        elif not self._version_negotiated_compatible:
+            self._negotiate_version()
 
     def _refuse_downgrade(self) -> None:
         """After Version Negotiation, check that it was the server's (RFC 9368, 4).
@@ -196,21 +221,26 @@ class Handshake(TransportParameters):
                 reason_phrase="the server's versions contradict its Version Negotiation packet",
             )
 
-    def _prefer_own_versions(self) -> None:
-        """Put the client's versions in our order: aioquic's server picks the first it knows.
+    def _negotiate_version(self) -> None:
+        """Choose, in our order, a version that the client has (RFC 9368, 2.3).
 
-        Once a HelloRetryRequest went out in the original version it stays with that one: clients
-        may take the version of the first answer for the negotiated one.
+        aioquic's server takes the first that it knows of the client's.
         """
-        assert isinstance(self.tls, own_tls.Context)
+        assert self._version is not None
         information = self._remote_version_information
-        if information is not None:
-            own: Sequence[int | None] = self._configuration.supported_versions
-            if self.tls.is_retried:
-                own = (self._version,)
-            information.available_versions.sort(
-                key=lambda version: own.index(version) if version in own else len(own)
-            )
+        available = [] if information is None else information.available_versions
+        for version in self._configuration.supported_versions:
+            if version == self._version:
+                break
+            if version in available and is_version_compatible(self._version, version):
+                self._version = version
+                self._cryptos[tls.Epoch.INITIAL] = self._cryptos_initial[version]
+                parameters = self._serialize_transport_parameters()
+                self.tls.handshake_extensions = [
+                    (tls.ExtensionType.QUIC_TRANSPORT_PARAMETERS, parameters)
+                ]
+                break
+        self._version_negotiated_compatible = True
 
     def _receive_version_negotiation_packet(self, header: QuicHeader, now: float) -> None:
         """Take note of what the server speaks, if the packet answers ours (RFC 9000, 17.2.1).
@@ -243,15 +273,32 @@ class Handshake(TransportParameters):
         cipher_suite: tls.CipherSuite,
         secret: bytes,
     ) -> None:
-        """Use new keys, and from then on the Initial keys of the version that they are for.
+        """Use new keys of the negotiated version; for 0-RTT, of the original one (RFC 9369, 4.1).
+
+        aioquic's server expects 0-RTT packets in the negotiated version, in which no client sends.
+        """
+        negotiated = self._version
+        if epoch is tls.Epoch.ZERO_RTT:
+            self._version = self._original_version
+            super()._update_traffic_key(direction, epoch, cipher_suite, secret)
+            self._version = negotiated
+            return
+        super()._update_traffic_key(direction, epoch, cipher_suite, secret)
+        if self._is_client and not self._spaces[tls.Epoch.INITIAL].discarded:
+            self._use_negotiated_version()
+
+    def _use_negotiated_version(self) -> None:
+        """Client: protect Initial packets with the keys of the version that they are of.
 
         aioquic's client writes the negotiated version into its Initial packets and protects them
-        with the keys of the original one: no server can decrypt them (RFC 9369, 4.1).
+        with the keys of the original one: no server can decrypt them (RFC 9369, 4.1). It goes on
+        with 0-RTT in the negotiated version, which must not be.
         """
-        super()._update_traffic_key(direction, epoch, cipher_suite, secret)
         assert self._version is not None
-        if self._is_client and not self._spaces[tls.Epoch.INITIAL].discarded:
-            self._cryptos[tls.Epoch.INITIAL] = self._cryptos_initial[self._version]
+        self._cryptos[tls.Epoch.INITIAL] = self._cryptos_initial[self._version]
+        early = self._cryptos[tls.Epoch.ZERO_RTT].send
+        if self._version != self._original_version and early.is_valid():
+            early.teardown()
 
 
 def _ticket_bytes(context: tls.Context) -> int:

@@ -19,6 +19,8 @@ from aioquic.quic.crypto import CryptoContext, CryptoPair, KeyUnavailableError
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.tls import CipherSuite
 
+from quicmatrix.endpoint.transport.packets.early_packets import KeepingCryptoPair
+
 CONFIDENTIALITY_LIMIT = 1 << 23
 """RFC 9001, 6.6: packets that one key of AES-GCM may protect; of ChaCha20, more than there are."""
 _UPDATE_AT = 7 / 8
@@ -35,16 +37,11 @@ def integrity_limit(suite: CipherSuite | None) -> int:
     return 1 << 36 if suite is CipherSuite.CHACHA20_POLY1305_SHA256 else 1 << 52
 
 
-class UpdatingCryptoPair(CryptoPair):
+class UpdatingCryptoPair(KeepingCryptoPair):
     """A pair of 1-RTT keys; takes the place of one that has no keys yet."""
 
     def __init__(self, replaced: CryptoPair) -> None:
-        super().__init__(
-            recv_setup_cb=replaced.recv._setup_cb,  # noqa: SLF001
-            recv_teardown_cb=replaced.recv._teardown_cb,  # noqa: SLF001
-            send_setup_cb=replaced.send._setup_cb,  # noqa: SLF001
-            send_teardown_cb=replaced.send._teardown_cb,  # noqa: SLF001
-        )
+        super().__init__(replaced)
         self.previous: CryptoContext | None = None
         """The receive keys of the last phase, while they are kept."""
         self.retire_at: float | None = None
@@ -87,6 +84,7 @@ class UpdatingCryptoPair(CryptoPair):
                 packet, encrypted_offset, expected_packet_number
             )
         except KeyUnavailableError:
+            self.keep(packet)
             raise
         except CryptoError:
             self.undecryptable += 1

@@ -74,6 +74,8 @@ class Context(HelloRetry):
 
     def __init__(self, replaced: tls.Context) -> None:
         super().__init__(replaced)
+        self.retried_parameters = b""
+        """The transport parameters of the ClientHello that got a HelloRetryRequest."""
         self._fetch_ticket = self.get_session_ticket_cb
         if self._fetch_ticket is not None:
             self.get_session_ticket_cb = self._ticket_for_this
@@ -119,6 +121,7 @@ class Context(HelloRetry):
         if state is State.SERVER_EXPECT_CLIENT_HELLO and kind == HandshakeType.CLIENT_HELLO:
             client_hello = tls_messages.check_client_hello(message)
             if self._wants_retry(client_hello):
+                self.retried_parameters = client_hello.transport_parameters
                 self._send_retry(message, client_hello, output_buf[Epoch.INITIAL])
                 return
             self._handle_reassembled_message(kind, self._continued(message), output_buf)

@@ -79,6 +79,7 @@ class ClientHello:
     cipher_suites: tuple[int, ...]
     groups: tuple[int, ...]
     shared_groups: tuple[int, ...]
+    transport_parameters: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def check_client_hello(message: bytes) -> ClientHello:
         cipher_suites,
         _numbers(found[ExtensionType.SUPPORTED_GROUPS][2:]),
         tuple(_shared_groups(Buffer(data=found[ExtensionType.KEY_SHARE][2:]))),
+        found[ExtensionType.QUIC_TRANSPORT_PARAMETERS],
     )
 
 

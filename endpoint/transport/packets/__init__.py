@@ -1,6 +1,7 @@
 """Sending and receiving packets (RFC 9000, 12 and 13; RFC 9002).
 
 coalescing        which packets of a datagram are processed
+early_packets     keeping packets until their keys are available
 acknowledgements  when to acknowledge
 ecn               marking, counting and validation
 recovery          pacing and loss detection

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,6 +37,8 @@ RETRY_MARK = b"Retry"
 those of NEW_TOKEN frames, also when it cannot decrypt them (RFC 9000, 8.1.1)."""
 MOST_HALF_OPEN = 1000
 """Connections whose handshake is not confirmed, from which on clients must prove their address."""
+MOST_EARLY_DATAGRAMS = 64
+"""With 0-RTT packets, of all clients, that are kept for Initials to come (RFC 9000, 5.2.2)."""
 LEAST_CONNECTION_ID_BYTES = 8
 """Of the Destination Connection ID of a client's first Initial, at least (RFC 9000, 7.2)."""
 _LONG_HEADER = 0x80
@@ -52,6 +55,16 @@ class Origin:
     """None if it was not sent a Retry."""
     is_validated: bool = False
     """Whether it came with a token of an earlier connection (RFC 9000, 8.1.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """A datagram that begins with a 0-RTT packet, and for which there is no connection yet."""
+
+    destination: bytes
+    data: bytes
+    address: Address
+    codepoint: int
 
 
 Accept = Callable[[Origin], tuple[Connection, Application]]
@@ -90,6 +103,7 @@ class Listener:
         self._tokens = AddressTokens()
         self._drivers: dict[bytes, Driver] = {}
         self._touched: dict[Driver, None] = {}
+        self._early: deque[_Early] = deque(maxlen=MOST_EARLY_DATAGRAMS)
 
     def received(self, data: bytes, address: Address, codepoint: int = 0) -> None:
         """Take in a datagram and its ECN field; :meth:`drained` must follow."""
@@ -134,14 +148,15 @@ class Listener:
             if reset is not None and data[0] & QUIC_BIT:
                 self._send([(reset, address)], 0)
             return
-        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE:
-            return
         packets = packet_starts(data, self._configuration.connection_id_length)
         if not packets:
             return
         _, header = packets[0]
-        if (
-            header.packet_type == QuicPacketType.INITIAL
+        if header.packet_type == QuicPacketType.ZERO_RTT and not self._always_retry:
+            self._early.append(_Early(destination, data, address, codepoint))
+        elif (
+            len(data) >= SMALLEST_MAX_DATAGRAM_SIZE
+            and header.packet_type == QuicPacketType.INITIAL
             and header.version is not None
             and len(header.destination_cid) >= LEAST_CONNECTION_ID_BYTES
             # Without a token a client cannot know that we support greasing (RFC 9287, 3.1).
@@ -247,6 +262,15 @@ class Listener:
         entries.issued(connection.host_cid)
         self._half_open.add(driver)
         self._touched[driver] = None
+        self._replay_early(driver, header.destination_cid, address)
+
+    def _replay_early(self, driver: Driver, destination: bytes, address: Address) -> None:
+        """Process the 0-RTT packets that overtook a client's first Initial."""
+        early = [kept for kept in self._early if kept.destination == destination]
+        for kept in early:
+            self._early.remove(kept)
+            if kept.address == address:
+                driver.received(kept.data, address, kept.codepoint)
 
 
 class _Entries:

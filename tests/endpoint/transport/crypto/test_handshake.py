@@ -1,21 +1,17 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 from pathlib import Path
 
 import pytest
 from aioquic.quic.packet import (
     QuicErrorCode,
-    QuicFrameType,
-    QuicPacketType,
     encode_quic_version_negotiation,
 )
-from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.tls import Epoch
 
 from quicmatrix.endpoint.transport.connection import Connection
-from tests.support.injection import FROM_CLIENT, long_packet
+from tests.support.injection import FROM_CLIENT, hello_in_pieces, long_packet
 from tests.support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
@@ -110,31 +106,6 @@ def test_a_transport_parameter_that_is_there_twice_is_refused(certs: Path) -> No
     pair.run_until(lambda: pair.client.is_ending)
     assert pair.client.ending is not None
     assert pair.client.ending.error_code == QuicErrorCode.TRANSPORT_PARAMETER_ERROR
-
-
-def hello_in_pieces(client: Connection, sizes: tuple[int, ...]) -> list[bytes]:
-    """A client's first CRYPTO data, a datagram for each piece, with a PING before it."""
-    hello = bytes(client._crypto_streams[Epoch.INITIAL].sender._buffer)
-    cuts = [0, *itertools.accumulate(sizes), len(hello)]
-    datagrams = []
-    for number, (start, end) in enumerate(itertools.pairwise(cuts)):
-        builder = QuicPacketBuilder(
-            host_cid=client.host_cid,
-            is_client=True,
-            max_datagram_size=1200,
-            packet_number=100 + number,
-            peer_cid=client._peer_cid.cid,
-            version=V1,
-        )
-        builder.start_packet(QuicPacketType.INITIAL, client._cryptos[Epoch.INITIAL])
-        builder.start_frame(QuicFrameType.PING)
-        buf = builder.start_frame(QuicFrameType.CRYPTO)
-        buf.push_uint_var(start)
-        buf.push_uint_var(end - start)
-        buf.push_bytes(hello[start:end])
-        (datagram,), _ = builder.flush()
-        datagrams.append(datagram)
-    return datagrams
 
 
 def test_a_client_hello_comes_in_any_order(certs: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.events import StreamDataReceived
-from aioquic.quic.packet import QuicErrorCode
+from aioquic.quic.packet import QuicErrorCode, QuicPacketType
 from aioquic.tls import AlertDescription, CipherSuite, Epoch, ExtensionType, Group, HandshakeType
 
 from quicmatrix.endpoint.transport.connection import Connection
@@ -18,7 +18,8 @@ from quicmatrix.endpoint.transport.crypto.hello_retry import (
 )
 from quicmatrix.endpoint.transport.crypto.tls import Context
 from quicmatrix.endpoint.transport.crypto.tls_messages import HELLO_RETRY_REQUEST, ClientHello
-from tests.support.quic_pair import Idle, Pair, client_configuration, server_configuration
+from quicmatrix.endpoint.transport.packets.coalescing import packet_starts
+from tests.support.quic_pair import Idle, Link, Pair, client_configuration, server_configuration
 from tests.support.tampering import Plain, pushed, tampering
 
 ILLEGAL = QuicErrorCode.CRYPTO_ERROR + AlertDescription.illegal_parameter
@@ -100,7 +101,13 @@ def test_aioquic_alone_does_not_ask(certs: Path) -> None:
     assert code_of(pair.server) == FAILURE
 
 
-def test_a_server_keeps_the_version_of_its_retry(certs: Path) -> None:
+def versions_of_initials(link: Link) -> list[int | None]:
+    headers = [header for _, data in link.sent for _, header in packet_starts(data, 8)[:1]]
+    return [each.version for each in headers if each.packet_type is QuicPacketType.INITIAL]
+
+
+def test_the_version_is_negotiated_with_the_first_client_hello(certs: Path) -> None:
+    """RFC 9369, 4.1: CRYPTO in the original version would say that it stays."""
     pair = Pair(
         client_configuration(certs, supported_versions=[V1, V2], original_version=V1),
         server_configuration(certs, supported_versions=[V2, V1]),
@@ -108,7 +115,57 @@ def test_a_server_keeps_the_version_of_its_retry(certs: Path) -> None:
     )
     pair.complete_handshake(limit_s=1.0)
     assert is_retried(pair.client)
+    assert pair.client._version == pair.server._version == V2
+    assert set(versions_of_initials(pair.to_client)) == {V2}
+    first, second, *_ = versions_of_initials(pair.to_server)
+    assert (first, second) == (V1, V2)
+
+
+@pytest.mark.parametrize("versions", [[V1, V2], [V1]], ids=["preferred", "only"])
+def test_a_server_stays_in_the_version_of_its_own_order(certs: Path, versions: list[int]) -> None:
+    pair = Pair(
+        client_configuration(certs, supported_versions=[V1, V2], original_version=V1),
+        server_configuration(certs, supported_versions=versions),
+        server_type=having([Group.SECP384R1]),
+    )
+    pair.complete_handshake(limit_s=1.0)
+    assert is_retried(pair.client)
     assert pair.client._version == pair.server._version == V1
+
+
+def test_a_second_client_hello_may_come_in_the_original_version(certs: Path) -> None:
+    """RFC 9369, 4.1: the server keeps the keys, as the client only SHOULD change its Initials."""
+
+    class Slow(Connection):
+        def _retry_handled(self, packet_version: int | None) -> None:
+            pass
+
+    pair = Pair(
+        client_configuration(certs, supported_versions=[V1, V2], original_version=V1),
+        server_configuration(certs, supported_versions=[V2, V1]),
+        client_type=Slow,
+        server_type=having([Group.SECP384R1]),
+    )
+    pair.complete_handshake(limit_s=1.0)
+    assert versions_of_initials(pair.to_server)[:2] == [V1, V1]
+    assert pair.client._version == pair.server._version == V2
+
+
+def test_bad_transport_parameters_are_refused_before_a_retry(certs: Path) -> None:
+    class Faulty(Connection):
+        def _serialize_transport_parameters(self) -> bytes:
+            return super()._serialize_transport_parameters() + b"\x0a\x01\x15"
+
+    pair = Pair(
+        client_configuration(certs),
+        server_configuration(certs),
+        client_type=Faulty,
+        server_type=having([Group.SECP384R1]),
+    )
+    pair.connect()
+    pair.run_for(0.5)
+    assert code_of(pair.server) == QuicErrorCode.TRANSPORT_PARAMETER_ERROR
+    assert not is_retried(pair.client)
 
 
 # --- With tickets ------------------------------------------------------------------------------
