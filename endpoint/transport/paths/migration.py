@@ -35,6 +35,7 @@ from quicmatrix.endpoint.transport.crypto.transport_parameters import (
     PREFERRED_ADDRESS,
     TransportParameters,
 )
+from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
 
 PREFERRED_ADDRESS_CAPACITY = 128
 UNLIMITED = 1 << 62
@@ -48,6 +49,10 @@ class Paths(TransportParameters):
         self._preferred: QuicPreferredAddress | None = None
         self._address_in_use: NetworkAddress | None = None
         self._handshake_address: tuple[str, int] | None = None
+        self._cid_uses: dict[bytes, tuple[NetworkAddress, bytes]] = {}
+        """Of each connection ID of the peer's: the path it was used on, and which of ours the peer
+        used then."""
+        self._lacks_connection_id = False
 
     def connect(self, addr: NetworkAddress, now: float) -> None:
         """Client: begin the handshake with a server."""
@@ -155,7 +160,43 @@ class Paths(TransportParameters):
             before, self._address_in_use = self._address_in_use, address
             if before is not None:
                 self._path_changed(before[0] != address[0] or _is_elsewhere(before, address))
+        self._lacks_connection_id = not self._take_unused_connection_id()
+        if self._lacks_connection_id:
+            return []
         return self._challenge(now) + super().datagrams_to_send(now)
+
+    def get_timer(self) -> float | None:
+        """When to call :meth:`handle_timer`; while nothing can be sent, at the idle timeout."""
+        return self._close_at if self._lacks_connection_id else super().get_timer()
+
+    def _take_unused_connection_id(self) -> bool:
+        """Whether the current path has a connection ID that was used on no other (RFC 9000, 9.5).
+
+        aioquic goes on with the last one if there is no other. Without one an endpoint cannot
+        respond to a peer that migrates. If only the peer's address changed, and it did not change
+        its Destination Connection ID, that is a NAT's doing.
+        """
+        cid = self._peer_cid.cid
+        use = self._cid_uses.get(cid)
+        address = self._network_paths[0].addr
+        if use is None or use[0] == address or not cid:
+            return True
+        if _local(use[0]) == _local(address) and use[1] == self.host_cid:
+            return True
+        self.change_connection_id()
+        return self._peer_cid.cid != cid
+
+    def _retire_peer_cid(self, connection_id: QuicConnectionId) -> None:
+        super()._retire_peer_cid(connection_id)
+        self._cid_uses.pop(connection_id.cid, None)
+
+    def _flush_builder(
+        self, builder: QuicPacketBuilder, network_path: QuicNetworkPath, peer_cid: bytes, now: float
+    ) -> list[tuple[bytes, NetworkAddress]]:
+        datagrams = super()._flush_builder(builder, network_path, peer_cid, now)
+        if datagrams:
+            self._cid_uses[peer_cid] = network_path.addr, self.host_cid
+        return datagrams
 
     def _challenge(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """The PATH_CHALLENGE that a new path begins with (RFC 9000, 9.3).
@@ -236,9 +277,13 @@ class Paths(TransportParameters):
         return encoded + encode_uint_var(PREFERRED_ADDRESS) + encode_uint_var(buf.tell()) + buf.data
 
 
+def _local(address: NetworkAddress) -> LocalAddress | None:
+    return address.local if isinstance(address, PathAddress) else None
+
+
 def _is_elsewhere(before: NetworkAddress, after: NetworkAddress) -> bool:
     """Whether a client's own host is another one, as far as is known."""
-    own_before, own_after = getattr(before, "local", None), getattr(after, "local", None)
+    own_before, own_after = _local(before), _local(after)
     if own_before is None or own_after is None:
         return False
-    return bool(own_before.host != own_after.host)
+    return own_before.host != own_after.host
