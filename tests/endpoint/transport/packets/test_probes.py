@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.tls import Epoch
 
+from quicmatrix.endpoint.transport.connection import Connection
 from tests.support.certificates import write_certificates
-from tests.support.injection import confirmed_pair
+from tests.support.injection import FROM_SERVER, confirmed_pair, short_packet
 from tests.support.quic_pair import START, Link, Pair, client_configuration, server_configuration
 
 
@@ -64,3 +67,58 @@ def test_a_blocked_server_is_reached_soon(certs: Path) -> None:
     pair.complete_handshake(limit_s=10.0)
     assert pair.now - START < 0.5, "with one datagram for each timeout it is 1.5 s"
     assert pair.client._spaces[Epoch.HANDSHAKE].discarded
+
+
+def acknowledging(connection: Connection) -> list[QuicPacketSpace]:
+    """The packet number spaces that it writes ACK frames for, from now on."""
+    spaces: list[QuicPacketSpace] = []
+    written = connection._write_ack_frame
+
+    def write(builder: QuicPacketBuilder, space: QuicPacketSpace, now: float) -> None:
+        spaces.append(space)
+        written(builder, space, now)
+
+    connection._write_ack_frame = write  # type: ignore[method-assign]
+    return spaces
+
+
+def test_a_probe_of_the_handshake_acknowledges_again(certs: Path) -> None:
+    """The first ACK may be lost with the data; without one the server sends its flight again."""
+    pair = Pair(client_configuration(certs), server_configuration(certs))
+    pair.to_server.drops = lambda number, _: number > 1
+    pair.connect()
+    pair.run_until(lambda: pair.client._handshake_complete)
+    pair.run_until(lambda: len(pair.to_server.sent) > 2)
+    pair._arrivals.clear()
+    sent = len(pair.to_server.sent)
+    spaces = acknowledging(pair.client)
+    pair._server = None  # so that nothing else arrives
+    pair.run_until(lambda: len(pair.to_server.sent) > sent + 1)
+    assert spaces.count(pair.client._spaces[Epoch.HANDSHAKE]) == 2, "one in each of the two"
+
+
+def test_a_probe_has_the_ack_that_is_not_due_yet(certs: Path) -> None:
+    pair = confirmed_pair(certs)
+    pair.to_server.drops = lambda *_: True
+    pair.client.send_ping(uid=0)
+    pair.drive_client()
+    timer = pair.client.get_timer()
+    assert timer is not None
+    pair.now = timer - 0.001
+    packet = short_packet(pair.server, b"\x01")
+    pair.client.receive_datagram(packet, FROM_SERVER, now=pair.now)
+    spaces = acknowledging(pair.client)
+    pair.run_until(lambda: pair.client._loss._pto_count > 0)
+    assert spaces == [pair.client._spaces[Epoch.ONE_RTT]] * 2
+
+
+def test_what_the_peer_knows_to_be_acknowledged_is_not_acknowledged_again(certs: Path) -> None:
+    pair = confirmed_pair(certs)
+    queue = pair.client._spaces[Epoch.ONE_RTT].ack_queue
+    queue.subtract(0, queue.bounds().stop)
+    pair.to_server.drops = lambda *_: True
+    pair.client.send_ping(uid=0)
+    pair.drive_client()
+    spaces = acknowledging(pair.client)
+    pair.run_until(lambda: pair.client._loss._pto_count > 0)
+    assert not spaces
