@@ -31,6 +31,8 @@ MOST_HELLO_BYTES = 16 * 1024
 MOST_BYTES = 128 * 1024
 REASON_CHARACTERS = 200
 """Of an alert: aioquic lists all names of a certificate, which no CONNECTION_CLOSE has room for."""
+WRONG_BINDER = "PSK validation failed"
+"""aioquic's reason for the alert."""
 LONGEST_LIFETIME_S = 604800
 """Seven days, for a ticket (RFC 8446, 4.6.1)."""
 
@@ -183,6 +185,20 @@ class Context(HelloRetry):
         if self._retried is not None and hello.cipher_suite != self._retried[0]:
             raise tls.AlertIllegalParameter("ServerHello has not the suite of HelloRetryRequest")
         return hello
+
+    def _server_handle_hello(
+        self, input_buf: Buffer, initial_buf: Buffer, handshake_buf: Buffer
+    ) -> None:
+        """Answer a ClientHello; a wrong binder, handshake_failure to aioquic, is a decrypt_error.
+
+        RFC 8446, 6.2, has that alert for binders that do not validate.
+        """
+        try:
+            super()._server_handle_hello(input_buf, initial_buf, handshake_buf)
+        except tls.AlertHandshakeFailure as alert:
+            if str(alert) != WRONG_BINDER:
+                raise
+            raise tls.AlertDecryptError(WRONG_BINDER) from alert
 
     def _set_peer_certificate(self, certificate: tls.Certificate) -> None:
         """Read a chain; the parser has errors that aioquic does not know, such as InvalidVersion.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -414,3 +415,22 @@ def test_whatever_is_no_hello_is_refused(data: bytes, kind: int, is_client: bool
         context.handle_message(b"", buffers)
     with pytest.raises((tls.Alert, QuicConnectionError)):
         context.handle_message(bytes([kind]) + len(data).to_bytes(3) + data, buffers)
+
+
+def test_a_wrong_binder_is_a_decrypt_error(certs: Path) -> None:
+    """RFC 8446, 6.2."""
+    first = Pair(client_configuration(certs), server_configuration(certs))
+    first.connect()
+    first.run_until(lambda: bool(first.client_tickets))
+    (ticket,) = first.client_tickets[:1]
+    forged = dataclasses.replace(ticket, resumption_secret=bytes(len(ticket.resumption_secret)))
+    pair = Pair(
+        client_configuration(certs, session_ticket=forged),
+        server_configuration(certs),
+        tickets=first.tickets,
+    )
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_ending)
+    assert pair.client.ending is not None
+    expected = QuicErrorCode.CRYPTO_ERROR + AlertDescription.decrypt_error
+    assert pair.client.ending.error_code == expected
