@@ -247,6 +247,13 @@ class Connection(
         if self._late_datagrams & (self._late_datagrams - 1) == 0:
             self._close_repeats = True
 
+    def _path_is_small(self) -> None:
+        super()._path_is_small()
+        self.restart_path_mtu()
+
+    def _may_probe(self) -> bool:
+        return not self.is_path_small and super()._may_probe()
+
     def _path_changed(self, is_other_host: bool) -> None:
         super()._path_changed(is_other_host)
         if is_other_host:

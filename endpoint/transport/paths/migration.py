@@ -8,6 +8,7 @@ too.
 from __future__ import annotations
 
 import os
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ from aioquic.quic.connection import (
     NetworkAddress,
     QuicConnectionId,
     QuicNetworkPath,
+    QuicReceiveContext,
 )
 from aioquic.quic.events import ConnectionIdIssued
 from aioquic.quic.packet import (
@@ -28,7 +30,11 @@ from aioquic.quic.packet import (
     QuicPreferredAddress,
     push_quic_preferred_address,
 )
-from aioquic.quic.packet_builder import QuicPacketBuilder, QuicPacketBuilderStop
+from aioquic.quic.packet_builder import (
+    QuicDeliveryState,
+    QuicPacketBuilder,
+    QuicPacketBuilderStop,
+)
 
 from quicmatrix.endpoint.transport.crypto.transport_parameters import (
     DISABLE_ACTIVE_MIGRATION,
@@ -38,6 +44,8 @@ from quicmatrix.endpoint.transport.crypto.transport_parameters import (
 from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
 
 PREFERRED_ADDRESS_CAPACITY = 128
+PATH_CHALLENGE_BYTES = 8
+CHALLENGES_REMEMBERED = 16
 UNLIMITED = 1 << 62
 
 
@@ -53,6 +61,9 @@ class Paths(TransportParameters):
         """Of each connection ID of the peer's: the path it was used on, and which of ours the peer
         used then."""
         self._lacks_connection_id = False
+        self._small_challenges: deque[bytes] = deque(maxlen=CHALLENGES_REMEMBERED)
+        self._small_paths: list[QuicNetworkPath] = []
+        """Paths that were validated by a PATH_CHALLENGE in a datagram of less than 1200 bytes."""
 
     def connect(self, addr: NetworkAddress, now: float) -> None:
         """Client: begin the handshake with a server."""
@@ -203,10 +214,13 @@ class Paths(TransportParameters):
 
         In aioquic it comes after an ACK, which may leave it no room, and congestion control may
         hold it back.
+
+        Where the anti-amplification limit kept its datagram small, a second one follows the
+        PATH_RESPONSE in a datagram of 1200 bytes (RFC 9000, 8.2.1), which aioquic leaves out.
         """
         path = self._network_paths[0]
         if (
-            path.is_validated
+            (path.is_validated and path not in self._small_paths)
             or path.local_challenge_sent
             or not self._handshake_complete
             or self._close_pending
@@ -224,7 +238,8 @@ class Paths(TransportParameters):
             spin_bit=self._spin_bit,
             version=self._version,
         )
-        builder.max_total_bytes = 3 * path.bytes_received - path.bytes_sent
+        if not path.is_validated:
+            builder.max_total_bytes = 3 * path.bytes_received - path.bytes_sent
         with suppress(QuicPacketBuilderStop):
             builder.start_packet(QuicPacketType.ONE_RTT, self._cryptos[tls.Epoch.ONE_RTT])
             self._write_path_challenge_frame(builder=builder, network_path=path)
@@ -247,6 +262,45 @@ class Paths(TransportParameters):
             return super()._send_probing_frames(network_path, now)
         finally:
             self._max_datagram_size = size
+
+    @property
+    def is_path_small(self) -> bool:
+        """Whether datagrams of 1200 bytes are not known to fit the current path."""
+        return self._network_paths[0] in self._small_paths
+
+    def _write_path_challenge_frame(
+        self, builder: QuicPacketBuilder, network_path: QuicNetworkPath
+    ) -> None:
+        super()._write_path_challenge_frame(builder=builder, network_path=network_path)
+        if builder._buffer_capacity < SMALLEST_MAX_DATAGRAM_SIZE:  # noqa: SLF001
+            self._small_challenges.append(network_path.local_challenges[-1])
+            if network_path is self._network_paths[0]:
+                self._path_is_small()
+
+    def _path_is_small(self) -> None:
+        """The current path is not known to carry datagrams of 1200 bytes."""
+
+    def _handle_path_response_frame(
+        self, context: QuicReceiveContext, frame_type: int, buf: Buffer
+    ) -> None:
+        start = buf.tell()
+        data = buf.pull_bytes(PATH_CHALLENGE_BYTES)
+        buf.seek(start)
+        answered = [path for path in self._network_paths if data in path.local_challenges]
+        super()._handle_path_response_frame(context, frame_type, buf)
+        for path in answered:
+            if path in self._small_paths:
+                self._small_paths.remove(path)
+            if data in self._small_challenges:
+                self._small_paths.append(path)
+                path.local_challenge_sent = False
+
+    def _on_path_challenge_delivery(
+        self, delivery: QuicDeliveryState, network_path: QuicNetworkPath
+    ) -> None:
+        super()._on_path_challenge_delivery(delivery, network_path)
+        if delivery is not QuicDeliveryState.ACKED and network_path in self._small_paths:
+            network_path.local_challenge_sent = False
 
     def _path_changed(self, is_other_host: bool) -> None:
         """Forget what was learned of the old path (RFC 9000, 9.4), which aioquic keeps.

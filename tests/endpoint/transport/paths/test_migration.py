@@ -11,6 +11,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
+from tests.support.injection import FROM_CLIENT, confirmed_pair, frame, short_packet
 from tests.support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
@@ -171,3 +172,78 @@ def test_a_client_returns_from_where_it_cannot_be(certs: Path) -> None:
 def test_nobody_migrates_before_the_handshake_is_confirmed(certs: Path) -> None:
     client = Connection(configuration=client_configuration(certs))
     assert not client.migrate(PathAddress(SERVER_ADDRESS, LocalAddress(50002)))
+
+
+# --- A path whose first PATH_CHALLENGE was small (RFC 9000, 8.2.1) --------------------------------
+
+ELSEWHERE = PathAddress((CLIENT_ADDRESS[0], 50001), FROM_CLIENT.local)
+
+
+class Rebound:
+    """A server whose client sends a small packet from another port, as a NAT may have it."""
+
+    def __init__(self, certs: Path) -> None:
+        self.pair = confirmed_pair(certs)
+        self.server = self.pair.server
+        self.receive(b"\x01")
+
+    def receive(self, payload: bytes) -> list[bytes]:
+        """What the server sends at once in answer to a packet from there."""
+        packet = short_packet(self.pair.client, payload)
+        self.server.receive_datagram(packet, ELSEWHERE, now=self.pair.now)
+        return self.sent()
+
+    def sent(self) -> list[bytes]:
+        return [data for data, _ in self.server.datagrams_to_send(now=self.pair.now)]
+
+    @property
+    def response(self) -> bytes:
+        return frame(0x1B, self.server._network_paths[0].local_challenges[-1])
+
+
+def test_a_small_challenge_is_followed_by_one_of_1200_bytes(certs: Path) -> None:
+    rebound = Rebound(certs)
+    first = rebound.response
+    assert rebound.server._network_paths[0].bytes_sent < 200
+    assert not rebound.server.is_path_small, "it is not even validated"
+    sent = rebound.receive(first)
+    assert max(map(len, sent)) == 1200
+    assert rebound.response != first
+    assert rebound.server.is_path_small
+    assert rebound.receive(rebound.response) is not None
+    assert not rebound.server.is_path_small
+    assert not rebound.server._network_paths[0].local_challenges
+
+
+def test_until_it_is_answered_no_datagram_is_larger(certs: Path) -> None:
+    rebound = Rebound(certs)
+    rebound.receive(rebound.response)
+    rebound.server.send_stream_data(1, bytes(100_000))
+    sizes = set(map(len, rebound.sent()))
+    assert max(sizes) == 1200
+    response = rebound.response
+    rebound.receive(response)
+    assert 1472 in set(map(len, rebound.sent())) or rebound.server._probe_is_out
+
+
+def test_a_second_challenge_that_is_lost_is_sent_again(certs: Path) -> None:
+    rebound = Rebound(certs)
+    rebound.receive(rebound.response)
+    lost = rebound.response
+    rebound.pair.to_client.drops = lambda *_: True
+    rebound.pair.run_for(2.0)
+    assert rebound.response != lost
+    assert rebound.server.is_path_small
+
+
+def test_a_challenge_of_1200_bytes_needs_no_second(certs: Path) -> None:
+    pair = confirmed_pair(certs)
+    packet = short_packet(pair.client, b"\x01".ljust(1150, b"\0"))
+    pair.server.receive_datagram(packet, ELSEWHERE, now=pair.now)
+    pair.server.datagrams_to_send(now=pair.now)
+    (challenge,) = pair.server._network_paths[0].local_challenges
+    response = short_packet(pair.client, frame(0x1B, challenge))
+    pair.server.receive_datagram(response, ELSEWHERE, now=pair.now)
+    pair.server.datagrams_to_send(now=pair.now)
+    assert not pair.server.is_path_small
+    assert not pair.server._network_paths[0].local_challenges
