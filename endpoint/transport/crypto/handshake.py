@@ -29,6 +29,8 @@ from quicmatrix.endpoint.transport.crypto.keys import UpdatingCryptoPair
 from quicmatrix.endpoint.transport.crypto.transport_parameters import TransportParameters
 
 UNEXPECTED_MESSAGE = QuicErrorCode.CRYPTO_ERROR + tls.AlertDescription.unexpected_message
+LONGEST_NAME = 255
+"""RFC 1035, 2.3.4."""
 FLIGHT_BYTES = 16 * 1024
 """Of a flight of handshake messages, beside a certificate chain or a session ticket."""
 
@@ -47,8 +49,18 @@ class Handshake(TransportParameters):
         """Begin the handshake: the first time, and after a Retry or a Version Negotiation.
 
         After a Retry the client sends the same cryptographic handshake message (RFC 9000,
-        17.2.5.3); aioquic makes up a new one. It also forgets what it has sent in 0-RTT.
+        17.2.5.3); aioquic makes up a new one. It also forgets what it has sent in 0-RTT. With a
+        server name that no host can have it raises an error of the encoder.
         """
+        fault = _fault_of_name(self._configuration.server_name or "")
+        if fault:
+            self._close_event = ConnectionTerminated(
+                error_code=QuicErrorCode.INTERNAL_ERROR,
+                frame_type=QuicFrameType.PADDING,
+                reason_phrase=fault,
+            )
+            self._close_end()
+            return
         for space in self._loss.spaces:
             self._loss._on_packets_lost(  # noqa: SLF001
                 congestion_event=False,
@@ -299,6 +311,15 @@ class Handshake(TransportParameters):
         early = self._cryptos[tls.Epoch.ZERO_RTT].send
         if self._version != self._original_version and early.is_valid():
             early.teardown()
+
+
+def _fault_of_name(name: str) -> str:
+    """Why a name cannot be in a ClientHello; empty if it can."""
+    if not name.isascii():
+        return "the server name is not ASCII"
+    if len(name) > LONGEST_NAME:
+        return f"the server name has {len(name)} bytes, {LONGEST_NAME} at most"
+    return ""
 
 
 def _ticket_bytes(context: tls.Context) -> int:

@@ -25,6 +25,8 @@ from quicmatrix.endpoint.transport.crypto.tls_messages import (
 
 SHARED_GROUPS: tuple[int, ...] = (Group.X25519, Group.SECP256R1)
 """Of which a client sends shares at once; of all that it has if it has none of them."""
+MOST_TICKET_BYTES = 64_000
+"""Of a ticket that is offered: the extensions of a ClientHello have 65,535 in all."""
 _GROUP_BYTES = 2
 
 
@@ -108,9 +110,11 @@ class HelloRetry(tls.Context):
         self._key_schedule_proxy = transcript
 
     def _can_offer(self, ticket: tls.SessionTicket) -> bool:
-        """Whether it is valid, and has the hash that the server has chosen meanwhile."""
-        if not ticket.is_valid or self._retried is None:
-            return ticket.is_valid
+        """Whether it is valid, fits, and has the hash that the server has chosen meanwhile."""
+        if not ticket.is_valid or len(ticket.ticket) > MOST_TICKET_BYTES:
+            return False
+        if self._retried is None:
+            return True
         return _hash_of(ticket.cipher_suite).name == _hash_of(CipherSuite(self._retried[0])).name
 
     def _can_send_early_data(self, ticket: tls.SessionTicket) -> bool:

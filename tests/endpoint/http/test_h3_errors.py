@@ -122,6 +122,12 @@ def in_role(role: str) -> list[Case]:
         make("a cut GOAWAY", FRAME, ACCEPTED, control(role, frame(7, b"\x40"))),
         make("a GOAWAY with more", FRAME, ACCEPTED, control(role, frame(7, b"\x00\x00"))),
         make("huge GOAWAY", E.H3_EXCESSIVE_LOAD, ACCEPTED, control(role, b"\x07\xbf\xff\xff\xff")),
+        make(
+            "a GOAWAY of 2^30 bytes",  # h3spec takes this code only
+            E.H3_EXCESSIVE_LOAD,
+            ACCEPTED,
+            control(role, b"\x07\xc0\0\0\0\x40\0\0\0"),
+        ),
         make("an empty GOAWAY", FRAME, ACCEPTED, control(role, frame(7))),
         make("a GOAWAY", ACCEPTED, ACCEPTED, control(role, frame(7, b"\x08"), frame(7, b"\x04"))),
         make("a later GOAWAY", ID, ACCEPTED, control(role, frame(7, b"\x04"), frame(7, b"\x08"))),
