@@ -7,12 +7,24 @@ import ipaddress
 from dataclasses import dataclass
 
 from quicmatrix.runner.network.topology import CLIENT_NETWORKS, SERVER_NETWORKS
+from quicmatrix.runner.trace.coalescing import may_be_packet
 from quicmatrix.runner.trace.connections import Connection, Connections, Opened
 from quicmatrix.runner.trace.fate import parse_fate
 from quicmatrix.runner.trace.frames import parse_payload
 from quicmatrix.runner.trace.headers import Header, parse_header
 from quicmatrix.runner.trace.key_log import Secrets
-from quicmatrix.runner.trace.model import Address, Capture, Datagram, Packet, PacketType, Path, Side
+from quicmatrix.runner.trace.model import (
+    Address,
+    Capture,
+    ClientHello,
+    Datagram,
+    EncryptedExtensions,
+    Packet,
+    PacketType,
+    Path,
+    Side,
+    TlsMessage,
+)
 from quicmatrix.runner.trace.reader import MalformedError
 from quicmatrix.runner.trace.retry_tag import is_valid
 from quicmatrix.runner.trace.tap_records import (
@@ -67,6 +79,10 @@ class Assembly:
         self._start: float | None = None
         self._damage = ""
         self._current: Datagram | None = None
+        self._first: Header | None = None
+        """The header of the first packet in the current datagram."""
+        self._greased: set[Side] = set()
+        """The sides that offered grease_quic_bit."""
         self._hosts: dict[str, _Host] = {}
         self._connections = Connections(secrets)
         self._odcids: dict[bytes, dict[bytes, None]] = {}
@@ -109,6 +125,7 @@ class Assembly:
         self.complete = True
 
     def _datagram(self, record: DatagramRecord) -> None:
+        self._first = None
         source, destination = self._host(record.source), self._host(record.destination)
         if {source.side, destination.side} != set(Side):
             self._current = None
@@ -143,15 +160,24 @@ class Assembly:
             self._hosts[text] = _Host(str(address), sides[0] if sides else None)
         return self._hosts[text]
 
-    def _packet(self, record: PacketRecord) -> None:
+    def _packet(self, record: PacketRecord, *, trailing: bool = False) -> bool:
+        """Add a packet; False if it is none.
+
+        Args:
+            record: The packet.
+            trailing: Whether tshark took it for none.
+        """
         datagram = self._current
         if datagram is None:
-            return
+            return False
+        dcid_length = record.dcid_length
+        if self._first is not None and record.plaintext is None:
+            dcid_length = len(self._first.dcid)
         try:
-            header = parse_header(record.data, record.dcid_length)
+            header = parse_header(record.data, dcid_length)
         except MalformedError:
-            return
-        if header.packet_number_offset is None:
+            return False
+        if header.packet_number_offset is None and self._first is None and not trailing:
             packet = self._unprotected(datagram, record, header)
         elif record.plaintext is not None and record.number is not None:
             connection = self._connections.numbered(
@@ -171,22 +197,36 @@ class Assembly:
             )
         elif opened := self._connections.open(datagram.sender, datagram.path, record.data):
             packet = self._authentic(datagram, record.size, opened)
-        else:
+        elif not trailing if self._first is None else self._is_packet(datagram, record, header):
             packet = self._encrypted(datagram, record, header)
+        else:
+            return False
+        self._first = self._first or header
         self._append(packet)
+        return True
+
+    def _is_packet(self, datagram: Datagram, record: PacketRecord, header: Header) -> bool:
+        """Whether bytes behind a packet that could not be decrypted are another packet."""
+        first = self._first
+        assert first is not None
+        if header.type is PacketType.ONE_RTT:
+            connection = self._connection(datagram, record, header)
+            if self._connections.has_secret(connection, datagram.sender, header.type):
+                return False
+        greased = datagram.sender.peer in self._greased
+        return may_be_packet(record.data, header, first, greased=greased)
 
     def _trailing_bytes(self, data: bytes) -> None:
-        """Decrypt packets in bytes that tshark took for none; anything else is padding."""
+        """Look for packets in bytes that tshark took for none; anything else is padding."""
         datagram = self._current
         while datagram is not None and data.strip(b"\0"):
             size = len(data)
             with contextlib.suppress(MalformedError):
                 size = parse_header(data, 0).size or size
             packet, data = data[:size], data[size:]
-            opened = self._connections.open(datagram.sender, datagram.path, packet)
-            if opened is None:
+            record = PacketRecord(len(packet), None, 0, None, None, 0, packet, None)
+            if not self._packet(record, trailing=True):
                 return
-            self._append(self._authentic(datagram, len(packet), opened))
 
     def _append(self, packet: Packet) -> None:
         if len(self._packets) >= self._max_packets:
@@ -196,6 +236,10 @@ class Assembly:
     def _authentic(self, datagram: Datagram, size: int, opened: Opened) -> Packet:
         header = opened.header
         payload = parse_payload(opened.plaintext)
+        messages = self._connections.add_packet(
+            datagram.sender, datagram.path, opened, payload.frames
+        )
+        self._greased.update(datagram.sender for message in messages if _offers_grease(message))
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
             self._remember_odcid(header)
         return Packet(
@@ -213,9 +257,7 @@ class Assembly:
             padding=payload.padding,
             unread=payload.unread,
             frames=payload.frames,
-            tls=self._connections.add_packet(
-                datagram.sender, datagram.path, opened, payload.frames
-            ),
+            tls=messages,
         )
 
     def _encrypted(self, datagram: Datagram, record: PacketRecord, header: Header) -> Packet:
@@ -266,3 +308,10 @@ class Assembly:
     def _remember_odcid(self, header: Header) -> None:
         assert header.scid is not None
         self._odcids.setdefault(header.scid, {})[header.dcid] = None
+
+
+def _offers_grease(message: TlsMessage) -> bool:
+    return (
+        isinstance(message, ClientHello | EncryptedExtensions)
+        and message.transport_parameters.grease_quic_bit
+    )

@@ -137,6 +137,10 @@ class Connections:
             connection.random = client_random(stream.first_message) or connection.random
         return messages
 
+    def has_secret(self, connection: Connection | None, sender: Side, kind: PacketType) -> bool:
+        """Whether the secret of a side's Handshake, 0-RTT or 1-RTT packets is known."""
+        return connection is not None and self._secret(connection, sender, kind) is not None
+
     def restart_handshake(self, connection: Connection) -> None:
         """Expect a new ClientHello, as after a Retry or a Version Negotiation."""
         connection.streams.pop((Side.CLIENT, PacketType.INITIAL), None)
@@ -204,14 +208,7 @@ class Connections:
             for odcid in {**connection.odcids, **dict.fromkeys(own)}:
                 yield initial_keys(odcid, sender, version)
             return
-        logged = self._secrets.get(connection.random, {})
-        index = 0 if sender is Side.CLIENT else 1
-        labels = {
-            PacketType.ZERO_RTT: key_log.EARLY,
-            PacketType.HANDSHAKE: key_log.HANDSHAKE[index],
-            PacketType.ONE_RTT: key_log.APPLICATION[index],
-        }
-        secret = logged.get(labels[header.type])
+        secret = self._secret(connection, sender, header.type)
         if secret is None:
             return
         known = None if header.type is PacketType.ZERO_RTT else connection.suite
@@ -223,6 +220,15 @@ class Connections:
                 yield from self._phases(connection, sender, keys)
             else:
                 yield keys
+
+    def _secret(self, connection: Connection, sender: Side, kind: PacketType) -> bytes | None:
+        index = 0 if sender is Side.CLIENT else 1
+        labels = {
+            PacketType.ZERO_RTT: key_log.EARLY,
+            PacketType.HANDSHAKE: key_log.HANDSHAKE[index],
+            PacketType.ONE_RTT: key_log.APPLICATION[index],
+        }
+        return self._secrets.get(connection.random, {}).get(labels[kind])
 
     def _phases(self, connection: Connection, sender: Side, first: Keys) -> Iterator[Keys]:
         """The 1-RTT keys of the current key phase, and of those beside it (RFC 9001, 6.5)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import random
@@ -20,8 +21,9 @@ import pytest
 
 from quicmatrix.runner.bundle.capture import enhanced_packet
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.trace import tshark
+from quicmatrix.runner.trace import tls, tshark
 from quicmatrix.runner.trace.fate import fate_text
+from quicmatrix.runner.trace.headers import parse_header
 from quicmatrix.runner.trace.limited_process import Limits
 from quicmatrix.runner.trace.model import (
     CERTIFICATE,
@@ -42,6 +44,7 @@ from quicmatrix.runner.trace.model import (
     Side,
     Stream,
     TlsMessage,
+    TransportParameters,
 )
 from tests.support.pcapng_writer import Sent, ethernet, pcapng
 from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link, passed
@@ -114,6 +117,16 @@ def assert_matches_qlog(capture: Capture, link: Link) -> None:
         if each.type in QLOG_TYPES.values():
             found[each.sender, each.type, each.number, each.size, " ".join(names)] += 1
     assert found == logged
+
+
+def qlog_packets(link: Link) -> list[str]:
+    """The type of each packet that either end sent, as it logged it."""
+    return [
+        event["data"]["header"]["packet_type"]
+        for trace in link.qlog.to_dict()["traces"]
+        for event in trace["events"]
+        if event["name"] == "transport:packet_sent"
+    ]
 
 
 # --- What is right -----------------------------------------------------------------------------
@@ -354,6 +367,81 @@ def test_new_ports_of_client_and_server(decoded: Callable[..., Capture]) -> None
     assert_matches_qlog(capture, link)
     assert capture.packets[-1].path.server.port == 4443
     assert {each.connection for each in capture.packets} == {0}
+
+
+def without_connection_ids(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection of a client whose own connection ID is empty."""
+    link.connect(connection_id_length=0)
+    monkeypatch.setattr(link.client, "_replenish_connection_ids", lambda: None)
+    link.run(0.2)
+    link.request()
+    link.close()
+
+
+def last_packet(datagram: bytes) -> int:
+    """Where the last packet of a datagram begins, which may be bytes that are none."""
+    at = 0
+    while (size := parse_header(datagram[at:], 0).size) is not None and at + size < len(datagram):
+        at += size
+    return at
+
+
+FILLERS = {
+    "zero bytes": bytes(300),
+    "random bytes without the fixed bit": b"\x0b" + random.Random(1).randbytes(300),
+    "random bytes with the fixed bit": b"\x4b" + random.Random(2).randbytes(300),
+    "a long header of random bytes": b"\xcb" + random.Random(3).randbytes(300),
+    "another connection's long header": bytes.fromhex("c000000001020102000040aa") + bytes(300),
+    "a Version Negotiation": bytes.fromhex("c3000000000000") + bytes(300),
+    "a Retry": bytes.fromhex("f3000000010000") + bytes(300),
+    "too short a packet": b"\x40" * 18,
+}
+
+
+@pytest.mark.parametrize("keys", [True, False])
+@pytest.mark.parametrize("filler", FILLERS)
+def test_bytes_behind_the_last_packet_are_no_packet(
+    decoded: Callable[..., Capture], monkeypatch: pytest.MonkeyPatch, filler: str, keys: bool
+) -> None:
+    link = Link()
+    without_connection_ids(link, monkeypatch)
+    filled = 0
+    for index, each in enumerate(link.left):
+        at = last_packet(each.payload)
+        if each.payload[at:].strip(b"\0") == b"":  # aioquic's own padding
+            filled += 1
+            link.left[index] = replace(each, payload=each.payload[:at] + FILLERS[filler])
+    assert filled == 3
+    found = decoded(link, keys=keys).packets
+    unknowable = filler == "random bytes with the fixed bit" and not keys
+    assert len(found) == len(qlog_packets(link)) + (2 if unknowable else 0)
+    assert all(each.decrypted or each.type is not PacketType.INITIAL for each in found)
+    assert all(each.decrypted for each in found) is keys
+
+
+@pytest.mark.parametrize("offered", [False, True])
+def test_a_cleared_fixed_bit_behind_a_packet(
+    decoded: Callable[..., Capture], monkeypatch: pytest.MonkeyPatch, offered: bool
+) -> None:
+    """It is a packet if the receiver offered grease_quic_bit (RFC 9287, 3)."""
+    link = Link()
+    without_connection_ids(link, monkeypatch)
+    flight, short = [each for each in link.left if each.source == CLIENT][1:3]
+    first, *rest = short.payload
+    assert first & 0xC0 == 0x40
+    end = last_packet(flight.payload)
+    coalesced = replace(flight, payload=flight.payload[:end] + bytes([first & ~0x40, *rest]))
+    link.left[link.left.index(flight)] = coalesced
+    monkeypatch.setattr(
+        tls, "parse_transport_parameters", lambda _: TransportParameters(grease_quic_bit=offered)
+    )
+    handshake_only = [line for line in link.secrets.getvalue().splitlines() if "HANDSHAKE" in line]
+    link.secrets = io.StringIO("\n".join(handshake_only))
+    types = [
+        each.type for each in decoded(link).packets if each.datagram.size == end + 1 + len(rest)
+    ]
+    one_rtt = [PacketType.ONE_RTT] if offered else []
+    assert types == [PacketType.INITIAL, PacketType.HANDSHAKE, *one_rtt]
 
 
 # --- What is not right -------------------------------------------------------------------------
