@@ -8,7 +8,7 @@ tried again here, with state that is taken from authentic packets only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from quicmatrix.runner.trace import key_log
@@ -54,8 +54,8 @@ class Connection:
     """The highest packet number of each side and space."""
     phase: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     """How often each side has updated its keys."""
-    updated: dict[tuple[Side, Suite, int], list[Keys]] = field(default_factory=dict)
-    """1-RTT keys of a side, for a suite and a version, by phase."""
+    updated: dict[tuple[bytes, Suite, int], list[Keys]] = field(default_factory=dict)
+    """1-RTT keys by phase, for the first secret, a suite and a version."""
     without_cid: set[Side] = field(default_factory=set)
     """The sides that chose connection IDs of length 0."""
 
@@ -139,7 +139,7 @@ class Connections:
 
     def has_secret(self, connection: Connection | None, sender: Side, kind: PacketType) -> bool:
         """Whether the secret of a side's Handshake, 0-RTT or 1-RTT packets is known."""
-        return connection is not None and self._secret(connection, sender, kind) is not None
+        return connection is not None and bool(self._secrets_of(connection, sender, kind))
 
     def restart_handshake(self, connection: Connection) -> None:
         """Expect a new ClientHello, as after a Retry or a Version Negotiation."""
@@ -208,31 +208,31 @@ class Connections:
             for odcid in {**connection.odcids, **dict.fromkeys(own)}:
                 yield initial_keys(odcid, sender, version)
             return
-        secret = self._secret(connection, sender, header.type)
-        if secret is None:
-            return
         known = None if header.type is PacketType.ZERO_RTT else connection.suite
-        for suite in SUITES if known is None else (known,):
-            if suite.hash.digest_size != len(secret):
-                continue
-            keys = Keys.of(secret, suite, version)
-            if header.type is PacketType.ONE_RTT:
-                yield from self._phases(connection, sender, keys)
-            else:
-                yield keys
+        for secret in self._secrets_of(connection, sender, header.type):
+            for suite in SUITES if known is None else (known,):
+                if suite.hash.digest_size != len(secret):
+                    continue
+                keys = Keys.of(secret, suite, version)
+                if header.type is PacketType.ONE_RTT:
+                    yield from self._phases(connection, sender, keys)
+                else:
+                    yield keys
 
-    def _secret(self, connection: Connection, sender: Side, kind: PacketType) -> bytes | None:
+    def _secrets_of(
+        self, connection: Connection, sender: Side, kind: PacketType
+    ) -> Sequence[bytes]:
         index = 0 if sender is Side.CLIENT else 1
         labels = {
             PacketType.ZERO_RTT: key_log.EARLY,
             PacketType.HANDSHAKE: key_log.HANDSHAKE[index],
             PacketType.ONE_RTT: key_log.APPLICATION[index],
         }
-        return self._secrets.get(connection.random, {}).get(labels[kind])
+        return self._secrets.get(connection.random, {}).get(labels[kind], ())
 
     def _phases(self, connection: Connection, sender: Side, first: Keys) -> Iterator[Keys]:
         """The 1-RTT keys of the current key phase, and of those beside it (RFC 9001, 6.5)."""
-        phases = connection.updated.setdefault((sender, first.suite, first.version), [first])
+        phases = connection.updated.setdefault((first.secret, first.suite, first.version), [first])
         current = connection.phase[sender]
         for phase in (current, current + 1, current - 1):
             while len(phases) <= phase:

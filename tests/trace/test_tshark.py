@@ -457,6 +457,19 @@ def test_secrets_after_the_packets(tmp_path: Path) -> None:
     assert_matches_qlog(capture, link)
 
 
+@pytest.mark.parametrize("wrong_first", [True, False])
+@pytest.mark.parametrize("change", ["cut off", "another"])
+def test_a_wrong_secret_beside_the_right_one(
+    decoded: Callable[..., Capture], change: str, wrong_first: bool
+) -> None:
+    link = handshake()
+    right = link.secrets.getvalue().splitlines()
+    wrong = [line[:-32] if change == "cut off" else line[:-64] + "0" * 64 for line in right]
+    lines = [*wrong, *right] if wrong_first else [*right, *wrong]
+    link.secrets = io.StringIO("\n".join(lines) + "\n")
+    assert_matches_qlog(decoded(link), link)
+
+
 def test_no_secrets(decoded: Callable[..., Capture]) -> None:
     link = handshake()
     capture = decoded(link, keys=False)
