@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 
 from quicmatrix.runner.network.topology import CLIENT_NETWORKS, SERVER_NETWORKS
 from quicmatrix.runner.trace.coalescing import may_be_packet
@@ -45,6 +46,10 @@ _NETWORKS = tuple(
 )
 
 
+MAX_EARLY = 4096
+"""Packets that are kept until their keys are known, at most."""
+
+
 class TooManyPacketsError(Exception):
     """The capture holds more packets than the limit."""
 
@@ -75,6 +80,8 @@ class Assembly:
         self._max_packets = max_packets
         self._datagrams: list[Datagram] = []
         self._packets: list[Packet] = []
+        self._early: deque[tuple[int, PacketRecord]] = deque(maxlen=MAX_EARLY)
+        """Packets that came before the end of their ClientHello, by their place."""
         self._records = 0
         self._start: float | None = None
         self._damage = ""
@@ -180,14 +187,14 @@ class Assembly:
         if header.packet_number_offset is None and self._first is None and not trailing:
             packet = self._unprotected(datagram, record, header)
         elif record.plaintext is not None and record.number is not None:
-            connection = self._connections.numbered(
+            numbered = self._connections.numbered(
                 record.connection, datagram.sender, datagram.path, header
             )
             packet = self._authentic(
                 datagram,
                 record.size,
                 Opened(
-                    connection,
+                    numbered,
                     header,
                     record.number,
                     record.key_phase,
@@ -198,7 +205,10 @@ class Assembly:
         elif opened := self._connections.open(datagram.sender, datagram.path, record.data):
             packet = self._authentic(datagram, record.size, opened)
         elif not trailing if self._first is None else self._is_packet(datagram, record, header):
-            packet = self._encrypted(datagram, record, header)
+            connection = self._connection(datagram, record, header)
+            packet = self._encrypted(datagram, record, header, connection)
+            if connection is None or not connection.random:
+                self._early.append((len(self._packets), record))
         else:
             return False
         self._first = self._first or header
@@ -215,6 +225,24 @@ class Assembly:
                 return False
         greased = datagram.sender.peer in self._greased
         return may_be_packet(record.data, header, first, greased=greased)
+
+    def _decrypt_early(self) -> None:
+        """Try early packets again, now that another ClientHello is known."""
+        early = list(self._early)
+        self._early.clear()
+        for place, record in early:
+            packet = self._packets[place]
+            datagram = packet.datagram
+            opened = self._connections.open(datagram.sender, datagram.path, record.data)
+            if opened is not None:
+                self._packets[place] = self._authentic(datagram, record.size, opened)
+                continue
+            header = parse_header(record.data, len(packet.dcid))
+            connection = self._connection(datagram, record, header)
+            if connection is not None:
+                self._packets[place] = replace(packet, connection=connection.number)
+            if connection is None or not connection.random:
+                self._early.append((place, record))
 
     def _trailing_bytes(self, data: bytes) -> None:
         """Look for packets in bytes that tshark took for none; anything else is padding."""
@@ -236,9 +264,12 @@ class Assembly:
     def _authentic(self, datagram: Datagram, size: int, opened: Opened) -> Packet:
         header = opened.header
         payload = parse_payload(opened.plaintext)
+        client_random = opened.connection.random
         messages = self._connections.add_packet(
             datagram.sender, datagram.path, opened, payload.frames
         )
+        if opened.connection.random != client_random:
+            self._decrypt_early()
         self._greased.update(datagram.sender for message in messages if _offers_grease(message))
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
             self._remember_odcid(header)
@@ -260,10 +291,15 @@ class Assembly:
             tls=messages,
         )
 
-    def _encrypted(self, datagram: Datagram, record: PacketRecord, header: Header) -> Packet:
+    def _encrypted(
+        self,
+        datagram: Datagram,
+        record: PacketRecord,
+        header: Header,
+        connection: Connection | None,
+    ) -> Packet:
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
             self._remember_odcid(header)
-        connection = self._connection(datagram, record, header)
         return Packet(
             datagram=datagram,
             type=header.type,

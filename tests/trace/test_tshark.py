@@ -470,6 +470,52 @@ def test_a_wrong_secret_beside_the_right_one(
     assert_matches_qlog(decoded(link), link)
 
 
+def resumed(link: Link, **options: object) -> int:
+    """Resume a session with 0-RTT; returns how many datagrams the client had sent before."""
+    link.connect(alpn_protocols=["hq-interop"])
+    link.run(0.3)
+    link.close()
+    before = sum(each.source == CLIENT for each in link.left)
+    link.connect(early=b"GET /early\r\n", session_ticket=link.tickets[0], **options)
+    link.run(link.now + 3)
+    link.close()
+    return before
+
+
+@pytest.mark.parametrize("side", Side)
+def test_0_rtt_before_the_end_of_its_client_hello(
+    decoded: Callable[..., Capture], side: Side
+) -> None:
+    """The second of a ClientHello's two Initials is lost, and sent again behind the 0-RTT."""
+    names = ["hq-interop", *(f"{number:02}" * 15 for number in range(60))]
+
+    def lose_the_second(sender: Side, index: int, data: bytes) -> tuple[bytes | None, str]:
+        lost = sender is Side.CLIENT and index == initial
+        return (None, "#1 dropped: loss") if lost else (data, "")
+
+    initial = resumed(Link(), alpn_protocols=names) + 1
+    link = Link(fate=lose_the_second)
+    assert resumed(link, alpn_protocols=names) + 1 == initial
+    capture = decoded(link, side)
+    assert all(each.decrypted for each in capture.packets)
+    early = of(capture, Side.CLIENT, PacketType.ZERO_RTT)
+    assert [each.connection for each in early] == [1]
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_0_rtt_before_its_initial(decoded: Callable[..., Capture], keys: bool) -> None:
+    link = Link()
+    sent = resumed(link)
+    client = [each for each in link.left if each.source == CLIENT]
+    initial, early = client[sent], client[sent].payload
+    size = parse_header(early, 0).size
+    assert size is not None
+    link.left += [replace(initial, time=initial.time - 0.001, payload=early[size:])]
+    link.left[link.left.index(initial)] = replace(initial, payload=early[:size])
+    (found,) = of(decoded(link, keys=keys), Side.CLIENT, PacketType.ZERO_RTT)
+    assert (found.connection, found.decrypted) == (1, keys)
+
+
 def test_no_secrets(decoded: Callable[..., Capture]) -> None:
     link = handshake()
     capture = decoded(link, keys=False)
