@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from quicmatrix.runner.network.topology import CLIENT_NETWORKS, SERVER_NETWORKS
@@ -101,7 +102,25 @@ class Assembly:
             damage: Why it cannot be trusted, in addition to what was found here.
         """
         damage = damage or self._damage
-        return Capture(self._side, tuple(self._datagrams), tuple(self._packets), damage)
+        packets = tuple(self._associated())
+        return Capture(self._side, tuple(self._datagrams), packets, damage)
+
+    def _associated(self) -> Iterator[Packet]:
+        """All packets, marked where no connection can have them.
+
+        That is known only if all connection IDs are that the receiver issued.
+        """
+        hidden = {
+            packet.sender
+            for packet in self._packets
+            if packet.unread or not (packet.decrypted or _is_unassociated(packet))
+        }
+        known = {side for side in Side if not self._connections.without_cid(side)} - hidden
+        for packet in self._packets:
+            if packet.sender.peer in known and _is_unassociated(packet):
+                yield replace(packet, unassociated=True)
+            else:
+                yield packet
 
     def add(self, record: Record) -> None:
         """Add the next record.
@@ -204,16 +223,33 @@ class Assembly:
             )
         elif opened := self._connections.open(datagram.sender, datagram.path, record.data):
             packet = self._authentic(datagram, record.size, opened)
-        elif not trailing if self._first is None else self._is_packet(datagram, record, header):
-            connection = self._connection(datagram, record, header)
-            packet = self._encrypted(datagram, record, header, connection)
-            if connection is None or not connection.random:
-                self._early.append((len(self._packets), record))
         else:
-            return False
+            undecrypted = self._undecrypted(datagram, record, header, trailing=trailing)
+            if undecrypted is None:
+                return False
+            packet = undecrypted
         self._first = self._first or header
         self._append(packet)
         return True
+
+    def _undecrypted(
+        self, datagram: Datagram, record: PacketRecord, header: Header, *, trailing: bool
+    ) -> Packet | None:
+        """The packet that bytes without known keys are; None if they are none."""
+        if self._first is None:
+            if reset := self._reset(datagram, record, header):
+                return reset
+            if trailing:
+                return None
+        elif not self._is_packet(datagram, record, header):
+            return None
+        connection = self._connection(datagram, record, header)
+        if connection is None and header.type is PacketType.ONE_RTT:
+            found = self._connections.associated(datagram.sender, datagram.path, record.data)
+            header, connection = found or (header, None)
+        if connection is None or not connection.random:
+            self._early.append((len(self._packets), record))
+        return self._encrypted(datagram, record, header, connection)
 
     def _is_packet(self, datagram: Datagram, record: PacketRecord, header: Header) -> bool:
         """Whether bytes behind a packet that could not be decrypted are another packet."""
@@ -291,6 +327,23 @@ class Assembly:
             tls=messages,
         )
 
+    def _reset(self, datagram: Datagram, record: PacketRecord, header: Header) -> Packet | None:
+        """The stateless reset that a datagram is; None if it is none."""
+        connection = None
+        if header.type is PacketType.ONE_RTT and record.size == datagram.size:
+            connection = self._connections.reset(datagram.sender, record.data)
+        if connection is None:
+            return None
+        return Packet(
+            datagram=datagram,
+            type=PacketType.STATELESS_RESET,
+            version=None,
+            dcid=b"",
+            scid=None,
+            size=record.size,
+            connection=connection.number,
+        )
+
     def _encrypted(
         self,
         datagram: Datagram,
@@ -344,6 +397,12 @@ class Assembly:
     def _remember_odcid(self, header: Header) -> None:
         assert header.scid is not None
         self._odcids.setdefault(header.scid, {})[header.dcid] = None
+
+
+def _is_unassociated(packet: Packet) -> bool:
+    """Whether its connection is unknown, as is that of a 1-RTT packet with a wrong DCID."""
+    one_rtt = packet.type is PacketType.ONE_RTT
+    return one_rtt and not packet.decrypted and packet.connection is None
 
 
 def _offers_grease(message: TlsMessage) -> bool:

@@ -605,6 +605,77 @@ def test_lost_packets(decoded: Callable[..., Capture]) -> None:
     assert all(each.decrypted for each in (*left.packets, *right.packets))
 
 
+def lasting(**settings: object) -> Link:
+    """A connection that is not closed."""
+    link = Link(**settings)  # type: ignore[arg-type]
+    link.connect()
+    link.run(0.2)
+    link.request()
+    link.run(1.0)
+    return link
+
+
+@pytest.mark.parametrize("sender", Side)
+@pytest.mark.parametrize("port", [50000, 50007])
+def test_a_stateless_reset(decoded: Callable[..., Capture], sender: Side, port: int) -> None:
+    link = lasting()
+    end = link.client if sender is Side.CLIENT else link.server
+    assert end is not None
+    token = end._host_cids[1].stateless_reset_token
+    ends = (Address(CLIENT.host, port), SERVER)
+    source, destination = ends if sender is Side.CLIENT else reversed(ends)
+    known = decoded(link).packets
+    link.inject(sender, b"\x55" + random.Random(1).randbytes(40) + token, source, destination)
+    *others, reset = decoded(link).packets
+    assert len(others) == len(known)
+    assert (reset.type, reset.connection, reset.sender) == (PacketType.STATELESS_RESET, 0, sender)
+    assert reset.decrypted
+
+
+def test_the_token_in_the_transport_parameters(decoded: Callable[..., Capture]) -> None:
+    link = lasting()
+    assert link.server is not None
+    token = link.server._host_cids[0].stateless_reset_token
+    link.inject(Side.SERVER, b"\x55" + bytes(range(40)) + token, SERVER, CLIENT)
+    assert decoded(link).packets[-1].type is PacketType.STATELESS_RESET
+
+
+@pytest.mark.parametrize("sender", Side)
+def test_what_no_connection_can_have(decoded: Callable[..., Capture], sender: Side) -> None:
+    """A stateless reset whose token was never on the wire, or a packet with a damaged DCID."""
+    link = lasting()
+    ends = (Address(CLIENT.host, 50007), SERVER)
+    source, destination = ends if sender is Side.CLIENT else reversed(ends)
+    link.inject(sender, b"\x55" + random.Random(1).randbytes(60), source, destination)
+    *others, foreign = decoded(link).packets
+    assert (foreign.connection, foreign.unassociated, foreign.decrypted) == (None, True, False)
+    assert not any(each.unassociated for each in others)
+
+
+def test_what_a_connection_may_have(decoded: Callable[..., Capture]) -> None:
+    """Without keys, connection IDs may have been issued unseen; an empty one is any packet's."""
+    link = lasting()
+    filler = b"\x55" + random.Random(1).randbytes(60)
+    link.inject(Side.CLIENT, filler, Address(CLIENT.host, 50007), SERVER)
+    assert not any(each.unassociated for each in decoded(link, keys=False).packets)
+    link = Link()
+    link.connect(connection_id_length=0)
+    link.run(0.025)  # the server has answered
+    link.inject(Side.SERVER, filler, SERVER, Address(CLIENT.host, 50007))
+    assert not any(each.unassociated for each in decoded(link).packets)
+
+
+def test_a_packet_without_keys_is_its_connections(decoded: Callable[..., Capture]) -> None:
+    """Also where tshark does not know the connection ID."""
+    link = lasting()
+    names = ("HANDSHAKE", "SERVER_TRAFFIC")
+    lines = [line for line in link.secrets.getvalue().splitlines() if line.split("_S")[0]]
+    link.secrets = io.StringIO("\n".join(one for one in lines if any(n in one for n in names)))
+    hidden = [each for each in decoded(link).packets if not each.decrypted]
+    assert hidden
+    assert {each.connection for each in hidden} == {0}
+
+
 def test_other_traffic(decoded: Callable[..., Capture]) -> None:
     link = handshake()
     known = len(decoded(link).packets)
