@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
-_LINE = re.compile(rb"[A-Z0-9_]{1,64} [0-9a-fA-F]{64} [0-9a-fA-F]{2,256}")
+_LINE = re.compile(rb"[A-Z0-9_]{1,64} [0-9a-fA-F]{64} (?:[0-9a-fA-F]{64}|[0-9a-fA-F]{96})")
+"""A secret is as long as the hash of its cipher suite (RFC 8446, 7.1): SHA-256 or SHA-384."""
 _MOST_BYTES = 8 * 1024 * 1024
 
 
@@ -15,14 +17,16 @@ def merge(paths: Iterable[Path]) -> bytes:
     """All well-formed lines of the key logs there are, each once.
 
     The files were written by endpoints under test: what is not in NSS key log format is left out,
-    links are not followed, and what lies beyond 8 MiB of a file is not read.
+    links are not followed, and what lies beyond 8 MiB of a file is not read. A line that was cut
+    off, as by the end of a buffer, is left out where another one has all of it.
     """
     lines: dict[bytes, None] = {}
     for path in paths:
         lines |= dict.fromkeys(
             line for line in map(bytes.strip, _read(path).splitlines()) if _LINE.fullmatch(line)
         )
-    return b"".join(line + b"\n" for line in lines)
+    cut_off = {one for one, other in pairwise(sorted(lines)) if other.startswith(one)}
+    return b"".join(line + b"\n" for line in lines if line not in cut_off)
 
 
 def _read(path: Path) -> bytes:

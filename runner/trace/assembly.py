@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from quicmatrix.runner.network.topology import CLIENT_NETWORKS, SERVER_NETWORKS
+from quicmatrix.runner.trace.coalescing import may_be_packet
 from quicmatrix.runner.trace.connections import Connection, Connections, Opened
 from quicmatrix.runner.trace.fate import parse_fate
 from quicmatrix.runner.trace.frames import parse_payload
 from quicmatrix.runner.trace.headers import Header, parse_header
 from quicmatrix.runner.trace.key_log import Secrets
-from quicmatrix.runner.trace.model import Address, Capture, Datagram, Packet, PacketType, Path, Side
+from quicmatrix.runner.trace.model import (
+    Address,
+    Capture,
+    ClientHello,
+    Datagram,
+    EncryptedExtensions,
+    Packet,
+    PacketType,
+    Path,
+    Side,
+    TlsMessage,
+)
 from quicmatrix.runner.trace.reader import MalformedError
 from quicmatrix.runner.trace.retry_tag import is_valid
 from quicmatrix.runner.trace.tap_records import (
@@ -31,6 +45,10 @@ _NETWORKS = tuple(
     for side, networks in ((Side.CLIENT, CLIENT_NETWORKS), (Side.SERVER, SERVER_NETWORKS))
     for network in networks
 )
+
+
+MAX_EARLY = 4096
+"""Packets that are kept until their keys are known, at most."""
 
 
 class TooManyPacketsError(Exception):
@@ -63,10 +81,16 @@ class Assembly:
         self._max_packets = max_packets
         self._datagrams: list[Datagram] = []
         self._packets: list[Packet] = []
+        self._early: deque[tuple[int, PacketRecord]] = deque(maxlen=MAX_EARLY)
+        """Packets that came before the end of their ClientHello, by their place."""
         self._records = 0
         self._start: float | None = None
         self._damage = ""
         self._current: Datagram | None = None
+        self._first: Header | None = None
+        """The header of the first packet in the current datagram."""
+        self._greased: set[Side] = set()
+        """The sides that offered grease_quic_bit."""
         self._hosts: dict[str, _Host] = {}
         self._connections = Connections(secrets)
         self._odcids: dict[bytes, dict[bytes, None]] = {}
@@ -78,7 +102,25 @@ class Assembly:
             damage: Why it cannot be trusted, in addition to what was found here.
         """
         damage = damage or self._damage
-        return Capture(self._side, tuple(self._datagrams), tuple(self._packets), damage)
+        packets = tuple(self._associated())
+        return Capture(self._side, tuple(self._datagrams), packets, damage)
+
+    def _associated(self) -> Iterator[Packet]:
+        """All packets, marked where no connection can have them.
+
+        That is known only if all connection IDs are that the receiver issued.
+        """
+        hidden = {
+            packet.sender
+            for packet in self._packets
+            if packet.unread or not (packet.decrypted or _is_unassociated(packet))
+        }
+        known = {side for side in Side if not self._connections.without_cid(side)} - hidden
+        for packet in self._packets:
+            if packet.sender.peer in known and _is_unassociated(packet):
+                yield replace(packet, unassociated=True)
+            else:
+                yield packet
 
     def add(self, record: Record) -> None:
         """Add the next record.
@@ -109,6 +151,7 @@ class Assembly:
         self.complete = True
 
     def _datagram(self, record: DatagramRecord) -> None:
+        self._first = None
         source, destination = self._host(record.source), self._host(record.destination)
         if {source.side, destination.side} != set(Side):
             self._current = None
@@ -143,25 +186,34 @@ class Assembly:
             self._hosts[text] = _Host(str(address), sides[0] if sides else None)
         return self._hosts[text]
 
-    def _packet(self, record: PacketRecord) -> None:
+    def _packet(self, record: PacketRecord, *, trailing: bool = False) -> bool:
+        """Add a packet; False if it is none.
+
+        Args:
+            record: The packet.
+            trailing: Whether tshark took it for none.
+        """
         datagram = self._current
         if datagram is None:
-            return
+            return False
+        dcid_length = record.dcid_length
+        if self._first is not None and record.plaintext is None:
+            dcid_length = len(self._first.dcid)
         try:
-            header = parse_header(record.data, record.dcid_length)
+            header = parse_header(record.data, dcid_length)
         except MalformedError:
-            return
-        if header.packet_number_offset is None:
+            return False
+        if header.packet_number_offset is None and self._first is None and not trailing:
             packet = self._unprotected(datagram, record, header)
         elif record.plaintext is not None and record.number is not None:
-            connection = self._connections.numbered(
+            numbered = self._connections.numbered(
                 record.connection, datagram.sender, datagram.path, header
             )
             packet = self._authentic(
                 datagram,
                 record.size,
                 Opened(
-                    connection,
+                    numbered,
                     header,
                     record.number,
                     record.key_phase,
@@ -172,21 +224,73 @@ class Assembly:
         elif opened := self._connections.open(datagram.sender, datagram.path, record.data):
             packet = self._authentic(datagram, record.size, opened)
         else:
-            packet = self._encrypted(datagram, record, header)
+            undecrypted = self._undecrypted(datagram, record, header, trailing=trailing)
+            if undecrypted is None:
+                return False
+            packet = undecrypted
+        self._first = self._first or header
         self._append(packet)
+        return True
+
+    def _undecrypted(
+        self, datagram: Datagram, record: PacketRecord, header: Header, *, trailing: bool
+    ) -> Packet | None:
+        """The packet that bytes without known keys are; None if they are none."""
+        if self._first is None:
+            if reset := self._reset(datagram, record, header):
+                return reset
+            if trailing:
+                return None
+        elif not self._is_packet(datagram, record, header):
+            return None
+        connection = self._connection(datagram, record, header)
+        if connection is None and header.type is PacketType.ONE_RTT:
+            found = self._connections.associated(datagram.sender, datagram.path, record.data)
+            header, connection = found or (header, None)
+        if connection is None or not connection.random:
+            self._early.append((len(self._packets), record))
+        return self._encrypted(datagram, record, header, connection)
+
+    def _is_packet(self, datagram: Datagram, record: PacketRecord, header: Header) -> bool:
+        """Whether bytes behind a packet that could not be decrypted are another packet."""
+        first = self._first
+        assert first is not None
+        if header.type is PacketType.ONE_RTT:
+            connection = self._connection(datagram, record, header)
+            if self._connections.has_secret(connection, datagram.sender, header.type):
+                return False
+        greased = datagram.sender.peer in self._greased
+        return may_be_packet(record.data, header, first, greased=greased)
+
+    def _decrypt_early(self) -> None:
+        """Try early packets again, now that another ClientHello is known."""
+        early = list(self._early)
+        self._early.clear()
+        for place, record in early:
+            packet = self._packets[place]
+            datagram = packet.datagram
+            opened = self._connections.open(datagram.sender, datagram.path, record.data)
+            if opened is not None:
+                self._packets[place] = self._authentic(datagram, record.size, opened)
+                continue
+            header = parse_header(record.data, len(packet.dcid))
+            connection = self._connection(datagram, record, header)
+            if connection is not None:
+                self._packets[place] = replace(packet, connection=connection.number)
+            if connection is None or not connection.random:
+                self._early.append((place, record))
 
     def _trailing_bytes(self, data: bytes) -> None:
-        """Decrypt packets in bytes that tshark took for none; anything else is padding."""
+        """Look for packets in bytes that tshark took for none; anything else is padding."""
         datagram = self._current
         while datagram is not None and data.strip(b"\0"):
             size = len(data)
             with contextlib.suppress(MalformedError):
                 size = parse_header(data, 0).size or size
             packet, data = data[:size], data[size:]
-            opened = self._connections.open(datagram.sender, datagram.path, packet)
-            if opened is None:
+            record = PacketRecord(len(packet), None, 0, None, None, 0, packet, None)
+            if not self._packet(record, trailing=True):
                 return
-            self._append(self._authentic(datagram, len(packet), opened))
 
     def _append(self, packet: Packet) -> None:
         if len(self._packets) >= self._max_packets:
@@ -196,6 +300,13 @@ class Assembly:
     def _authentic(self, datagram: Datagram, size: int, opened: Opened) -> Packet:
         header = opened.header
         payload = parse_payload(opened.plaintext)
+        client_random = opened.connection.random
+        messages = self._connections.add_packet(
+            datagram.sender, datagram.path, opened, payload.frames
+        )
+        if opened.connection.random != client_random:
+            self._decrypt_early()
+        self._greased.update(datagram.sender for message in messages if _offers_grease(message))
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
             self._remember_odcid(header)
         return Packet(
@@ -213,15 +324,35 @@ class Assembly:
             padding=payload.padding,
             unread=payload.unread,
             frames=payload.frames,
-            tls=self._connections.add_packet(
-                datagram.sender, datagram.path, opened, payload.frames
-            ),
+            tls=messages,
         )
 
-    def _encrypted(self, datagram: Datagram, record: PacketRecord, header: Header) -> Packet:
+    def _reset(self, datagram: Datagram, record: PacketRecord, header: Header) -> Packet | None:
+        """The stateless reset that a datagram is; None if it is none."""
+        connection = None
+        if header.type is PacketType.ONE_RTT and record.size == datagram.size:
+            connection = self._connections.reset(datagram.sender, record.data)
+        if connection is None:
+            return None
+        return Packet(
+            datagram=datagram,
+            type=PacketType.STATELESS_RESET,
+            version=None,
+            dcid=b"",
+            scid=None,
+            size=record.size,
+            connection=connection.number,
+        )
+
+    def _encrypted(
+        self,
+        datagram: Datagram,
+        record: PacketRecord,
+        header: Header,
+        connection: Connection | None,
+    ) -> Packet:
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
             self._remember_odcid(header)
-        connection = self._connection(datagram, record, header)
         return Packet(
             datagram=datagram,
             type=header.type,
@@ -266,3 +397,16 @@ class Assembly:
     def _remember_odcid(self, header: Header) -> None:
         assert header.scid is not None
         self._odcids.setdefault(header.scid, {})[header.dcid] = None
+
+
+def _is_unassociated(packet: Packet) -> bool:
+    """Whether its connection is unknown, as is that of a 1-RTT packet with a wrong DCID."""
+    one_rtt = packet.type is PacketType.ONE_RTT
+    return one_rtt and not packet.decrypted and packet.connection is None
+
+
+def _offers_grease(message: TlsMessage) -> bool:
+    return (
+        isinstance(message, ClientHello | EncryptedExtensions)
+        and message.transport_parameters.grease_quic_bit
+    )

@@ -8,7 +8,7 @@ tried again here, with state that is taken from authentic packets only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from quicmatrix.runner.trace import key_log
@@ -18,16 +18,22 @@ from quicmatrix.runner.trace.key_log import Secrets
 from quicmatrix.runner.trace.model import (
     VERSION_1,
     Crypto,
+    EncryptedExtensions,
     Frame,
     NewConnectionId,
     PacketType,
     Path,
     Side,
     TlsMessage,
+    TransportParameters,
 )
 from quicmatrix.runner.trace.protection import SUITES, Keys, Suite, full_number, initial_keys
 from quicmatrix.runner.trace.reader import MalformedError
 from quicmatrix.runner.trace.tls import client_random
+
+RESET_TOKEN_SIZE = 16
+SMALLEST_RESET = 21
+"""Bytes of the smallest stateless reset (RFC 9000, 10.3)."""
 
 _SPACES = {
     PacketType.INITIAL: 0,
@@ -54,8 +60,8 @@ class Connection:
     """The highest packet number of each side and space."""
     phase: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     """How often each side has updated its keys."""
-    updated: dict[tuple[Side, Suite, int], list[Keys]] = field(default_factory=dict)
-    """1-RTT keys of a side, for a suite and a version, by phase."""
+    updated: dict[tuple[bytes, Suite, int], list[Keys]] = field(default_factory=dict)
+    """1-RTT keys by phase, for the first secret, a suite and a version."""
     without_cid: set[Side] = field(default_factory=set)
     """The sides that chose connection IDs of length 0."""
 
@@ -85,6 +91,8 @@ class Connections:
         self._numbered: dict[int, Connection] = {}
         self._cids: dict[Side, dict[bytes, Connection]] = {side: {} for side in Side}
         self._odcids: dict[bytes, Connection] = {}
+        self._tokens: dict[Side, dict[bytes, Connection]] = {side: {} for side in Side}
+        """The stateless reset tokens that each side issued."""
         self._paths: dict[tuple[Path, Side], Connection] = {}
         """The connection of packets without a connection ID, by path and receiver."""
 
@@ -123,19 +131,35 @@ class Connections:
             self._add_header(connection, sender, header)
         for side in connection.without_cid:
             self._paths[path, side] = connection
-        crypto = []
         for frame in frames:
-            if isinstance(frame, Crypto):
-                crypto.append(frame)
-            elif isinstance(frame, NewConnectionId):
+            if isinstance(frame, NewConnectionId):
                 self._cids[sender][frame.connection_id] = connection
-        if not crypto:
-            return ()
-        stream = connection.streams.setdefault((sender, header.type), CryptoStream())
-        messages = stream.add(crypto)
-        if (sender, header.type) == (Side.CLIENT, PacketType.INITIAL):
-            connection.random = client_random(stream.first_message) or connection.random
-        return messages
+                self._tokens[sender][frame.stateless_reset_token] = connection
+        crypto = [frame for frame in frames if isinstance(frame, Crypto)]
+        return self._add_crypto(connection, sender, header, crypto) if crypto else ()
+
+    def associated(
+        self, sender: Side, path: Path, packet: bytes
+    ) -> tuple[Header, Connection] | None:
+        """The connection of a packet that cannot be decrypted, with the header parsed for it."""
+        return next(self._addressed(sender, path, packet), None)
+
+    def reset(self, sender: Side, datagram: bytes) -> Connection | None:
+        """The connection that a datagram resets; None if it is no stateless reset.
+
+        The datagram ends with a token that its sender issued (RFC 9000, 10.3.1).
+        """
+        if len(datagram) < SMALLEST_RESET:
+            return None
+        return self._tokens[sender].get(datagram[-RESET_TOKEN_SIZE:])
+
+    def without_cid(self, side: Side) -> bool:
+        """Whether a side chose an empty connection ID in any connection."""
+        return any(receiver is side for _, receiver in self._paths)
+
+    def has_secret(self, connection: Connection | None, sender: Side, kind: PacketType) -> bool:
+        """Whether the secret of a side's Handshake, 0-RTT or 1-RTT packets is known."""
+        return connection is not None and bool(self._secrets_of(connection, sender, kind))
 
     def restart_handshake(self, connection: Connection) -> None:
         """Expect a new ClientHello, as after a Retry or a Version Negotiation."""
@@ -172,6 +196,26 @@ class Connections:
         else:
             connection.without_cid.add(sender)
 
+    def _add_crypto(
+        self, connection: Connection, sender: Side, header: Header, crypto: list[Crypto]
+    ) -> tuple[TlsMessage, ...]:
+        stream = connection.streams.setdefault((sender, header.type), CryptoStream())
+        messages = stream.add(crypto)
+        for message in messages:
+            if isinstance(message, EncryptedExtensions):
+                self._add_parameters(connection, message.transport_parameters)
+        if (sender, header.type) == (Side.CLIENT, PacketType.INITIAL):
+            connection.random = client_random(stream.first_message) or connection.random
+        return messages
+
+    def _add_parameters(self, connection: Connection, parameters: TransportParameters) -> None:
+        """Take the server's transport parameters."""
+        if parameters.stateless_reset_token is not None:
+            self._tokens[Side.SERVER][parameters.stateless_reset_token] = connection
+        if (preferred := parameters.preferred_address) is not None:
+            self._cids[Side.SERVER][preferred.connection_id] = connection
+            self._tokens[Side.SERVER][preferred.stateless_reset_token] = connection
+
     def _addressed(
         self, sender: Side, path: Path, packet: bytes
     ) -> Iterator[tuple[Header, Connection]]:
@@ -204,29 +248,31 @@ class Connections:
             for odcid in {**connection.odcids, **dict.fromkeys(own)}:
                 yield initial_keys(odcid, sender, version)
             return
-        logged = self._secrets.get(connection.random, {})
+        known = None if header.type is PacketType.ZERO_RTT else connection.suite
+        for secret in self._secrets_of(connection, sender, header.type):
+            for suite in SUITES if known is None else (known,):
+                if suite.hash.digest_size != len(secret):
+                    continue
+                keys = Keys.of(secret, suite, version)
+                if header.type is PacketType.ONE_RTT:
+                    yield from self._phases(connection, sender, keys)
+                else:
+                    yield keys
+
+    def _secrets_of(
+        self, connection: Connection, sender: Side, kind: PacketType
+    ) -> Sequence[bytes]:
         index = 0 if sender is Side.CLIENT else 1
         labels = {
             PacketType.ZERO_RTT: key_log.EARLY,
             PacketType.HANDSHAKE: key_log.HANDSHAKE[index],
             PacketType.ONE_RTT: key_log.APPLICATION[index],
         }
-        secret = logged.get(labels[header.type])
-        if secret is None:
-            return
-        known = None if header.type is PacketType.ZERO_RTT else connection.suite
-        for suite in SUITES if known is None else (known,):
-            if suite.hash.digest_size != len(secret):
-                continue
-            keys = Keys.of(secret, suite, version)
-            if header.type is PacketType.ONE_RTT:
-                yield from self._phases(connection, sender, keys)
-            else:
-                yield keys
+        return self._secrets.get(connection.random, {}).get(labels[kind], ())
 
     def _phases(self, connection: Connection, sender: Side, first: Keys) -> Iterator[Keys]:
         """The 1-RTT keys of the current key phase, and of those beside it (RFC 9001, 6.5)."""
-        phases = connection.updated.setdefault((sender, first.suite, first.version), [first])
+        phases = connection.updated.setdefault((first.secret, first.suite, first.version), [first])
         current = connection.phase[sender]
         for phase in (current, current + 1, current - 1):
             while len(phases) <= phase:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from quicmatrix.runner.bundle.capture import DamagedCapture, key_logs
 
-Secrets = Mapping[bytes, Mapping[str, bytes]]
-"""By the ClientHello's Random: secrets by label."""
+Secrets = Mapping[bytes, Mapping[str, Sequence[bytes]]]
+"""By the ClientHello's Random: secrets by label, several where key logs contradict each other."""
+
+SIZES = (32, 48)
+"""Bytes of a secret: the hash lengths of the cipher suites that QUIC can use."""
 
 EARLY = "CLIENT_EARLY_TRAFFIC_SECRET"
 HANDSHAKE = ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET")
@@ -18,17 +21,20 @@ APPLICATION = ("CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0")
 
 
 def parse_key_log(text: str) -> Secrets:
-    """The secrets in a key log; other lines are skipped."""
-    secrets: dict[bytes, dict[str, bytes]] = {}
+    """The secrets in a key log; other lines, and secrets of any other length, are skipped."""
+    secrets: dict[bytes, dict[str, list[bytes]]] = {}
     for line in text.splitlines():
         columns = line.split()
         if len(columns) != 3 or line.startswith("#"):
             continue
-        label, random, secret = columns
+        label = columns[0]
         try:
-            secrets.setdefault(bytes.fromhex(random), {})[label] = bytes.fromhex(secret)
+            random, secret = map(bytes.fromhex, columns[1:])
         except ValueError:
             continue
+        known = secrets.setdefault(random, {}).setdefault(label, [])
+        if len(secret) in SIZES and secret not in known:
+            known.append(secret)
     return secrets
 
 

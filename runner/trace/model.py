@@ -38,6 +38,8 @@ class PacketType(StrEnum):
     RETRY = "Retry"
     VERSION_NEGOTIATION = "Version Negotiation"
     ONE_RTT = "1-RTT"
+    STATELESS_RESET = "Stateless Reset"
+    """RFC 9000, 10.3: looks like a 1-RTT packet, but ends with a token that its sender issued."""
 
 
 class Ecn(Enum):
@@ -334,6 +336,14 @@ class VersionInformation:
 
 
 @dataclass(frozen=True, slots=True)
+class PreferredAddress:
+    """RFC 9000, 18.2, without the addresses."""
+
+    connection_id: bytes
+    stateless_reset_token: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TransportParameters:
     """RFC 9000, 18.2; a parameter that was not sent is None."""
 
@@ -351,6 +361,8 @@ class TransportParameters:
     max_ack_delay: int | None = None
     disable_active_migration: bool = False
     has_preferred_address: bool = False
+    preferred_address: PreferredAddress | None = None
+    """None also if it is malformed."""
     active_connection_id_limit: int | None = None
     initial_source_connection_id: bytes | None = None
     retry_source_connection_id: bytes | None = None
@@ -427,6 +439,9 @@ class Packet:
     """0 or 1 in a 1-RTT packet whose header protection could be removed."""
     connection: int | None = None
     """Which connection of the capture it belongs to, 0-based; None if unknown."""
+    unassociated: bool = False
+    """Whether it is of no connection in the capture: it looks like a 1-RTT packet, but its receiver
+    issued no such Destination Connection ID (RFC 9000, 5.2)."""
     token: bytes = b""
     """Of an Initial or a Retry."""
     retry_integrity_valid: bool | None = None

@@ -17,9 +17,11 @@ from quicmatrix.runner.trace.model import VERSION_2, Side
 SAMPLE_SIZE = 16
 """Bytes of ciphertext that the header protection mask is derived from (RFC 9001, 5.4.2)."""
 
+LONGEST_NUMBER = 4
+"""Bytes that the longest packet number has; the sample is behind them."""
+
 _SALT_V1 = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
 _SALT_V2 = bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")
-_LONGEST_NUMBER = 4
 _LONG_FORM, _KEY_PHASE = 0x80, 0x04
 
 _Aead = AESGCM | AESCCM | ChaCha20Poly1305
@@ -107,7 +109,7 @@ class Keys:
 
     def unprotect(self, packet: bytes, number_offset: int) -> Unprotected | None:
         """Remove header protection; None if the packet is too short for a sample."""
-        sample_at = number_offset + _LONGEST_NUMBER
+        sample_at = number_offset + LONGEST_NUMBER
         sample = packet[sample_at : sample_at + SAMPLE_SIZE]
         if len(sample) < SAMPLE_SIZE:
             return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from quicmatrix.runner.trace.model import (
     ClientHello,
     EncryptedExtensions,
     OtherTlsMessage,
+    PreferredAddress,
     ServerHello,
     TlsMessage,
     TransportParameters,
@@ -133,9 +136,10 @@ _BYTES = {
     0x0F: "initial_source_connection_id",
     0x10: "retry_source_connection_id",
 }
+_PREFERRED_ADDRESS = 0x0D
 _FLAGS = {
     0x0C: "disable_active_migration",
-    0x0D: "has_preferred_address",
+    _PREFERRED_ADDRESS: "has_preferred_address",
     0x2AB2: "grease_quic_bit",
 }
 _VERSION_INFORMATION = 0x11
@@ -148,7 +152,7 @@ def parse_transport_parameters(extension: bytes) -> TransportParameters:
         MalformedError: They are cut off.
     """
     reader = Reader(extension)
-    found: dict[str, bytes | int | bool | VersionInformation] = {}
+    found: dict[str, bytes | int | bool | VersionInformation | PreferredAddress] = {}
     while reader.remaining:
         identifier = reader.varint()
         value = reader.take(reader.varint())
@@ -158,9 +162,18 @@ def parse_transport_parameters(extension: bytes) -> TransportParameters:
             found[_BYTES[identifier]] = value
         elif identifier in _FLAGS:
             found[_FLAGS[identifier]] = True
+            if identifier == _PREFERRED_ADDRESS:
+                with contextlib.suppress(MalformedError):
+                    found["preferred_address"] = _preferred_address(Reader(value))
         elif identifier == _VERSION_INFORMATION:
             found["version_information"] = _version_information(Reader(value))
     return TransportParameters(**found)  # type: ignore[arg-type]  # each table has one type
+
+
+def _preferred_address(reader: Reader) -> PreferredAddress:
+    """RFC 9000, 18.2."""
+    reader.take(4 + 2 + 16 + 2)  # the addresses and ports
+    return PreferredAddress(reader.opaque(1), reader.take(16))
 
 
 def _version_information(reader: Reader) -> VersionInformation:

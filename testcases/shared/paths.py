@@ -217,7 +217,17 @@ def path_challenges_are_unpredictable(seen: Observation) -> Iterator[Finding]:
 def client_takes_a_new_connection_id_for_each_path(seen: Observation) -> Iterator[Finding]:
     """The client does not use a Destination Connection ID on more than one path."""
     packets = decrypted(sent(seen.trace, Side.CLIENT))
-    yield from every(_not_reused((one, one.path) for one in packets), packets)
+    # Before the server's first packet the client uses a connection ID that it made up itself, and
+    # may try several paths with it, e.g. IPv6 and then IPv4.
+    issued = {one.scid for one in arrived(seen.trace, Side.CLIENT)}
+    yield from every(
+        _not_reused(
+            (one, one.path)
+            for one in packets
+            if one.dcid in issued or one.type not in (PacketType.INITIAL, PacketType.ZERO_RTT)
+        ),
+        packets,
+    )
 
 
 @requirement(Level.MUST, "RFC 9000, 9.5")
@@ -230,12 +240,28 @@ def server_takes_a_new_connection_id_for_each_address(seen: Observation) -> Iter
 
 def _migrations(trace: Trace, incoming: View[Packet]) -> dict[Path, Packet]:
     """The first packet on each new path with which the client shows that it has migrated."""
-    start = next((one.path for one in trace.near(Side.SERVER).datagrams), None)
+    starts = _handshake_paths(trace)
     found: dict[Path, Packet] = {}
     for packet in incoming:
-        if packet.path != start and not all(isinstance(one, PROBING) for one in packet.frames):
+        began = packet.path in starts.get(packet.connection, ())
+        if not began and not all(isinstance(one, PROBING) for one in packet.frames):
             found.setdefault(packet.path, packet)
     return found
+
+
+def _handshake_paths(trace: Trace) -> dict[int | None, set[Path]]:
+    """The paths on which each connection's handshake was done: nobody migrates before its end.
+
+    The server validates them by the client's Handshake packets (RFC 9000, 8.1). An Initial that was
+    not answered, such as one over IPv6, shows none.
+    """
+    first: dict[int | None, set[Path]] = {}
+    found: dict[int | None, set[Path]] = {}
+    for packet in trace.near(Side.SERVER).packets:
+        first.setdefault(packet.connection, {packet.path})
+        if packet.sender is Side.CLIENT and packet.type is PacketType.HANDSHAKE:
+            found.setdefault(packet.connection, set()).add(packet.path)
+    return {**first, **found}
 
 
 def _stays(moved: Packet, incoming: View[Packet]) -> bool:
@@ -254,9 +280,9 @@ def _not_reused(sent_from: Iterable[tuple[Packet, Path | Address]]) -> Iterator[
     """The packets at other places than the first, each reused connection ID only once."""
     first: dict[bytes, tuple[Packet, Path | Address]] = {}
     reused: set[tuple[bytes, Path | Address]] = set()
-    start: Path | Address | None = None
+    starts: dict[int | None, Path | Address] = {}
     for packet, place in sent_from:
-        start = start or place
+        start = starts.setdefault(packet.connection, place)
         if not packet.dcid:  # there is nothing to choose from
             continue
         earlier, where = first.setdefault(packet.dcid, (packet, place))

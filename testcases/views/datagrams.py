@@ -166,7 +166,7 @@ class _AddressValidation:
             known = packet.dcid in self.cids or packet.token in self.tokens - {b""}
             if packet.type is PacketType.HANDSHAKE or (initial and known):
                 yield datagram.path
-            elif not packet.decrypted or packet.unread:
+            elif (not packet.decrypted and not packet.unassociated) or packet.unread:
                 self.hidden.setdefault(datagram.path, str(packet))
             for frame in packet.frames:
                 if isinstance(frame, PathResponse) and frame.data in self.challenges:

@@ -220,7 +220,9 @@ def _packets(capture: Capture, sender: Side, types: tuple[PacketType, ...]) -> V
         tuple(
             packet
             for packet in capture.packets
-            if packet.sender is sender and (not types or packet.type in types)
+            if packet.sender is sender
+            and (not types or packet.type in types)
+            and not packet.unassociated
         ),
         _undecoded(capture, sender),
     )

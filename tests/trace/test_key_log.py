@@ -12,7 +12,7 @@ from tests.support.pcapng_writer import pcapng
 
 RANDOM, SECRET = "0a" * 32, "0b" * 32
 LINE = f"CLIENT_TRAFFIC_SECRET_0 {RANDOM} {SECRET}\n"
-EXPECTED = {bytes.fromhex(RANDOM): {"CLIENT_TRAFFIC_SECRET_0": bytes.fromhex(SECRET)}}
+EXPECTED = {bytes.fromhex(RANDOM): {"CLIENT_TRAFFIC_SECRET_0": [bytes.fromhex(SECRET)]}}
 
 
 def test_lines_that_are_no_secrets_are_skipped() -> None:
@@ -20,6 +20,17 @@ def test_lines_that_are_no_secrets_are_skipped() -> None:
         f"# comment\n\nCLIENT_RANDOM zz {SECRET}\none two\n{LINE}SERVER_TRAFFIC_SECRET_0 {RANDOM}"
     )
     assert parse_key_log(text) == EXPECTED
+
+
+def test_a_secret_has_the_length_of_a_hash() -> None:
+    cut = "".join(f"{LINE[: -1 - 2 * size]}\n" for size in range(1, 32))
+    assert parse_key_log(LINE + cut) == EXPECTED
+
+
+def test_contradicting_secrets_are_all_kept() -> None:
+    other = LINE.replace("0b" * 32, "0c" * 48)
+    (labels,) = parse_key_log(LINE + other + LINE).values()
+    assert labels == {"CLIENT_TRAFFIC_SECRET_0": [b"\x0b" * 32, b"\x0c" * 48]}
 
 
 def embedded(tmp_path: Path, data: bytes) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import random
@@ -20,8 +21,9 @@ import pytest
 
 from quicmatrix.runner.bundle.capture import enhanced_packet
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.trace import tshark
+from quicmatrix.runner.trace import tls, tshark
 from quicmatrix.runner.trace.fate import fate_text
+from quicmatrix.runner.trace.headers import parse_header
 from quicmatrix.runner.trace.limited_process import Limits
 from quicmatrix.runner.trace.model import (
     CERTIFICATE,
@@ -42,6 +44,7 @@ from quicmatrix.runner.trace.model import (
     Side,
     Stream,
     TlsMessage,
+    TransportParameters,
 )
 from tests.support.pcapng_writer import Sent, ethernet, pcapng
 from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link, passed
@@ -114,6 +117,16 @@ def assert_matches_qlog(capture: Capture, link: Link) -> None:
         if each.type in QLOG_TYPES.values():
             found[each.sender, each.type, each.number, each.size, " ".join(names)] += 1
     assert found == logged
+
+
+def qlog_packets(link: Link) -> list[str]:
+    """The type of each packet that either end sent, as it logged it."""
+    return [
+        event["data"]["header"]["packet_type"]
+        for trace in link.qlog.to_dict()["traces"]
+        for event in trace["events"]
+        if event["name"] == "transport:packet_sent"
+    ]
 
 
 # --- What is right -----------------------------------------------------------------------------
@@ -356,6 +369,81 @@ def test_new_ports_of_client_and_server(decoded: Callable[..., Capture]) -> None
     assert {each.connection for each in capture.packets} == {0}
 
 
+def without_connection_ids(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection of a client whose own connection ID is empty."""
+    link.connect(connection_id_length=0)
+    monkeypatch.setattr(link.client, "_replenish_connection_ids", lambda: None)
+    link.run(0.2)
+    link.request()
+    link.close()
+
+
+def last_packet(datagram: bytes) -> int:
+    """Where the last packet of a datagram begins, which may be bytes that are none."""
+    at = 0
+    while (size := parse_header(datagram[at:], 0).size) is not None and at + size < len(datagram):
+        at += size
+    return at
+
+
+FILLERS = {
+    "zero bytes": bytes(300),
+    "random bytes without the fixed bit": b"\x0b" + random.Random(1).randbytes(300),
+    "random bytes with the fixed bit": b"\x4b" + random.Random(2).randbytes(300),
+    "a long header of random bytes": b"\xcb" + random.Random(3).randbytes(300),
+    "another connection's long header": bytes.fromhex("c000000001020102000040aa") + bytes(300),
+    "a Version Negotiation": bytes.fromhex("c3000000000000") + bytes(300),
+    "a Retry": bytes.fromhex("f3000000010000") + bytes(300),
+    "too short a packet": b"\x40" * 18,
+}
+
+
+@pytest.mark.parametrize("keys", [True, False])
+@pytest.mark.parametrize("filler", FILLERS)
+def test_bytes_behind_the_last_packet_are_no_packet(
+    decoded: Callable[..., Capture], monkeypatch: pytest.MonkeyPatch, filler: str, keys: bool
+) -> None:
+    link = Link()
+    without_connection_ids(link, monkeypatch)
+    filled = 0
+    for index, each in enumerate(link.left):
+        at = last_packet(each.payload)
+        if each.payload[at:].strip(b"\0") == b"":  # aioquic's own padding
+            filled += 1
+            link.left[index] = replace(each, payload=each.payload[:at] + FILLERS[filler])
+    assert filled == 3
+    found = decoded(link, keys=keys).packets
+    unknowable = filler == "random bytes with the fixed bit" and not keys
+    assert len(found) == len(qlog_packets(link)) + (2 if unknowable else 0)
+    assert all(each.decrypted or each.type is not PacketType.INITIAL for each in found)
+    assert all(each.decrypted for each in found) is keys
+
+
+@pytest.mark.parametrize("offered", [False, True])
+def test_a_cleared_fixed_bit_behind_a_packet(
+    decoded: Callable[..., Capture], monkeypatch: pytest.MonkeyPatch, offered: bool
+) -> None:
+    """It is a packet if the receiver offered grease_quic_bit (RFC 9287, 3)."""
+    link = Link()
+    without_connection_ids(link, monkeypatch)
+    flight, short = [each for each in link.left if each.source == CLIENT][1:3]
+    first, *rest = short.payload
+    assert first & 0xC0 == 0x40
+    end = last_packet(flight.payload)
+    coalesced = replace(flight, payload=flight.payload[:end] + bytes([first & ~0x40, *rest]))
+    link.left[link.left.index(flight)] = coalesced
+    monkeypatch.setattr(
+        tls, "parse_transport_parameters", lambda _: TransportParameters(grease_quic_bit=offered)
+    )
+    handshake_only = [line for line in link.secrets.getvalue().splitlines() if "HANDSHAKE" in line]
+    link.secrets = io.StringIO("\n".join(handshake_only))
+    types = [
+        each.type for each in decoded(link).packets if each.datagram.size == end + 1 + len(rest)
+    ]
+    one_rtt = [PacketType.ONE_RTT] if offered else []
+    assert types == [PacketType.INITIAL, PacketType.HANDSHAKE, *one_rtt]
+
+
 # --- What is not right -------------------------------------------------------------------------
 
 
@@ -367,6 +455,65 @@ def test_secrets_after_the_packets(tmp_path: Path) -> None:
     path.write_bytes(bare + with_secrets[len(pcapng([])) :])
     capture = tshark.decode_now(path, Side.CLIENT)
     assert_matches_qlog(capture, link)
+
+
+@pytest.mark.parametrize("wrong_first", [True, False])
+@pytest.mark.parametrize("change", ["cut off", "another"])
+def test_a_wrong_secret_beside_the_right_one(
+    decoded: Callable[..., Capture], change: str, wrong_first: bool
+) -> None:
+    link = handshake()
+    right = link.secrets.getvalue().splitlines()
+    wrong = [line[:-32] if change == "cut off" else line[:-64] + "0" * 64 for line in right]
+    lines = [*wrong, *right] if wrong_first else [*right, *wrong]
+    link.secrets = io.StringIO("\n".join(lines) + "\n")
+    assert_matches_qlog(decoded(link), link)
+
+
+def resumed(link: Link, **options: object) -> int:
+    """Resume a session with 0-RTT; returns how many datagrams the client had sent before."""
+    link.connect(alpn_protocols=["hq-interop"])
+    link.run(0.3)
+    link.close()
+    before = sum(each.source == CLIENT for each in link.left)
+    link.connect(early=b"GET /early\r\n", session_ticket=link.tickets[0], **options)
+    link.run(link.now + 3)
+    link.close()
+    return before
+
+
+@pytest.mark.parametrize("side", Side)
+def test_0_rtt_before_the_end_of_its_client_hello(
+    decoded: Callable[..., Capture], side: Side
+) -> None:
+    """The second of a ClientHello's two Initials is lost, and sent again behind the 0-RTT."""
+    names = ["hq-interop", *(f"{number:02}" * 15 for number in range(60))]
+
+    def lose_the_second(sender: Side, index: int, data: bytes) -> tuple[bytes | None, str]:
+        lost = sender is Side.CLIENT and index == initial
+        return (None, "#1 dropped: loss") if lost else (data, "")
+
+    initial = resumed(Link(), alpn_protocols=names) + 1
+    link = Link(fate=lose_the_second)
+    assert resumed(link, alpn_protocols=names) + 1 == initial
+    capture = decoded(link, side)
+    assert all(each.decrypted for each in capture.packets)
+    early = of(capture, Side.CLIENT, PacketType.ZERO_RTT)
+    assert [each.connection for each in early] == [1]
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_0_rtt_before_its_initial(decoded: Callable[..., Capture], keys: bool) -> None:
+    link = Link()
+    sent = resumed(link)
+    client = [each for each in link.left if each.source == CLIENT]
+    initial, early = client[sent], client[sent].payload
+    size = parse_header(early, 0).size
+    assert size is not None
+    link.left += [replace(initial, time=initial.time - 0.001, payload=early[size:])]
+    link.left[link.left.index(initial)] = replace(initial, payload=early[:size])
+    (found,) = of(decoded(link, keys=keys), Side.CLIENT, PacketType.ZERO_RTT)
+    assert (found.connection, found.decrypted) == (1, keys)
 
 
 def test_no_secrets(decoded: Callable[..., Capture]) -> None:
@@ -456,6 +603,77 @@ def test_lost_packets(decoded: Callable[..., Capture]) -> None:
         fate for fate in fates[Side.CLIENT] if fate is not None and fate.dropped
     }
     assert all(each.decrypted for each in (*left.packets, *right.packets))
+
+
+def lasting(**settings: object) -> Link:
+    """A connection that is not closed."""
+    link = Link(**settings)  # type: ignore[arg-type]
+    link.connect()
+    link.run(0.2)
+    link.request()
+    link.run(1.0)
+    return link
+
+
+@pytest.mark.parametrize("sender", Side)
+@pytest.mark.parametrize("port", [50000, 50007])
+def test_a_stateless_reset(decoded: Callable[..., Capture], sender: Side, port: int) -> None:
+    link = lasting()
+    end = link.client if sender is Side.CLIENT else link.server
+    assert end is not None
+    token = end._host_cids[1].stateless_reset_token
+    ends = (Address(CLIENT.host, port), SERVER)
+    source, destination = ends if sender is Side.CLIENT else reversed(ends)
+    known = decoded(link).packets
+    link.inject(sender, b"\x55" + random.Random(1).randbytes(40) + token, source, destination)
+    *others, reset = decoded(link).packets
+    assert len(others) == len(known)
+    assert (reset.type, reset.connection, reset.sender) == (PacketType.STATELESS_RESET, 0, sender)
+    assert reset.decrypted
+
+
+def test_the_token_in_the_transport_parameters(decoded: Callable[..., Capture]) -> None:
+    link = lasting()
+    assert link.server is not None
+    token = link.server._host_cids[0].stateless_reset_token
+    link.inject(Side.SERVER, b"\x55" + bytes(range(40)) + token, SERVER, CLIENT)
+    assert decoded(link).packets[-1].type is PacketType.STATELESS_RESET
+
+
+@pytest.mark.parametrize("sender", Side)
+def test_what_no_connection_can_have(decoded: Callable[..., Capture], sender: Side) -> None:
+    """A stateless reset whose token was never on the wire, or a packet with a damaged DCID."""
+    link = lasting()
+    ends = (Address(CLIENT.host, 50007), SERVER)
+    source, destination = ends if sender is Side.CLIENT else reversed(ends)
+    link.inject(sender, b"\x55" + random.Random(1).randbytes(60), source, destination)
+    *others, foreign = decoded(link).packets
+    assert (foreign.connection, foreign.unassociated, foreign.decrypted) == (None, True, False)
+    assert not any(each.unassociated for each in others)
+
+
+def test_what_a_connection_may_have(decoded: Callable[..., Capture]) -> None:
+    """Without keys, connection IDs may have been issued unseen; an empty one is any packet's."""
+    link = lasting()
+    filler = b"\x55" + random.Random(1).randbytes(60)
+    link.inject(Side.CLIENT, filler, Address(CLIENT.host, 50007), SERVER)
+    assert not any(each.unassociated for each in decoded(link, keys=False).packets)
+    link = Link()
+    link.connect(connection_id_length=0)
+    link.run(0.025)  # the server has answered
+    link.inject(Side.SERVER, filler, SERVER, Address(CLIENT.host, 50007))
+    assert not any(each.unassociated for each in decoded(link).packets)
+
+
+def test_a_packet_without_keys_is_its_connections(decoded: Callable[..., Capture]) -> None:
+    """Also where tshark does not know the connection ID."""
+    link = lasting()
+    names = ("HANDSHAKE", "SERVER_TRAFFIC")
+    lines = [line for line in link.secrets.getvalue().splitlines() if line.split("_S")[0]]
+    link.secrets = io.StringIO("\n".join(one for one in lines if any(n in one for n in names)))
+    hidden = [each for each in decoded(link).packets if not each.decrypted]
+    assert hidden
+    assert {each.connection for each in hidden} == {0}
 
 
 def test_other_traffic(decoded: Callable[..., Capture]) -> None:

@@ -29,13 +29,16 @@ from quicmatrix.testcases.shared.paths import (
 )
 from tests.support.story import (
     SERVER_4,
+    SERVER_6,
     Leg,
     Story,
     breaks,
     client,
+    client_2,
     doubtful,
     holds,
     server,
+    server_2,
     trace,
     unexercised,
 )
@@ -86,6 +89,29 @@ MIGRATED = trace(
 STAYED = trace(*SHAKEN, says(DATA), asks(ACK))
 CUT = trace(*SHAKEN, left_damage="cut off", right_damage="cut off")
 SECRET = trace(*SHAKEN, says(ONE).secret(), asks(REPLY).secret())
+
+FALLEN_BACK = trace(
+    client.initial().on(SERVER_6),
+    client.initial(),
+    server.initial(),
+    client.handshake(dcid=b"server"),
+    server.one_rtt(DATA),
+    asks(ACK).but(dcid=b"server"),
+    says(DATA),
+    asks(ACK).but(dcid=b"server").after(2),
+)
+TWO_CONNECTIONS = trace(
+    *SHAKEN,
+    says(DATA),
+    asks(ACK),
+    client_2.initial(),
+    server_2.initial(),
+    client_2.handshake(),
+    server_2.one_rtt(DATA),
+    client_2.one_rtt(ACK),
+    server_2.one_rtt(DATA),
+    client_2.one_rtt(ACK).after(2),
+)
 
 VALIDATION = (
     server_sends_on_several_paths,
@@ -367,7 +393,7 @@ STORIES = (
         trace(*SHAKEN, asks(DATA), asks(ONE).on(PREFERRED), asks(DATA).on(PREFERRED)),
         "it goes to 6f726967696e616c, as on 193.167.0.100:50000 - 193.167.100.100:443 before",
         "left 5",
-        "left 1",
+        "left 3",
         side=Side.CLIENT,
     ),
     unexercised(
@@ -388,6 +414,25 @@ STORIES = (
         "right 5",
         "right 2",
         side=Side.SERVER,
+    ),
+    *(
+        unexercised(one, "an Initial over IPv6 was not answered", FALLEN_BACK)
+        for one in (server_validates_each_new_path, client_takes_a_new_connection_id_for_each_path)
+    ),
+    unexercised(server_validates_each_new_path, "two connections", TWO_CONNECTIONS),
+    breaks(
+        client_takes_a_new_connection_id_for_each_path,
+        "the handshake goes on elsewhere",
+        trace(
+            client.initial(),
+            server.initial(),
+            client.initial(dcid=b"server"),
+            client.initial(dcid=b"server").on(SERVER_6),
+        ),
+        f"it goes to {b'server'.hex()}, as on 193.167.0.100:50000 - 193.167.100.100:443 before",
+        "left 4",
+        "left 3",
+        side=Side.CLIENT,
     ),
 )
 

@@ -141,3 +141,10 @@ def test_complete() -> None:
     complete(WHOLE, WHOLE)
     with pytest.raises(Inconclusive, match="no keys"):
         complete(WHOLE, HIDDEN)
+
+
+def test_what_belongs_to_no_connection_is_no_gap() -> None:
+    foreign = client.one_rtt(unassociated=True, connection=None).secret()
+    packets = sent(trace(client.one_rtt(), foreign), Side.CLIENT, PacketType.ONE_RTT)
+    complete(readable(packets))
+    assert list(by_connection(packets)) == [0]
