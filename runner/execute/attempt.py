@@ -22,7 +22,6 @@ import shutil
 import signal
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
 from quicmatrix.runner.bundle.capture import DamagedCapture
 from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.bundle.records import write_attempt, write_file
-from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.execute import pki
 from quicmatrix.runner.execute.contract import LOCAL, job_environment
 from quicmatrix.runner.execute.files import fill_www
@@ -129,7 +128,10 @@ async def attempt(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
             async with asyncio.timeout(test.timeout_s + _OVERHEAD_S):
-                record = await _perform(job, names, stage, record, bundle=bundle, folder=folder)
+                # In a task of its own: up to Python 3.12, a TaskGroup that fails while it is left
+                # may leave its task marked as cancelled.
+                performing = _perform(job, names, stage, record, bundle=bundle, folder=folder)
+                record = await asyncio.ensure_future(performing)
         except TimeoutError:
             record = replace(record, fault="the attempt hung in the runner and was given up")
         except Exception as error:
@@ -168,8 +170,7 @@ def describe(error: Exception) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, (SandboxError, MiddleboxError, DamagedCapture, UserError, OSError)):
         return text
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{text} ({Path(where.filename).name}, line {where.lineno})"
+    return f"{text} ({raised_at(error)})"
 
 
 def launch(

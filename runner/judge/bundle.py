@@ -9,9 +9,10 @@ from pathlib import Path
 
 from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, RIGHT_CAPTURE, SERIES_FILE
 from quicmatrix.runner.bundle.records import read_attempt, write_series
-from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.judge.judge import Policy, judge
 from quicmatrix.runner.judge.measure import measure
+from quicmatrix.runner.model.attempt import AttemptRecord
 from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.network.recording.link_log import DamagedLinkLog, LinkLog, read_link_log
@@ -38,12 +39,13 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
             f"{bundle}: there is no test called {record.test!r}",
             "the bundle was made with test cases that are not installed here",
         )
-    test = tests[record.test]
-    seen = Observation(decode(bundle), record)
-    verdict = judge(seen, test, policy)
-    sample: Sample | None = None
-    if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
-        verdict, sample = _measure(bundle, seen, test, verdict)
+    try:
+        verdict, sample = _judge(bundle, record, tests[record.test], policy)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug of ours is this attempt's error alone
+        reason = f"judging it raised {error!r} ({raised_at(error)})"
+        verdict, sample = Verdict(Outcome.ERROR, reason), None
     return Judgement(
         verdict,
         judged_at=time.time(),
@@ -52,6 +54,16 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
         compat=policy.compat,
         strict=policy.strict,
     )
+
+
+def _judge(
+    bundle: Path, record: AttemptRecord, test: TestCase, policy: Policy
+) -> tuple[Verdict, Sample | None]:
+    seen = Observation(decode(bundle), record)
+    verdict = judge(seen, test, policy)
+    if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
+        return _measure(bundle, seen, test, verdict)
+    return verdict, None
 
 
 def decode(bundle: Path) -> Trace:
