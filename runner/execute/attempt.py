@@ -208,7 +208,8 @@ async def _perform(
         record = await _converse(job, names, stage, record, sandbox, bundle=bundle, folder=folder)
         record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
     damage = await asyncio.to_thread(_finish_captures, bundle)
-    return replace(record, link=replace(record.link, incomplete=record.link.incomplete or damage))
+    missing = "; ".join(filter(None, (record.link.incomplete, damage)))
+    return replace(record, link=replace(record.link, incomplete=missing))
 
 
 async def _converse(
@@ -368,12 +369,14 @@ def _collect(
 
 def _link_record(summary: control.Summary) -> LinkRecord:
     lost = summary.kernel_drops
+    missing = (summary.truncated, f"the kernel lost {lost} frames" if lost else "")
     return LinkRecord(
         forwarded_to_client=summary.forwarded.to_client,
         forwarded_to_server=summary.forwarded.to_server,
         dropped=summary.dropped,
         lateness_ms=summary.lateness_ms,
-        incomplete=summary.truncated or (f"the kernel lost {lost} frames" if lost else ""),
+        incomplete="; ".join(filter(None, missing)),
+        kernel_drops=lost,
         cross_traffic=summary.cross_traffic,
     )
 
