@@ -31,6 +31,7 @@ from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
 from quicmatrix.runner.bundle.capture import DamagedCapture
 from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.bundle.records import write_attempt, write_file
+from quicmatrix.runner.bundle.stored_captures import record_captures
 from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.execute import pki
 from quicmatrix.runner.execute.contract import LOCAL, job_environment
@@ -209,7 +210,8 @@ async def _perform(
         record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
     damage = await asyncio.to_thread(_finish_captures, bundle)
     missing = "; ".join(filter(None, (record.link.incomplete, damage)))
-    return replace(record, link=replace(record.link, incomplete=missing))
+    captures = await asyncio.to_thread(record_captures, bundle)
+    return replace(record, link=replace(record.link, incomplete=missing), captures=captures)
 
 
 async def _converse(

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, RIGHT_CAPTURE, SERIES_FILE
+from quicmatrix.runner.bundle.layout import SERIES_FILE
 from quicmatrix.runner.bundle.records import read_attempt, write_series
+from quicmatrix.runner.bundle.stored_captures import CAPTURES, damages
 from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.judge.judge import Policy, judge
 from quicmatrix.runner.judge.measure import measure
@@ -59,21 +60,29 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
 def _judge(
     bundle: Path, record: AttemptRecord, test: TestCase, policy: Policy
 ) -> tuple[Verdict, Sample | None]:
-    seen = Observation(decode(bundle), record)
+    seen = Observation(decode(bundle, record), record)
     verdict = judge(seen, test, policy)
     if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
         return _measure(bundle, seen, test, verdict)
     return verdict, None
 
 
-def decode(bundle: Path) -> Trace:
-    """Decode both captures of a bundle; a missing one is a damaged one."""
+def decode(bundle: Path, record: AttemptRecord | None = None) -> Trace:
+    """Decode both captures of a bundle; a missing one is a damaged one.
+
+    Args:
+        bundle: Its folder.
+        record: What they are compared with: one that is not what it says is a damaged one, too.
+    """
     from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - only judging needs it
 
-    return Trace(
-        tshark.decode_now(bundle / LEFT_CAPTURE, Side.CLIENT),
-        tshark.decode_now(bundle / RIGHT_CAPTURE, Side.SERVER),
-    )
+    damage = damages(bundle, record) if record is not None else dict.fromkeys(Side, "")
+    captures = {
+        side: replace(capture, damage=capture.damage or damage[side])
+        for side, path in CAPTURES.items()
+        for capture in [tshark.decode_now(bundle / path, side)]
+    }
+    return Trace(captures[Side.CLIENT], captures[Side.SERVER])
 
 
 def _measure(

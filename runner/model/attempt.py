@@ -115,6 +115,8 @@ class AttemptRecord:
     downloads: tuple[FileRecord, ...] = ()
     downloads_complete: bool = True
     """False if /downloads held more entries than were listed, or more bytes than it may."""
+    captures: tuple[FileRecord, ...] = ()
+    """The left and the right capture as they were stored; none if there are none."""
     fault: str = ""
     """Why the runner or the machine failed; empty if they did not."""
     attempt: int = 1

@@ -23,7 +23,7 @@ from tests.support.transfers import transfer
 
 @pytest.fixture(autouse=True)
 def _a_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "decode", lambda _: transfer(11, 0.01))
+    monkeypatch.setattr(bundles, "decode", lambda *_: transfer(11, 0.01))
 
 
 def judged(folder: Path, metric: Metric, fault: str = "") -> Judgement:
@@ -72,7 +72,7 @@ def test_a_bug_in_a_metric_is_our_fault(tmp_path: Path) -> None:
 def test_a_decoder_that_raises_is_this_attempt_s_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def decode(_: Path) -> Trace:
+    def decode(*_: object) -> Trace:
         raise IndexError("out of range")
 
     monkeypatch.setattr(bundles, "decode", decode)
