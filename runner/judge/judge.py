@@ -34,12 +34,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.judge.compat_handshakes import ITS_COUNT
 from quicmatrix.runner.judge.evaluate import CheckError, evaluate
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, SideRecord
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Status, Verdict
 from quicmatrix.runner.network.scenarios.scenario import parse_scenario
 from quicmatrix.runner.trace.model import Capture, PacketType, Side, Trace
-from quicmatrix.testcases.model import Level, Observation, TestCase
+from quicmatrix.testcases.model import Level, Observation, Requirement, TestCase
 
 MAX_ACK_DELAY_MS = 25.0
 """By how much endpoints let each other be late: the default of max_ack_delay (RFC 9000, 18.2)."""
@@ -82,7 +83,9 @@ def judge(seen: Observation, test: TestCase, policy: Policy = Policy()) -> Verdi
         return Verdict(Outcome.ERROR, record.fault)
     if reason := _unsupported(record):
         return Verdict(Outcome.UNSUPPORTED, reason)
-    wanted = [one for one in test.requirements if one.compat or not policy.compat]
+    wanted: Sequence[Requirement[Observation]] = test.requirements
+    if policy.compat:
+        wanted = [ITS_COUNT.get(one.name, one) for one in wanted if one.compat]
     try:
         results = tuple(evaluate(one, with_gaps(seen)) for one in wanted)
     except CheckError as error:
