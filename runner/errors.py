@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 
 class UserError(Exception):
     """Something the user can put right; exit code 2.
@@ -15,3 +17,13 @@ class UserError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def raised_at(error: BaseException) -> str:
+    """Where an exception was raised, e.g. ``fake.py, line 71``."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    if at is None:
+        return "it is not known where"
+    return f"{PurePath(at.tb_frame.f_code.co_filename).name}, line {at.tb_lineno}"

@@ -19,6 +19,8 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - it has no better name of its own
 from typing import NamedTuple
 
+from quicmatrix.runner.bundle.regular_file import open_regular
+
 _SECTION_HEADER = 0x0A0D0D0A  # 4.1
 _INTERFACE = 0x00000001  # 4.2
 _ENHANCED_PACKET = 0x00000006  # 4.3
@@ -41,6 +43,8 @@ _PACKET_HEAD = Struct("<IIIII")
 _SECRETS_HEAD = 20
 """Bytes of a block with empty secrets."""
 _LARGEST_BLOCK = 1 << 24
+MAX_BYTES = 512 * 1024 * 1024
+"""The largest capture that is read: twice what the middlebox may write."""
 
 
 class DamagedCapture(Exception):  # noqa: N818 - it says what the file is
@@ -68,6 +72,17 @@ def read_packets(path: Path) -> Iterator[CapturedPacket]:
     with _mapped(path) as data:
         for block in _packet_blocks(data):
             yield _packet(data, block)
+
+
+def interface_name(path: Path) -> str:
+    """The name of the interface that a capture was taken at.
+
+    Raises:
+        DamagedCapture: It is no capture of the middlebox.
+    """
+    with _mapped(path) as data:
+        interface = _interface(data)
+        return _option_text(data[interface.at + 16 : interface.end - 4], _IF_NAME, interface.at)
 
 
 def finish(raw: Path, out: Path, secrets: bytes) -> str:
@@ -180,7 +195,7 @@ class _Block(NamedTuple):
 
 @contextlib.contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
-    with path.open("rb") as file:
+    with open_regular(path, MAX_BYTES) as file:
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:  # an empty file cannot be mapped
@@ -191,12 +206,16 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
 
 def _opening(data: mmap.mmap) -> int:
     """Where the blocks after the section header and the interface's description begin."""
+    return _interface(data).end
+
+
+def _interface(data: mmap.mmap) -> _Block:
     blocks = _blocks(data)
     next(blocks)
     interface = next(blocks, None)
     if interface is None or interface.kind != _INTERFACE:
         raise DamagedCapture("no interface description after the section header")
-    return interface.end
+    return interface
 
 
 def _packet_blocks(data: mmap.mmap) -> Iterator[_Block]:
@@ -255,21 +274,24 @@ def _packet(data: mmap.mmap, block: _Block) -> CapturedPacket:
     start = block.at + _PACKET.size
     options = data[start + captured + (-captured % 4) : block.end - 4]
     return CapturedPacket(
-        high << 32 | low, data[start : start + captured], _comment(options, block.at), original
+        high << 32 | low,
+        data[start : start + captured],
+        _option_text(options, _COMMENT, block.at),
+        original,
     )
 
 
-def _comment(options: bytes, block_at: int) -> str:
-    """The first comment among a block's options."""
+def _option_text(options: bytes, wanted: int, block_at: int) -> str:
+    """The first option of a kind among a block's options; empty if there is none."""
     at = 0
     try:
         while at < len(options):
             code, length = _OPTION.unpack_from(options, at)
             if code == 0:
                 break
-            if code == _COMMENT and at + 4 + length <= len(options):
+            if code == wanted and at + 4 + length <= len(options):
                 return options[at + 4 : at + 4 + length].decode()
             at += 4 + length + (-length % 4)
     except (StructError, UnicodeDecodeError) as error:
-        raise DamagedCapture(f"damaged comment at byte {block_at}") from error
+        raise DamagedCapture(f"damaged options at byte {block_at}") from error
     return ""

@@ -13,12 +13,14 @@ from typing import TypeVar
 import msgspec
 
 from quicmatrix.runner.bundle.layout import ATTEMPT_FILE, SERIES_FILE, VERDICT_FILE
+from quicmatrix.runner.bundle.regular_file import open_regular
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.attempt import FORMAT, AttemptRecord
 from quicmatrix.runner.model.measurement import TimeSeries
 from quicmatrix.runner.model.verdict import VERDICT_FORMAT, Judgement
 
 T = TypeVar("T")
+_MAX_BYTES = 1 << 30
 
 
 def write_attempt(record: AttemptRecord, bundle: Path) -> None:
@@ -86,7 +88,8 @@ def read_json(path: Path, type_: type[T]) -> T:
         UserError: It is missing or damaged.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=type_)
+        with open_regular(path, _MAX_BYTES) as file:
+            return msgspec.json.decode(file.read(), type=type_)
     except OSError as error:
         raise UserError(
             f"{path}: {error.strerror}", "the folder of a run, or of one bundle in it, is expected"

@@ -135,9 +135,10 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
         show([Text("  no bundle was stored, so nothing else is known", "dim")])
         return ExitCode.OK
     bundle = bundle_in(run, job.folder)
-    trace = decode(bundle)
+    record = read_attempt(bundle)
+    trace = decode(bundle, record)
     dissections = asyncio.run(_dissections(bundle, job)) if dissect else {}
-    show(explanation(job, cell, read_attempt(bundle), trace, dissections))
+    show(explanation(job, cell, record, trace, dissections))
     for side in Side:
         path = bundle / side / OUTPUT_LOG
         show([Text(), Text.assemble((f"{side}'s log  ", "bold"), (printable(str(path)), "dim"))])

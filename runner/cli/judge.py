@@ -12,6 +12,7 @@ import click
 
 from quicmatrix.runner.cli import ExitCode, exit_code
 from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.printable import printable
 
 if TYPE_CHECKING:  # what follows is only imported once there is something to judge
     from rich.console import Console
@@ -74,6 +75,9 @@ def command(
             raise UserError("--json needs the folder of a run", f"{folder} is a single bundle")
         return _judge_bundle(folder, Policy(bool(compat), bool(strict)), debug=debug)
     result = load(folder)
+    if not result.jobs:
+        click.echo(f"nothing to judge: no attempt is stored in {printable(str(folder))}", err=True)
+        return ExitCode.NOTHING_SELECTED
     wanted = replace(
         result,
         compat=result.compat if compat is None else compat,

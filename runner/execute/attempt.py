@@ -22,7 +22,6 @@ import shutil
 import signal
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -32,7 +31,8 @@ from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
 from quicmatrix.runner.bundle.capture import DamagedCapture
 from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.bundle.records import write_attempt, write_file
-from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.bundle.stored_captures import record_captures
+from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.execute import pki
 from quicmatrix.runner.execute.contract import LOCAL, job_environment
 from quicmatrix.runner.execute.files import fill_www
@@ -129,7 +129,10 @@ async def attempt(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
             async with asyncio.timeout(test.timeout_s + _OVERHEAD_S):
-                record = await _perform(job, names, stage, record, bundle=bundle, folder=folder)
+                # In a task of its own: up to Python 3.12, a TaskGroup that fails while it is left
+                # may leave its task marked as cancelled.
+                performing = _perform(job, names, stage, record, bundle=bundle, folder=folder)
+                record = await asyncio.ensure_future(performing)
         except TimeoutError:
             record = replace(record, fault="the attempt hung in the runner and was given up")
         except Exception as error:
@@ -168,8 +171,7 @@ def describe(error: Exception) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, (SandboxError, MiddleboxError, DamagedCapture, UserError, OSError)):
         return text
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{text} ({Path(where.filename).name}, line {where.lineno})"
+    return f"{text} ({raised_at(error)})"
 
 
 def launch(
@@ -207,7 +209,9 @@ async def _perform(
         record = await _converse(job, names, stage, record, sandbox, bundle=bundle, folder=folder)
         record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
     damage = await asyncio.to_thread(_finish_captures, bundle)
-    return replace(record, link=replace(record.link, incomplete=record.link.incomplete or damage))
+    missing = "; ".join(filter(None, (record.link.incomplete, damage)))
+    captures = await asyncio.to_thread(record_captures, bundle)
+    return replace(record, link=replace(record.link, incomplete=missing), captures=captures)
 
 
 async def _converse(
@@ -367,12 +371,14 @@ def _collect(
 
 def _link_record(summary: control.Summary) -> LinkRecord:
     lost = summary.kernel_drops
+    missing = (summary.truncated, f"the kernel lost {lost} frames" if lost else "")
     return LinkRecord(
         forwarded_to_client=summary.forwarded.to_client,
         forwarded_to_server=summary.forwarded.to_server,
         dropped=summary.dropped,
         lateness_ms=summary.lateness_ms,
-        incomplete=summary.truncated or (f"the kernel lost {lost} frames" if lost else ""),
+        incomplete="; ".join(filter(None, missing)),
+        kernel_drops=lost,
         cross_traffic=summary.cross_traffic,
     )
 

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from quicmatrix.runner.bundle.records import read_attempt, write_judgement
+from quicmatrix.runner.bundle.records import read_attempt, write_attempt, write_judgement
 from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.execute.attempt import describe, new_record
 from quicmatrix.runner.execute.executor import Executor
 from quicmatrix.runner.judge.bundle import unjudged
 from quicmatrix.runner.judge.pool import Judge
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunResult
 from quicmatrix.runner.results.matrix import needs_attention
-from quicmatrix.runner.results.run_files import Plan, result_of
+from quicmatrix.runner.results.run_files import Plan, result_of, unreadable
 from quicmatrix.testcases.model import TestCase
 
 
@@ -85,8 +86,8 @@ class Scheduler:
             while again is not None:
                 async with places:
                     self.observer.job_started(again)
-                    bundle = await self.executor.run(again)
-                again = await self._judged(again, bundle)
+                    fault = await self._attempted(again)
+                again = await self._judged(again, fault)
 
         # One after the other, no order is shorter than the one that was asked for.
         in_order = jobs if self.parallelism.tests == 1 else self._longest_first(jobs)
@@ -105,7 +106,7 @@ class Scheduler:
             await asyncio.gather(*(self.executor.prepare(job) for job in now))
             async with asyncio.TaskGroup() as group:
                 attempts = [
-                    group.create_task(self.executor.run(job, core))
+                    group.create_task(self._attempted(job, core))
                     for job, core in zip(now, cores, strict=False)
                 ]
             async with asyncio.TaskGroup() as group:
@@ -115,19 +116,46 @@ class Scheduler:
                 ]
             waiting += [again for one in judgements if (again := one.result()) is not None]
 
-    async def _judged(self, job: Job, bundle: Path) -> Job | None:
+    async def _attempted(self, job: Job, core: int | None = None) -> str:
+        """Run a job once; returns what the executor raised, empty if nothing."""
+        try:
+            await self.executor.run(job, core)
+        except Exception as error:  # noqa: BLE001 - it is this attempt's error, and no other's
+            return describe(error)
+        return ""
+
+    async def _judged(self, job: Job, fault: str) -> Job | None:
         """Judge an attempt and store its verdict.
+
+        Args:
+            job: The attempt.
+            fault: What the executor raised; empty if nothing.
 
         Returns:
             The next attempt at the job, if there is to be one.
         """
+        bundle = self.folder / job.folder
+        if fault:
+            judgement = unjudged(fault)
+        else:
+            try:
+                judgement = await self.judge.judge(bundle)
+            except Exception as error:  # noqa: BLE001 - as above
+                judgement = unjudged(
+                    error.message if isinstance(error, UserError) else describe(error)
+                )
         try:
-            judgement = await self.judge.judge(bundle)
-        except UserError as error:
-            judgement = unjudged(error.message)
-        write_judgement(judgement, bundle)
-        result = result_of(read_attempt(bundle), judgement, job.folder)
-        self.observer.job_finished(result)
+            if fault:
+                bundle.mkdir(parents=True, exist_ok=True)
+                scenario = self.tests[job.test].scenario
+                record = replace(new_record(job, scenario, judgement.judged_at), fault=fault)
+                write_attempt(record, bundle)
+            write_judgement(judgement, bundle)
+            record = read_attempt(bundle)
+        except (OSError, UserError) as error:
+            record = unreadable(job)
+            judgement = unjudged(f"its verdict cannot be stored: {error}")
+        self.observer.job_finished(result_of(record, judgement, job.folder))
         again = needs_attention(judgement.verdict.outcome) and job.attempt <= self.retries
         return job.again() if again else None
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, RIGHT_CAPTURE, SERIES_FILE
+from quicmatrix.runner.bundle.layout import SERIES_FILE
 from quicmatrix.runner.bundle.records import read_attempt, write_series
-from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.bundle.stored_captures import CAPTURES, damages
+from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.judge.judge import Policy, judge
 from quicmatrix.runner.judge.measure import measure
+from quicmatrix.runner.model.attempt import AttemptRecord
 from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.network.recording.link_log import DamagedLinkLog, LinkLog, read_link_log
@@ -38,12 +40,13 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
             f"{bundle}: there is no test called {record.test!r}",
             "the bundle was made with test cases that are not installed here",
         )
-    test = tests[record.test]
-    seen = Observation(decode(bundle), record)
-    verdict = judge(seen, test, policy)
-    sample: Sample | None = None
-    if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
-        verdict, sample = _measure(bundle, seen, test, verdict)
+    try:
+        verdict, sample = _judge(bundle, record, tests[record.test], policy)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug of ours is this attempt's error alone
+        reason = f"judging it raised {error!r} ({raised_at(error)})"
+        verdict, sample = Verdict(Outcome.ERROR, reason), None
     return Judgement(
         verdict,
         judged_at=time.time(),
@@ -54,14 +57,32 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
     )
 
 
-def decode(bundle: Path) -> Trace:
-    """Decode both captures of a bundle; a missing one is a damaged one."""
+def _judge(
+    bundle: Path, record: AttemptRecord, test: TestCase, policy: Policy
+) -> tuple[Verdict, Sample | None]:
+    seen = Observation(decode(bundle, record), record)
+    verdict = judge(seen, test, policy)
+    if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
+        return _measure(bundle, seen, test, verdict)
+    return verdict, None
+
+
+def decode(bundle: Path, record: AttemptRecord | None = None) -> Trace:
+    """Decode both captures of a bundle; a missing one is a damaged one.
+
+    Args:
+        bundle: Its folder.
+        record: What they are compared with: one that is not what it says is a damaged one, too.
+    """
     from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - only judging needs it
 
-    return Trace(
-        tshark.decode_now(bundle / LEFT_CAPTURE, Side.CLIENT),
-        tshark.decode_now(bundle / RIGHT_CAPTURE, Side.SERVER),
-    )
+    damage = damages(bundle, record) if record is not None else dict.fromkeys(Side, "")
+    captures = {
+        side: replace(capture, damage=capture.damage or damage[side])
+        for side, path in CAPTURES.items()
+        for capture in [tshark.decode_now(bundle / path, side)]
+    }
+    return Trace(captures[Side.CLIENT], captures[Side.SERVER])
 
 
 def _measure(

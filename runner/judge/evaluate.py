@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
+from quicmatrix.runner.errors import raised_at
 from quicmatrix.runner.model.verdict import RecordedViolation, RequirementResult, Status
 from quicmatrix.testcases.model import Evidence, Held, Inconclusive, Requirement, Violation
 
@@ -52,10 +51,8 @@ def evaluate(requirement: Requirement[O], seen: O) -> RequirementResult:
     except Inconclusive as error:  # what was found before it stays found
         undetermined, reason = True, str(error)
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
         raise CheckError(
-            f"the check {requirement.name} raised {error!r} "
-            f"({Path(where.filename).name}, line {where.lineno})"
+            f"the check {requirement.name} raised {error!r} ({raised_at(error)})"
         ) from error
     if violations:
         status, reason = Status.VIOLATED, ""

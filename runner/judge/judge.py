@@ -17,6 +17,13 @@ inconclusive   a MUST is undetermined; under ``--strict`` a SHOULD too
 passed         none of that
 =============  ===================================================================================
 
+What we or the machine did comes before what leans on it. Where a capture misses something, every
+view of it has a gap (:mod:`quicmatrix.testcases.views.view`). Where the link was not the
+scenario's, because the kernel lost frames or deliveries were late, an endpoint may have failed for
+that alone: a timeout, a server that exited, a violation that no packet shows and one of level TEST
+are then undetermined. An endpoint that a signal ended has crashed all the same, and a MUST that a
+packet shows to be broken is broken.
+
 Requirements are checked, and what became of them is shown, whenever there was traffic to check.
 """
 
@@ -26,11 +33,17 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.judge.compat_handshakes import ITS_COUNT
 from quicmatrix.runner.judge.evaluate import CheckError, evaluate
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, SideRecord
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Status, Verdict
-from quicmatrix.runner.trace.model import Capture, PacketType, Side
-from quicmatrix.testcases.model import Level, Observation, TestCase
+from quicmatrix.runner.network.scenarios.scenario import parse_scenario
+from quicmatrix.runner.trace.model import Capture, PacketType, Side, Trace
+from quicmatrix.testcases.model import Level, Observation, Requirement, TestCase
+
+MAX_ACK_DELAY_MS = 25.0
+"""By how much endpoints let each other be late: the default of max_ack_delay (RFC 9000, 18.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +83,60 @@ def judge(seen: Observation, test: TestCase, policy: Policy = Policy()) -> Verdi
         return Verdict(Outcome.ERROR, record.fault)
     if reason := _unsupported(record):
         return Verdict(Outcome.UNSUPPORTED, reason)
-    wanted = [one for one in test.requirements if one.compat or not policy.compat]
+    wanted: Sequence[Requirement[Observation]] = test.requirements
+    if policy.compat:
+        wanted = [ITS_COUNT.get(one.name, one) for one in wanted if one.compat]
     try:
-        results = tuple(evaluate(one, seen) for one in wanted)
+        results = tuple(evaluate(one, with_gaps(seen)) for one in wanted)
     except CheckError as error:
         return Verdict(Outcome.ERROR, str(error))
     if any(record.side(side).unknown_testcase for side in Side):
         results = tuple(map(_without_attempt, results))
+    if impaired := impairment(record):
+        results = tuple(_undetermined(one, impaired) for one in results)
     outcome, reason = next(_reasons(seen, test, results, policy), (Outcome.PASSED, ""))
     return Verdict(outcome, reason, results, _negotiated_version(seen.trace.right))
+
+
+def with_gaps(seen: Observation) -> Observation:
+    """The same; both captures are damaged if the attempt's record says that they miss something."""
+    if not (missing := seen.record.link.incomplete):
+        return seen
+    left, right = (
+        replace(capture, damage=capture.damage or missing)
+        for capture in (seen.trace.left, seen.trace.right)
+    )
+    return replace(seen, trace=Trace(left, right))
+
+
+def impairment(record: AttemptRecord) -> str:
+    """What the machine did to the traffic beyond the scenario; empty if nothing."""
+    link = record.link
+    if link.kernel_drops:
+        return f"the kernel lost {link.kernel_drops} frames"
+    worst, limit = link.lateness_ms.worst, _tolerated_ms(record.scenario)
+    if worst > limit:
+        return f"the middlebox delivered up to {worst:.0f} ms late, which is over {limit:.0f} ms"
+    return ""
+
+
+def _tolerated_ms(scenario: str) -> float:
+    """The most that a delivery may be late: a round trip, or what endpoints allow each other."""
+    try:
+        return max(2 * parse_scenario(scenario).delay_ns / 1e6, MAX_ACK_DELAY_MS)
+    except UserError:
+        return MAX_ACK_DELAY_MS
+
+
+def _undetermined(result: RequirementResult, impaired: str) -> RequirementResult:
+    """A result where the link was not the scenario's."""
+    if result.status is not Status.VIOLATED:
+        return result
+    shown = all(one.evidence for one in result.violations)
+    if shown and result.level is not Level.TEST:
+        return result
+    reason = f"{_blame(result)}, but {impaired}"
+    return replace(result, status=Status.UNDETERMINED, reason=reason, violations=())
 
 
 def _reasons(
@@ -86,13 +144,15 @@ def _reasons(
 ) -> Iterator[tuple[Outcome, str]]:
     """Every outcome that something speaks for, the one that decides first."""
     record = seen.record
+    impaired, timeout = impairment(record), _timeout(record, test)
     deciding = [one for one in results if policy.fails(one)]
     conformance = [one for one in results if policy.conforms(one)]
     for outcome, reason in (
         (Outcome.CRASHED, _crashed(record)),
-        (Outcome.TIMEOUT, _timeout(record, test)),
+        (Outcome.TIMEOUT, "" if impaired else timeout),
         (Outcome.FAILED, _violations(deciding)),
         (Outcome.INCONCLUSIVE, _damage(seen) or _open_questions(deciding)),
+        (Outcome.INCONCLUSIVE, f"{timeout}, but {impaired}" if impaired and timeout else ""),
         (Outcome.NONCONFORMANT, _violations(conformance)),
         (Outcome.INCONCLUSIVE, _open_questions(conformance)),
     ):
@@ -115,7 +175,7 @@ def _crashed(record: AttemptRecord) -> str:
     for side in Side:
         if reason := _crash(side, record.side(side)):
             return reason
-    if record.server.ending is Ending.EXITED:
+    if record.server.ending is Ending.EXITED and not impairment(record):
         when = "the client was done" if record.server_ready else "it was ready"
         return f"the server exited with {record.server.exit_code} before {when}"
     return ""
@@ -164,11 +224,15 @@ def _violations(results: Iterable[RequirementResult]) -> str:
     violated = [one for one in results if one.status is Status.VIOLATED]
     if not violated:
         return ""
-    first = violated[0].violations[0]
-    who = f"the {first.side}: " if first.side else ""
     others = len(violated) - 1
     more = f" (and {others} more {'requirement' if others == 1 else 'requirements'})"
-    return f"{who}{first.message}{more if others else ''}"
+    return f"{_blame(violated[0])}{more if others else ''}"
+
+
+def _blame(violated: RequirementResult) -> str:
+    """A requirement's first violation, and whose it is."""
+    first = violated.violations[0]
+    return f"the {first.side}: {first.message}" if first.side else first.message
 
 
 def _open_questions(results: Iterable[RequirementResult]) -> str:

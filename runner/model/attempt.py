@@ -85,6 +85,9 @@ class LinkRecord:
     """By how much deliveries missed the times that the link's model gave them."""
     incomplete: str = ""
     """Why the captures miss something, e.g. because they reached their limit; else empty."""
+    kernel_drops: int = 0
+    """Frames that the kernel lost before the middlebox could read them: neither captured nor
+    delivered."""
     cross_traffic: CrossTraffic | None = None
     """What the TCP flow beside QUIC got through; None if there was none."""
 
@@ -112,6 +115,8 @@ class AttemptRecord:
     downloads: tuple[FileRecord, ...] = ()
     downloads_complete: bool = True
     """False if /downloads held more entries than were listed, or more bytes than it may."""
+    captures: tuple[FileRecord, ...] = ()
+    """The left and the right capture as they were stored; none if there are none."""
     fault: str = ""
     """Why the runner or the machine failed; empty if they did not."""
     attempt: int = 1

@@ -135,11 +135,11 @@ def _attempts(first: Job, folder: Path) -> Iterator[tuple[Job, AttemptRecord, Ju
         try:
             yield job, read_attempt(folder / job.folder), read_judgement(folder / job.folder)
         except UserError as error:
-            yield job, _unreadable(job), Judgement(Verdict(Outcome.ERROR, error.message), 0.0, 0.0)
+            yield job, unreadable(job), Judgement(Verdict(Outcome.ERROR, error.message), 0.0, 0.0)
         job = job.again()
 
 
-def _unreadable(job: Job) -> AttemptRecord:
+def unreadable(job: Job) -> AttemptRecord:
     """What is known of an attempt whose attempt.json or verdict.json cannot be read."""
     return AttemptRecord(
         client_name=job.client,

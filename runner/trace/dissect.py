@@ -12,6 +12,8 @@ import threading
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from quicmatrix.runner.bundle.capture import MAX_BYTES
+from quicmatrix.runner.bundle.regular_file import open_regular
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.trace.limited_process import LimitedProcess, Limits
 from quicmatrix.runner.trace.tshark import INSTALL_HINT, OPTIONS, PROGRAM
@@ -67,13 +69,18 @@ def _dissect(
     command = (PROGRAM, *OPTIONS, "-T", "pdml", "-Y", only, "-r", "-")
     texts: dict[int, str] = {}
     try:
-        with path.open("rb") as file, LimitedProcess(command, file, b"", limits, stop) as tshark:
+        with (
+            open_regular(path, MAX_BYTES) as file,
+            LimitedProcess(command, file, b"", limits, stop) as tshark,
+        ):
             for pdml in _packets(tshark.lines()):
                 packet = packet_from_xml_packet(pdml.encode())
                 texts[int(packet.number)] = _text(str(packet))
     except FileNotFoundError as error:
         if path.exists():
             raise UserError(f"{PROGRAM} is not installed", INSTALL_HINT) from error
+    except OSError:
+        return {}  # the capture cannot be read
     return texts
 
 

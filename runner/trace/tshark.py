@@ -18,6 +18,8 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
+from quicmatrix.runner.bundle.capture import MAX_BYTES
+from quicmatrix.runner.bundle.regular_file import open_regular
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.trace.assembly import Assembly, TooManyPacketsError
 from quicmatrix.runner.trace.key_log import embedded_secrets
@@ -141,7 +143,7 @@ def _decode(
     path: Path, side: Side, limits: Limits, max_packets: int, stop: threading.Event
 ) -> Capture:
     try:
-        file = path.open("rb")
+        file = open_regular(path, MAX_BYTES)
     except OSError as error:
         return Capture(side, damage=f"{path.name}: {error.strerror}")
     with file:

@@ -8,10 +8,11 @@ from quicmatrix.runner.trace.model import PacketType, Side, Stream
 from quicmatrix.testcases.model import (
     MIB,
     Finding,
+    Held,
     Level,
+    NotExercised,
     Observation,
     TestCase,
-    Violation,
     requirement,
 )
 from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
@@ -19,7 +20,7 @@ from quicmatrix.testcases.shared.fates import fate
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.loss import dropped
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
-from quicmatrix.testcases.views.view import exists, frames, sent
+from quicmatrix.testcases.views.view import complete, frames, sent
 
 OUTAGE = "blackhole"
 """Why our middlebox drops datagrams in this scenario."""
@@ -29,22 +30,21 @@ OUTAGE = "blackhole"
 def outage_falls_into_the_transfer(seen: Observation) -> Iterator[Finding]:
     """The outage drops datagrams of the server, and stream data comes through before and after."""
     drops = dropped(seen.trace, Side.SERVER, OUTAGE)
-    yield from exists(drops, Violation("the outage drops no datagram of the server"), drops)
     if not drops:
+        complete(drops)
+        yield NotExercised("the outage drops no datagram of the server")
         return
     data = frames(sent(seen.trace, Side.SERVER, PacketType.ONE_RTT), Stream)
     through = [packet for packet, _ in data if not fate(packet.datagram).dropped]
     begin, end = drops.items[0].frame_number, drops.items[-1].frame_number
-    yield from exists(
-        (packet for packet in through if packet.datagram.frame_number < begin),
-        Violation("no stream data comes through before the outage"),
-        data,
-    )
-    yield from exists(
-        (packet for packet in through if packet.datagram.frame_number > end),
-        Violation("no stream data comes through after the outage"),
-        data,
-    )
+    before = [packet for packet in through if packet.datagram.frame_number < begin]
+    after = [packet for packet in through if packet.datagram.frame_number > end]
+    if before and after:
+        yield from map(Held, (*before, *after))
+        return
+    complete(data)
+    when = "after" if before else "before"
+    yield NotExercised(f"no stream data comes through {when} the outage")
 
 
 BLACKHOLE = TestCase(

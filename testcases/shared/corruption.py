@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quicmatrix.runner.trace.model import Datagram, Side, Trace
-from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
+from quicmatrix.testcases.model import (
+    Finding,
+    Held,
+    Inconclusive,
+    Level,
+    NotExercised,
+    Observation,
+    requirement,
+)
 from quicmatrix.testcases.shared.fates import fate
 from quicmatrix.testcases.views.view import complete, sent
 
@@ -22,14 +30,14 @@ def damaged_datagrams_arrive(seen: Observation) -> Iterator[Finding]:
         missing = [number for number in departed if number not in arrived]
         if missing:
             complete(sent(seen.trace, sender.peer))  # so that what arrived there is known as well
-            yield Violation(
+            raise Inconclusive(
                 f"{len(missing)} of {len(departed)} damaged datagrams of the {sender} are not "
                 f"delivered, the first is #{missing[0]}, frame {departed[missing[0]].frame_number}"
             )
     if not damaged:
         for side in Side:
             complete(sent(seen.trace, side))
-        yield Violation("no datagram was damaged")
+        yield NotExercised("no datagram was damaged")
 
 
 def _damaged(trace: Trace, sender: Side, near: Side) -> dict[int, Datagram]:

@@ -48,7 +48,7 @@ FAILED = Verdict(
 
 @pytest.fixture(autouse=True)
 def _no_tshark(monkeypatch: pytest.MonkeyPatch) -> None:
-    def decode(_: Path) -> Trace:
+    def decode(*_: object) -> Trace:
         return transfer(20, 0.01)
 
     async def dissect(path: Path, frames: set[int]) -> dict[int, str]:

@@ -119,6 +119,15 @@ def test_a_bundle_that_is_gone_is_an_error_and_stops_no_other(
     assert "passed, now error" in capsys.readouterr().out
 
 
+def test_a_run_without_attempts_is_nothing_to_judge(
+    judge: FakeJudge, tmp_path: Path, capsys: Capsys
+) -> None:
+    stored(tmp_path, replace(one_job_run(PASSED), jobs=()))
+    assert main(["judge", str(tmp_path)]) == 5
+    assert capsys.readouterr().err.startswith("nothing to judge: no attempt is stored in ")
+    assert judge.asked == []
+
+
 def test_json_gets_the_new_result(judge: FakeJudge, tmp_path: Path) -> None:
     run = stored(tmp_path, one_job_run(PASSED))
     judge.verdicts["handshake"] = FAILED

@@ -24,8 +24,16 @@ from quicmatrix.runner.model.attempt import AttemptRecord, Ending, EntryKind
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.network.cross_traffic.goodput import CrossTraffic
-from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running, succeed, until_terminated
-from quicmatrix.runner.sandbox.model import Exit, Form, Limits
+from quicmatrix.runner.sandbox.fake import (
+    FakeBackend,
+    FakeHost,
+    FakeProcess,
+    Program,
+    Running,
+    succeed,
+    until_terminated,
+)
+from quicmatrix.runner.sandbox.model import Exit, Form, Launch, Limits
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
 from tests.support.fake_sim import sim
@@ -317,3 +325,29 @@ def test_what_nobody_foresaw_is_this_attempt_s_fault(tmp_path: Path) -> None:
 
     record = run(tmp_path, client=program)
     assert record.fault.startswith("ZeroDivisionError: not foreseen (fake.py, line ")
+
+
+@pytest.mark.parametrize("host", ["client", "server"])
+def test_a_process_that_cannot_be_waited_for_any_more_is_this_attempt_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """As when a container's engine fails while the wait is given up."""
+
+    class Broken(FakeProcess):
+        async def wait(self) -> Exit:
+            try:
+                return await super().wait()
+            except asyncio.CancelledError as error:
+                raise OSError(5, "the engine is gone") from error
+
+    async def start(self: FakeHost, launch: Launch, log: Path) -> FakeProcess:
+        process = await started(self, launch, log)
+        if self.name == host:
+            process.__class__ = Broken
+        return process
+
+    started = FakeHost.start
+    monkeypatch.setattr(FakeHost, "start", start)
+    record = run(tmp_path, client=for_ever, timeout_s=0.05)
+    assert "the engine is gone" in record.fault
+    assert read_attempt(tmp_path / "bundle") == record

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from quicmatrix.runner.bundle.layout import ATTEMPT_FILE, VERDICT_FILE
 from quicmatrix.runner.bundle.records import read_attempt
 from quicmatrix.runner.execute.attempt import Names, Stage
@@ -204,6 +206,55 @@ def test_an_attempt_that_fails_in_the_runner_ends_no_other(tmp_path: Path) -> No
         "two": Outcome.PASSED,
     }
     assert "ZeroDivisionError: nobody foresaw this" in result.jobs[0].verdict.reason
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_bundle_that_cannot_be_made_ends_no_other_attempt(tmp_path: Path, parallel: int) -> None:
+    selection = Selection((A,), (A,), (ONE, TWO, measurement("fast")))
+    supported = supports("one", "two", "fast")
+    plan, options, judge = prepared(
+        tmp_path,
+        selection,
+        {"client": supported, "server": supported},
+        parallelism=Parallelism(parallel),
+    )
+    for test in ("one", "fast"):
+        (tmp_path / "run" / "a_a" / test / "client").mkdir(parents=True)
+    recorder = Recorder()
+    result = asyncio.run(execute(plan, options, judge, recorder))
+    assert {job.test: job.verdict.outcome for job in result.jobs} == {
+        "one": Outcome.ERROR,
+        "two": Outcome.PASSED,
+        "fast": Outcome.ERROR,
+    }
+    assert all("File exists" in j.verdict.reason for j in result.jobs if j.test != "two")
+    assert result.complete
+    assert load(tmp_path / "run") == result
+
+
+def test_a_judge_that_raises_ends_no_other_attempt(tmp_path: Path) -> None:
+    def judging(bundle: Path) -> None:
+        if bundle.name == "one":
+            raise RuntimeError("the decoder has a bug")
+
+    result = run_with(tmp_path, Load(), (ONE, measurement("fast")), judging=judging)
+    outcomes = {job.test: job.verdict.outcome for job in result.jobs}
+    assert outcomes == {"one": Outcome.ERROR, "fast": Outcome.PASSED}
+    reasons = {job.verdict.reason for job in result.jobs if job.test == "one"}
+    assert len(reasons) == 1
+    assert reasons.pop().startswith("RuntimeError: the decoder has a bug (test_scheduler.py, line ")
+
+
+def test_a_verdict_that_cannot_be_stored_ends_no_other_attempt(tmp_path: Path) -> None:
+    def judging(bundle: Path) -> None:
+        if bundle.name == "one":
+            (bundle / VERDICT_FILE).mkdir()
+
+    load_ = Load()
+    result = run_with(tmp_path, load_, (ONE, TWO), judging=judging)
+    assert {job.test for job in result.jobs} == {"two"}
+    assert not result.complete
+    assert load_.heard.count("a-a one error") == 1
 
 
 def test_a_run_that_was_killed_is_collected_from_its_bundles(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.support.transfers import transfer
 
 @pytest.fixture(autouse=True)
 def _a_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "decode", lambda _: transfer(11, 0.01))
+    monkeypatch.setattr(bundles, "decode", lambda *_: transfer(11, 0.01))
 
 
 def judged(folder: Path, metric: Metric, fault: str = "") -> Judgement:
@@ -67,6 +67,18 @@ def test_a_bug_in_a_metric_is_our_fault(tmp_path: Path) -> None:
     judgement = judged(tmp_path, lambda _: 1 / 0)
     assert (judgement.verdict.outcome, judgement.sample) == (Outcome.ERROR, None)
     assert judgement.verdict.reason.startswith("the metric of case raised ZeroDivisionError")
+
+
+def test_a_decoder_that_raises_is_this_attempt_s_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: object) -> Trace:
+        raise IndexError("out of range")
+
+    monkeypatch.setattr(bundles, "decode", decode)
+    verdict = judged(tmp_path, lambda _: 9000.0).verdict
+    assert verdict.outcome is Outcome.ERROR
+    assert verdict.reason.startswith("judging it raised IndexError('out of range') (test_bundle.py")
 
 
 def test_a_bundle_of_a_test_that_is_not_installed_is_the_user_s_error(tmp_path: Path) -> None:

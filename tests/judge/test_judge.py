@@ -18,6 +18,7 @@ from quicmatrix.runner.model.attempt import (
     SideRecord,
 )
 from quicmatrix.runner.model.verdict import Outcome, Status
+from quicmatrix.runner.network.recording.lateness import LatenessSummary
 from quicmatrix.runner.trace.model import (
     VERSION_2,
     Address,
@@ -31,6 +32,7 @@ from quicmatrix.runner.trace.model import (
     Trace,
 )
 from quicmatrix.testcases.model import (
+    DEFAULT_SCENARIO,
     Finding,
     Held,
     Inconclusive,
@@ -41,6 +43,8 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.views.view import exists, sent
 
 FILE = FileRecord("a", EntryKind.FILE, 3, "00" * 32)
 RECORD = AttemptRecord(
@@ -248,6 +252,81 @@ def test_a_damaged_capture_is_inconclusive(side: Side) -> None:
 def test_a_capture_that_reached_its_limit_is_inconclusive() -> None:
     record = replace(RECORD, link=LinkRecord(incomplete="over 512 MiB"))
     assert outcome(record, holds) is Outcome.INCONCLUSIVE
+
+
+LOST = LinkRecord(kernel_drops=37, incomplete="the kernel lost 37 frames")
+LATE = LinkRecord(lateness_ms=LatenessSummary(900, 1.0, 0.1, 20.0, 1500.0))
+PUNCTUAL = LinkRecord(lateness_ms=LatenessSummary(900, 0.1, 0.1, 1.0, 29.0))
+EXITED_1 = SideRecord(ending=Ending.EXITED, exit_code=1)
+OUT_OF_TIME = SideRecord(ending=Ending.OUT_OF_TIME, signal=15)
+WITHOUT_PACKET = replace(compatible, name="without_packet")
+SUBJECT = replace(broken, name="subject", level=Level.TEST)
+
+
+@requirement(Level.TEST, "interop suite")
+def exists_nowhere(seen: Observation) -> Iterator[Finding]:
+    """The client sends something."""
+    yield from exists((), Violation("it sends nothing"), sent(seen.trace, Side.CLIENT))
+
+
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [
+        (LOST, "the kernel lost 37 frames"),
+        (LATE, "the middlebox delivered up to 1500 ms late, which is over 30 ms"),
+    ],
+)
+def test_a_link_that_was_not_the_scenario_s_fails_nobody(link: LinkRecord, why: str) -> None:
+    record = replace(RECORD, link=link, scenario=DEFAULT_SCENARIO)
+    for one in (WITHOUT_PACKET, SUBJECT):
+        for policy in (Policy(), Policy(compat=True)):
+            verdict = judge(Observation(TRACE, record), case(replace(one, compat=True)), policy)
+            assert verdict.outcome is Outcome.INCONCLUSIVE
+            assert why in verdict.reason
+            (result,) = verdict.requirements
+            assert (result.status, result.violations) == (Status.UNDETERMINED, ())
+            assert result.reason.endswith(f", but {why}")
+    for changes in (
+        {"client": OUT_OF_TIME},
+        {"server_ready": False, "client": SideRecord()},
+        {"server": EXITED_1},
+    ):
+        changed = replace(record, **changes)
+        verdict = judge(Observation(TRACE, changed), case(*ENDPOINT_CONTRACT))
+        assert verdict.outcome is Outcome.INCONCLUSIVE
+        assert why in verdict.reason
+    bare = judge(Observation(TRACE, replace(record, client=OUT_OF_TIME)), case(holds))
+    assert bare.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("link", [LOST, LATE])
+def test_what_does_not_lean_on_the_link_stays(link: LinkRecord) -> None:
+    record = replace(RECORD, link=link)
+    assert outcome(record, replace(broken, compat=True)) is Outcome.FAILED
+    crashed = with_side(Side.CLIENT, SideRecord(ending=Ending.EXITED, signal=11), record)
+    assert outcome(crashed, WITHOUT_PACKET) is Outcome.CRASHED
+    late = replace(RECORD, link=LATE)
+    assert outcome(late, broken) is Outcome.NONCONFORMANT
+    assert outcome(late, holds) is Outcome.PASSED
+
+
+def test_a_round_trip_late_is_punctual_enough() -> None:
+    record = replace(RECORD, link=PUNCTUAL, scenario=DEFAULT_SCENARIO)
+    assert outcome(record, WITHOUT_PACKET) is Outcome.FAILED
+    assert outcome(replace(record, client=OUT_OF_TIME)) is Outcome.TIMEOUT
+    short = replace(record, scenario=DEFAULT_SCENARIO.replace("15ms", "1ms"))
+    assert outcome(short, WITHOUT_PACKET) is Outcome.INCONCLUSIVE
+
+
+def test_what_the_captures_miss_reaches_every_view() -> None:
+    datagram = replace(PACKET.datagram, capture=Side.CLIENT)
+    left = Capture(Side.CLIENT, (datagram,), (replace(PACKET, datagram=datagram),))
+    trace = Trace(left, TRACE.right)
+    record = replace(RECORD, link=LinkRecord(incomplete="left capture: limit reached"))
+    assert outcome(RECORD, exists_nowhere, trace=trace) is Outcome.FAILED
+    verdict = judge(Observation(trace, record), case(exists_nowhere))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "limit reached" in verdict.requirements[0].reason
 
 
 def test_a_check_that_raises_is_our_error() -> None:

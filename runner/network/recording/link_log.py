@@ -34,6 +34,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from quicmatrix.runner.bundle.regular_file import open_regular
 from quicmatrix.runner.network.impairments.fate import Direction, Dropped
 from quicmatrix.runner.network.recording.bounded_file import BoundedFile
 
@@ -41,6 +42,7 @@ VERSION = 1
 _DIRECTIONS = {str(direction): direction for direction in Direction}
 _RESERVE = 200
 """Bytes that the last line may need."""
+_MAX_BYTES = 1 << 29
 
 
 class DamagedLinkLog(Exception):  # noqa: N818 - it says what the file is
@@ -160,7 +162,8 @@ def read_link_log(path: Path) -> LinkLog:
         DamagedLinkLog: It is no link log, or cut off or damaged.
         OSError: The file cannot be read.
     """
-    return parse_link_log(path.read_bytes())
+    with open_regular(path, _MAX_BYTES) as file:
+        return parse_link_log(file.read())
 
 
 def parse_link_log(data: bytes) -> LinkLog:

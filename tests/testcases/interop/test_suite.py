@@ -94,7 +94,9 @@ COMPAT = {
 NETWORK = {
     "datagrams_of_the_client_are_lost",
     "datagrams_of_the_server_are_lost",
+    "damaged_datagrams_arrive",
     "datagrams_of_the_client_are_dropped",
+    "outage_falls_into_the_transfer",
     "round_trip_outlasts_the_first_probe_timeout",
     "server_reaches_the_amplification_limit",
     "tcp_flow_shares_the_link",

@@ -40,6 +40,20 @@ def attempts(count: int) -> list[Leg]:
     return [leg for number in range(count) for leg in attempt(number)]
 
 
+def retried(number: int) -> tuple[Leg, ...]:
+    """A connection whose Initial came damaged, and was answered with a Retry, and then intact."""
+    mine = replace(client, scid=b"c%d" % number, dcid=b"o%d" % number, connection=number)
+    theirs = replace(server, scid=b"s%d" % number, dcid=b"c%d" % number, connection=number)
+    return (
+        mine.initial(token=b"damaged", connection=None).secret(),
+        theirs.retry(token=b"retry", connection=None),
+        mine.initial(token=b"new token"),
+        theirs.initial(),
+        mine.initial(token=b"retry", dcid=b"retry"),
+        theirs.initial(scid=b"again"),
+    )
+
+
 STORIES = (
     holds(one_handshake, "one", trace(*FIRST)),
     holds(one_handshake, "the client repeats its Initial", trace(client.initial(), *FIRST)),
@@ -162,6 +176,30 @@ STORIES = (
         "there are 51 instead of 50",
         *(f"right {3 * number + 2}" for number in range(50)),
         "right 152",
+        side=Side.SERVER,
+    ),
+    holds(
+        fifty_handshakes,
+        "the server answers damaged tokens with a Retry, and intact copies as well",
+        trace(*attempts(47), *(leg for number in (47, 48, 49) for leg in retried(number))),
+    ),
+    holds(
+        one_handshake,
+        "only the capture tells the connections of a client with empty connection IDs",
+        trace(
+            client.initial(scid=b""),
+            server.retry(dcid=b""),
+            server.initial(dcid=b""),
+            server.initial(dcid=b"", scid=b"another"),
+        ),
+    ),
+    breaks(
+        fifty_handshakes,
+        "a Retry to another connection excuses nothing",
+        trace(*attempts(50), *retried(7), server.initial(scid=b"another", dcid=b"c8")),
+        "there are 51 instead of 50",
+        *(f"right {3 * number + 2}" for number in range(50)),
+        "right 157",
         side=Side.SERVER,
     ),
     doubtful(
