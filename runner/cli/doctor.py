@@ -76,7 +76,7 @@ def _checks(file: Path | None) -> Iterator[Check]:
         "tshark", lambda: f"{tshark.check()}, decodes a known capture as it must"
     )
     yield machine_checks.docker(engine_version)
-    yield from machine_checks.implementations(implementations.load(file))
+    yield from machine_checks.implementations(implementations.load(file), place.obstacle)
     yield machine_checks.leftovers(widest())
 
 

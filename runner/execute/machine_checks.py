@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
-from quicmatrix.runner.plan.implementations import missing_program
 from quicmatrix.runner.sandbox.model import Backend
 from quicmatrix.runner.trace.model import Side
 
@@ -96,12 +95,19 @@ def docker(version: Callable[[], str]) -> Check:
         return Check("docker", State.OK, found)
 
 
-def implementations(known: Sequence[Implementation]) -> Iterator[Check]:
-    """Each implementation's local commands, then whether there is anything at all to run."""
+def implementations(
+    known: Sequence[Implementation], obstacle: Callable[[Implementation, Side], str]
+) -> Iterator[Check]:
+    """Each implementation's local commands, then whether there is anything at all to run.
+
+    Args:
+        known: The implementations.
+        obstacle: Says why one cannot be started in a role, as a backend does.
+    """
     ready = 0
     for one in known:
-        missing = obstacles(one, missing_program)
-        ready += any(not missing_program(one, role) for role in one.roles)
+        missing = obstacles(one, obstacle)
+        ready += any(not obstacle(one, role) for role in one.roles)
         name = f"implementation {one.name}"
         roles = ", ".join(sorted(one.roles))
         if missing:

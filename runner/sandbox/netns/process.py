@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import shutil
 import signal
 import socket
 import struct
@@ -20,7 +19,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from quicmatrix.runner.sandbox.log import BoundedLog
@@ -203,21 +201,6 @@ async def kill_all(holder: Holder) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise SandboxError(f"processes on a host survive SIGKILL for {KILL_ALL_S} s")
         await asyncio.sleep(KILL_ALL_STEP_S)
-
-
-def required_paths(launch: Launch) -> list[Path]:
-    """The paths that a program needs: its working directory, and itself with links resolved."""
-    cwd = Path(os.path.realpath(launch.cwd))
-    name = launch.command[0]
-    if "/" in name:
-        program = os.path.join(cwd, name)  # noqa: PTH118 - keeps the links for realpath
-    else:
-        search = launch.environment.get("PATH", os.defpath)
-        program = shutil.which(name, path=search) or ""
-    paths = [cwd]
-    if program:
-        paths += [Path(os.path.abspath(program)), Path(os.path.realpath(program))]  # noqa: PTH100
-    return paths
 
 
 def interpreter() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.sandbox.model import Exit, Launch, LaunchError
-from quicmatrix.runner.sandbox.netns.process import CAPABILITIES, required_paths
+from quicmatrix.runner.sandbox.netns.process import CAPABILITIES
 from tests.support.one_sandbox import SMALL, one_sandbox, until
 
 netns = pytest.mark.netns
@@ -352,22 +352,6 @@ def test_one_logs_end_is_not_the_others(tmp_path: Path) -> None:
             assert (await flood.wait()).log_overflow
 
     asyncio.run(story())
-
-
-# --- What a program has to see -------------------------------------------------------------------
-
-
-def test_a_program_needs_its_folder_and_where_it_really_lies(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    program = tmp_path / "real" / "program"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    (tmp_path / "link").symlink_to(program)
-    relative = Launch(("./link", "argument"), tmp_path)
-    assert required_paths(relative) == [tmp_path, tmp_path / "link", program]
-    searched = Launch(("program",), tmp_path, {"PATH": f"/nowhere:{tmp_path}/real"})
-    assert required_paths(searched) == [tmp_path, program, program]
-    assert required_paths(Launch(("no-such-thing",), tmp_path)) == [tmp_path]
 
 
 @netns
