@@ -29,7 +29,7 @@ from pathlib import Path
 
 from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
 from quicmatrix.runner.bundle.capture import DamagedCapture
-from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
+from quicmatrix.runner.bundle.layout import KEY_LOG, LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.bundle.records import write_attempt, write_file
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.execute.contract import LOCAL, job_environment
@@ -289,12 +289,15 @@ class Started:
         """Its part of attempt.json."""
         assert self.exit is not None
         assert self.ending is not None
+        left_out = self.exit.log_left_out
         return SideRecord(
             command=self.launch.command,
             ending=self.ending,
             exit_code=self.exit.code,
             signal=self.exit.signal,
             out_of_memory=self.exit.out_of_memory,
+            exceeded=self.exit.exceeded,
+            notes=(f"{OUTPUT_LOG}: {left_out} bytes in its middle",) if left_out else (),
             duration_s=self.ended - self.began,
             image=self.launch.image,
         )
@@ -347,12 +350,15 @@ def _collect(
         )
         for name, host in (("client", sandbox.client), ("server", sandbox.server))
     }
+    for name in notes:
+        if (bundle / name / KEY_LOG).is_dir():
+            notes[name] += (f"{KEY_LOG}: not a file",)
     return replace(
         record,
         downloads=downloads,
         downloads_complete=complete,
-        client=replace(record.client, notes=notes["client"]),
-        server=replace(record.server, notes=notes["server"]),
+        client=replace(record.client, notes=record.client.notes + notes["client"]),
+        server=replace(record.server, notes=record.server.notes + notes["server"]),
     )
 
 
@@ -375,7 +381,7 @@ def _finish_captures(bundle: Path) -> str:
         What is wrong with a capture; empty if nothing.
     """
     damage = ""
-    keys = key_logs.merge(bundle / side / "keys.log" for side in ("client", "server"))
+    keys = key_logs.merge(bundle / side / KEY_LOG for side in ("client", "server"))
     for raw_name, path in (
         (recorder.LEFT_CAPTURE, LEFT_CAPTURE),
         (recorder.RIGHT_CAPTURE, RIGHT_CAPTURE),

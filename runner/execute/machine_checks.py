@@ -69,17 +69,20 @@ def attempted(name: str, attempt: Callable[[], str]) -> Check:
         return Check(name, State.FAIL, error.message, error.hint)
 
 
-def control_groups(limited: frozenset[str]) -> Check:
-    """Whether the memory and the processes of endpoints can be limited."""
-    missing = sorted({"memory", "pids"} - limited)
-    if not missing:
-        return Check("control groups", State.OK, "memory and processes of endpoints are limited")
-    return Check(
-        "control groups",
-        State.WARN,
-        f"cannot limit: {', '.join(missing)}",
-        "endpoints are trusted not to use up the machine; run as root to limit them",
-    )
+def sandbox(check: Callable[[], Sequence[str]]) -> Check:
+    """Whether sandboxes can be made, and what they cannot do here.
+
+    Args:
+        check: A backend's, which ``run`` calls too.
+    """
+    try:
+        remarks = check()
+    except UserError as error:
+        return Check("sandbox", State.FAIL, error.message, error.hint)
+    found = "; ".join(("namespaces can be made", *remarks))
+    if not remarks:
+        return Check("sandbox", State.OK, found)
+    return Check("sandbox", State.WARN, found, "root has control groups and overlays nearly always")
 
 
 def docker(version: Callable[[], str]) -> Check:

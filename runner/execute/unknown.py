@@ -90,5 +90,7 @@ def _described(how: Exit | None) -> str:
         return "flooded its log and was stopped"
     if how.out_of_memory:
         return "used more memory than it may"
+    if how.exceeded:
+        return f"reached a limit: {', '.join(how.exceeded)}"
     end = f"exited with {how.code}" if how.signal is None else f"was ended by signal {how.signal}"
     return f"{end} instead of 127"

@@ -39,11 +39,15 @@ def test_an_attempt_fails_with_its_own_advice() -> None:
     assert machine_checks.attempted("x", lambda: "4.0") == Check("x", State.OK, "4.0")
 
 
-def test_control_groups_are_wanted_but_not_needed() -> None:
-    assert machine_checks.control_groups(frozenset({"memory", "pids"})).state is State.OK
-    check = machine_checks.control_groups(frozenset({"pids"}))
-    assert check.state is State.WARN
-    assert check.found == "cannot limit: memory"
+def test_what_a_sandbox_cannot_do_is_a_warning() -> None:
+    def refuse() -> list[str]:
+        raise UserError("no namespaces", "be root")
+
+    assert machine_checks.sandbox(list).state is State.OK
+    check = machine_checks.sandbox(lambda: ["endpoints are not limited in memory"])
+    assert (check.state, "not limited in memory" in check.found) == (State.WARN, True)
+    check = machine_checks.sandbox(refuse)
+    assert (check.state, check.found, check.advice) == (State.FAIL, "no namespaces", "be root")
 
 
 def test_docker_is_never_needed() -> None:

@@ -86,7 +86,8 @@ class NetnsBackend:
         privileges.check()
         if problem := hidden((*self._visible, Path.cwd())):
             raise UserError(problem, ELSEWHERE)
-        return privileges.reachable_sockets()
+        missing = cgroup.unlimited(self.limited())
+        return (*privileges.reachable_sockets(), *([missing] if missing else ()))
 
     @asynccontextmanager
     async def sandbox(

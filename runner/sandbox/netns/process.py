@@ -19,8 +19,10 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from quicmatrix.runner.sandbox.full_folders import FullFolders, all_folders
 from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Exit, Launch, LaunchError, Limits, SandboxError
 from quicmatrix.runner.sandbox.netns import launch as launch_script
@@ -60,6 +62,9 @@ class ProcessHost(Protocol):
     def isolated(self) -> bool:
         """Whether it is one of the sides, with a file system of its own."""
 
+    def folder(self, path: str) -> Path:
+        """The path of a folder of the host in our mount namespace."""
+
     async def kill_orphans(self, ended: NetnsProcess) -> None:
         """Kill the processes that a program left behind, if no other program runs on the host."""
 
@@ -88,6 +93,8 @@ class NetnsProcess:
         self._pidfd = started.pidfd
         self._grace_s = grace_s
         self._oom_kills = host.group.oom_kills()
+        self._refused_forks = host.group.refused_forks()
+        self._folders = FullFolders(host.folder, all_folders(host.limits))
         log.when_full(self.kill_now)
         self._end = asyncio.ensure_future(self._supervise())  # awaited when the host ends
 
@@ -128,7 +135,7 @@ class NetnsProcess:
 
     async def _supervise(self) -> Exit:
         try:
-            status = await self._nsenter.wait()
+            status = await self._folders.during(asyncio.ensure_future(self._nsenter.wait()))
             await self._host.kill_orphans(self)
         finally:
             self._log.close()
@@ -141,7 +148,13 @@ class NetnsProcess:
             signal=-status if status < 0 else None,
             log_overflow=self._log.overflow,
             out_of_memory=self._host.group.oom_kills() > self._oom_kills,
+            exceeded=(*self._processes_exceeded(), *self._folders.exceeded),
+            log_left_out=self._log.left_out,
         )
+
+    def _processes_exceeded(self) -> tuple[str, ...]:
+        refused = self._host.group.refused_forks() > self._refused_forks
+        return (f"{self._host.limits.processes} processes",) if refused else ()
 
 
 async def start(
