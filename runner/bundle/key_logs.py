@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +18,8 @@ def merge(paths: Iterable[Path]) -> bytes:
     """All well-formed lines of the key logs there are, each once.
 
     The files were written by endpoints under test: what is not in NSS key log format is left out,
-    links are not followed, and what lies beyond 8 MiB of a file is not read. A line that was cut
-    off, as by the end of a buffer, is left out where another one has all of it.
+    links are not followed, and what is no file, or lies beyond 8 MiB of one, is not read. A line
+    that was cut off, as by the end of a buffer, is left out where another one has all of it.
     """
     lines: dict[bytes, None] = {}
     for path in paths:
@@ -34,5 +35,10 @@ def _read(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""  # an endpoint without a key log is judged by what is in the clear
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(_MOST_BYTES)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(_MOST_BYTES)
+    finally:
+        os.close(descriptor)

@@ -11,5 +11,7 @@ LEFT_CAPTURE = Path("sim/trace_node_left.pcap")
 """The client's side; pcapng inside, the name is quic-interop-runner's."""
 RIGHT_CAPTURE = Path("sim/trace_node_right.pcap")
 """The server's side."""
+KEY_LOG = "keys.log"
+"""In the folder of a side: the TLS secrets that its endpoint logged."""
 OUTPUT_LOG = "output.log"
 """In the folder of a side or of the sim: what its process wrote to standard output and error."""

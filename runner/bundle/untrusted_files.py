@@ -19,6 +19,7 @@ from quicmatrix.runner.model.attempt import EntryKind, FileRecord
 from quicmatrix.runner.printable import printable
 
 CHUNK = 1024 * 1024
+CHUNK_OF_LINES = 8 * 1024
 MAX_DEPTH = 8
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -75,6 +76,35 @@ def copy_out(
         except OSError as error:
             notes.append(f"{entry.shown}: {error.strerror or error}")
     return tuple(notes + walk.cut)
+
+
+def last_lines(path: Path, count: int, width: int) -> list[str]:
+    """The last lines of a file that are not empty, printable, each cut after ``width`` characters.
+
+    There are none if it cannot be read or is not a regular file.
+    """
+    text = read_part(path, -CHUNK_OF_LINES).decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return [printable(line[:width]) for line in lines[-count:]]
+
+
+def read_part(path: Path, offset: int = 0) -> bytes:
+    """Up to 8 KiB of a file, from an offset that counts from the end if it is negative.
+
+    Empty if it cannot be read or is not a regular file.
+    """
+    try:
+        fd = os.open(path, FILE_FLAGS)
+    except OSError:
+        return b""
+    try:
+        status = os.fstat(fd)
+        start = max(status.st_size + offset, 0) if offset < 0 else offset
+        return os.pread(fd, CHUNK_OF_LINES, start) if stat.S_ISREG(status.st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)

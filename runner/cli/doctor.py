@@ -54,29 +54,19 @@ def _checks(file: Path | None) -> Iterator[Check]:
     from quicmatrix.runner.execute import machine_checks  # noqa: PLC0415 - as above
     from quicmatrix.runner.plan import implementations  # noqa: PLC0415 - imports msgspec
     from quicmatrix.runner.sandbox.backends import NETNS, backend, engine_version, widest  # noqa: PLC0415 - imports a sandbox
-    from quicmatrix.runner.sandbox.netns import cgroup, privileges  # noqa: PLC0415 - as above
+    from quicmatrix.runner.sandbox.netns import privileges  # noqa: PLC0415 - as above
     from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - as above
 
     place = backend(NETNS)
 
-    def sandbox() -> str:
-        return "; ".join(("namespaces can be made", *place.check()))
-
     yield machine_checks.python()
     yield machine_checks.tools(privileges.TOOLS, privileges.find_tool)
-    yield machine_checks.attempted("sandbox", sandbox)
-    groups = cgroup.parents(
-        Path("/proc/self/cgroup").read_text(encoding="utf-8"),
-        Path("/proc/self/mountinfo").read_text(encoding="utf-8"),
-    )
-    yield machine_checks.control_groups(
-        frozenset[str]().union(*(one.controllers for one in groups))
-    )
+    yield machine_checks.sandbox(place.check)
     yield machine_checks.attempted(
         "tshark", lambda: f"{tshark.check()}, decodes a known capture as it must"
     )
     yield machine_checks.docker(engine_version)
-    yield from machine_checks.implementations(implementations.load(file))
+    yield from machine_checks.implementations(implementations.load(file), place.obstacle)
     yield machine_checks.leftovers(widest())
 
 

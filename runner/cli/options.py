@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from quicmatrix.runner.sandbox.backends import BACKENDS
+from quicmatrix.runner.sandbox.model import MIB, Limits
 
 Function = Callable[..., object]
 Decorator = Callable[[Function], Function]
@@ -42,6 +43,16 @@ def jobs_option(per_core: Mapping[str, int], help_text: str) -> Decorator:
     return click.option(
         "-n", "--jobs", metavar="N|auto", default="auto", callback=parse, help=help_text
     )
+
+
+LOG_LIMIT_MIB = Limits().log_bytes // MIB
+log_limit_option = click.option(
+    "--log-limit",
+    metavar="MIB",
+    type=click.IntRange(min=1),
+    default=LOG_LIMIT_MIB,
+    help="How much an endpoint may print; of a long log the ends are stored.  [256]",
+)
 
 
 def log_dir_option(help_text: str) -> Decorator:

@@ -23,12 +23,14 @@ import click
 from quicmatrix.runner.cli import ExitCode, exit_code
 from quicmatrix.runner.cli.interruption import until_interrupted
 from quicmatrix.runner.cli.options import (
+    LOG_LIMIT_MIB,
     backend_option,
     debug_option,
     implementations_option,
     jobs_option,
     json_option,
     log_dir_option,
+    log_limit_option,
 )
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.execute.signals import Interrupted
@@ -63,6 +65,7 @@ class Arguments:
     retries: int
     compat: bool
     strict: bool
+    log_limit: int
     log_dir: Path | None
     json: Path | None
     markdown: bool
@@ -130,6 +133,7 @@ class Request:
 )
 @click.option("--compat", is_flag=True, help="Judge by quic-interop-runner's requirements alone.")
 @click.option("--strict", is_flag=True, help="Let SHOULD requirements decide too.")
+@log_limit_option
 @log_dir_option("A new folder for everything that is stored.  [runs/TIME]")
 @json_option("Write the result, as quic-interop-runner does, to this file too.")
 @click.option("-m", "--markdown", is_flag=True, help="Print the result as Markdown at the end.")
@@ -263,9 +267,10 @@ async def _execute(
         attach,
         scratch_folder,
     )
-    from quicmatrix.runner.sandbox.model import Limits  # noqa: PLC0415 - as above
+    from quicmatrix.runner.sandbox.model import MIB, Limits  # noqa: PLC0415 - as above
 
     arguments, selection = request.arguments, request.selection
+    limits = Limits(log_bytes=arguments.log_limit * MIB)
     run_id = new_run_id(now)
     plan = Plan(_run_info(request, run_id, now.timestamp()), request.jobs)
     taking_part = (*selection.clients, *selection.servers)
@@ -278,7 +283,7 @@ async def _execute(
         attach(Label(run_id, Runner.this()), scratch)
         options = RunOptions(
             folder=folder,
-            stage=Stage(request.backend, run_id, scratch, Path.cwd(), Limits()),
+            stage=Stage(request.backend, run_id, scratch, Path.cwd(), limits),
             names=names,
             parallelism=Parallelism(arguments.jobs, _measuring_cores()),
             repeat_with=_repeat_with(arguments),
@@ -342,6 +347,8 @@ def _repeat_with(arguments: Arguments) -> tuple[str, ...]:
         words += ["--implementations", str(arguments.implementations)]
     for replacement in arguments.replace:
         words += ["--replace", replacement]
+    if arguments.log_limit != LOG_LIMIT_MIB:
+        words += ["--log-limit", str(arguments.log_limit)]
     words += ["--compat"] if arguments.compat else []
     words += ["--strict"] if arguments.strict else []
     return tuple(words)

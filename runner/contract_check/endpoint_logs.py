@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from quicmatrix.runner.bundle import key_logs, untrusted_files
 from quicmatrix.runner.bundle.layout import OUTPUT_LOG
 from quicmatrix.runner.contract_check.model import EndpointLogs
 from quicmatrix.runner.model.attempt import EntryKind
-from quicmatrix.runner.printable import printable
 
 KEY_LOG = "keys.log"
 QLOG_FOLDER = "qlog"
@@ -34,33 +32,8 @@ def read_endpoint_logs(folder: Path) -> EndpointLogs:
             for file in files
             if file.kind is EntryKind.FILE
             and file.name.startswith(f"{QLOG_FOLDER}/")
-            and _QLOG.match(_read(folder / file.name))
+            and _QLOG.match(untrusted_files.read_part(folder / file.name))
         ),
-        setup_ran=_SETUP in _read(folder / OUTPUT_LOG),
-        last_line=_last_line(folder / OUTPUT_LOG),
+        setup_ran=_SETUP in untrusted_files.read_part(folder / OUTPUT_LOG),
+        last_line="".join(untrusted_files.last_lines(folder / OUTPUT_LOG, 1, _LINE_LENGTH)),
     )
-
-
-def _last_line(path: Path) -> str:
-    """The last line that is not empty, printable and of bounded length."""
-    try:
-        size = path.stat().st_size
-    except OSError:
-        return ""
-    text = _read(path, max(size - 4096, 0)).decode(errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return printable(lines[-1])[:_LINE_LENGTH] if lines else ""
-
-
-def _read(path: Path, offset: int = 0) -> bytes:
-    """Up to 8 KiB of a file; empty if it is not a regular file any more."""
-    try:
-        descriptor = os.open(path, untrusted_files.FILE_FLAGS)
-    except OSError:
-        return b""
-    try:
-        return os.pread(descriptor, 8192, offset)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)

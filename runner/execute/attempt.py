@@ -17,7 +17,6 @@ What an endpoint does is never an exception here, only a fact in the record.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import shutil
 import signal
 import tempfile
@@ -29,13 +28,12 @@ from pathlib import Path
 
 from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
 from quicmatrix.runner.bundle.capture import DamagedCapture
-from quicmatrix.runner.bundle.layout import LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
+from quicmatrix.runner.bundle.layout import KEY_LOG, LEFT_CAPTURE, OUTPUT_LOG, RIGHT_CAPTURE
 from quicmatrix.runner.bundle.records import write_attempt, write_file
 from quicmatrix.runner.bundle.stored_captures import record_captures
 from quicmatrix.runner.errors import UserError, raised_at
-from quicmatrix.runner.execute import pki
 from quicmatrix.runner.execute.contract import LOCAL, job_environment
-from quicmatrix.runner.execute.files import fill_www
+from quicmatrix.runner.execute.files import fill_folders
 from quicmatrix.runner.execute.idle import STAT, cpu_time
 from quicmatrix.runner.execute.sim import capturing
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, LinkRecord, SideRecord
@@ -48,7 +46,6 @@ from quicmatrix.runner.plan.implementations import require_program
 from quicmatrix.runner.sandbox.model import (
     Backend,
     Exit,
-    Folders,
     Form,
     Host,
     Launch,
@@ -60,15 +57,15 @@ from quicmatrix.runner.sandbox.model import (
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
 
-START_S = 10.0
-"""How long a server may take from its start until it answers the probe."""
+START_S = 30.0
+"""How long a server may take from its start until it answers the probe: a JVM needs seconds."""
 STOP_S = 5.0
 """How long an endpoint may take from SIGTERM to its end."""
 _SERVER_GONE_GRACE_S = 2.0
 """How long a client may go on when its server has ended: it is told why soon enough."""
 _PROBE_GRACE_S = 10.0
 """How much longer the middlebox may take to say that the server was silent all the time."""
-_OVERHEAD_S = 60.0
+_OVERHEAD_S = 90.0
 """What everything but the client may take at most; beyond it, the runner itself hangs."""
 
 
@@ -197,14 +194,8 @@ async def _perform(
     job: Job, names: Names, stage: Stage, record: AttemptRecord, *, bundle: Path, folder: Path
 ) -> AttemptRecord:
     test = names.tests[job.test]
-    folders = Folders(www=folder / "www", certs=folder / "certs")
-    folders.www.mkdir()
-    folders.certs.mkdir()
-    record = replace(record, www=fill_www(folders.www, test, job.seed))
-    now = dt.datetime.fromtimestamp(record.started_at, dt.UTC)
-    filler = pki.filler_names(test.filler_names, job.seed)
-    credentials = pki.issue(now, certificates=test.certificates, further_names=filler)
-    credentials.write(folders.certs)
+    folders, www = fill_folders(folder, test, job.seed, record.started_at)
+    record = replace(record, www=www)
     async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
         record = await _converse(job, names, stage, record, sandbox, bundle=bundle, folder=folder)
         record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
@@ -302,12 +293,15 @@ class Started:
         """Its part of attempt.json."""
         assert self.exit is not None
         assert self.ending is not None
+        left_out = self.exit.log_left_out
         return SideRecord(
             command=self.launch.command,
             ending=self.ending,
             exit_code=self.exit.code,
             signal=self.exit.signal,
             out_of_memory=self.exit.out_of_memory,
+            exceeded=self.exit.exceeded,
+            notes=(f"{OUTPUT_LOG}: {left_out} bytes in its middle",) if left_out else (),
             duration_s=self.ended - self.began,
             image=self.launch.image,
         )
@@ -360,12 +354,15 @@ def _collect(
         )
         for name, host in (("client", sandbox.client), ("server", sandbox.server))
     }
+    for name in notes:
+        if (bundle / name / KEY_LOG).is_dir():
+            notes[name] += (f"{KEY_LOG}: not a file",)
     return replace(
         record,
         downloads=downloads,
         downloads_complete=complete,
-        client=replace(record.client, notes=notes["client"]),
-        server=replace(record.server, notes=notes["server"]),
+        client=replace(record.client, notes=record.client.notes + notes["client"]),
+        server=replace(record.server, notes=record.server.notes + notes["server"]),
     )
 
 
@@ -390,7 +387,7 @@ def _finish_captures(bundle: Path) -> str:
         What is wrong with a capture; empty if nothing.
     """
     damage = ""
-    keys = key_logs.merge(bundle / side / "keys.log" for side in ("client", "server"))
+    keys = key_logs.merge(bundle / side / KEY_LOG for side in ("client", "server"))
     for raw_name, path in (
         (recorder.LEFT_CAPTURE, LEFT_CAPTURE),
         (recorder.RIGHT_CAPTURE, RIGHT_CAPTURE),

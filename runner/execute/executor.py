@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from quicmatrix.runner.bundle.layout import OUTPUT_LOG
 from quicmatrix.runner.bundle.records import write_attempt
 from quicmatrix.runner.execute import unknown
 from quicmatrix.runner.execute.attempt import Names, Stage, attempt, describe, new_record
@@ -50,6 +53,8 @@ class LocalExecutor:
     repeat_with: Sequence[str] = ()
     """Options that the command which repeats a single job needs too."""
     _problems: dict[tuple[str, Side], str] = field(default_factory=dict)
+    _folders: dict[tuple[str, Side], Path] = field(default_factory=dict)
+    """Where the logs of those who were asked are."""
     _asking: dict[tuple[str, Side], asyncio.Lock] = field(default_factory=dict)
 
     async def prepare(self, job: Job) -> None:
@@ -63,6 +68,8 @@ class LocalExecutor:
         record = await self._unknown_testcases(job)
         if record.fault or record.client.unknown_testcase or record.server.unknown_testcase:
             bundle.mkdir(parents=True)
+            for side in Side:
+                self._link_log(job, side, bundle)
             write_attempt(replace(record, repeat_command=command), bundle)
         else:
             await attempt(job, self.names, bundle, replace(self.stage, core=core), command)
@@ -81,12 +88,23 @@ class LocalExecutor:
             server=SideRecord(unknown_testcase=server),
         )
 
+    def _link_log(self, job: Job, role: Side, bundle: Path) -> None:
+        """Show what it wrote when it was asked as the side's log, in reports and ``explain``."""
+        asked = self._folders.get((self.names.implementation(job, role).name, role))
+        if asked is not None and (asked / OUTPUT_LOG).is_file():
+            (bundle / role).mkdir()
+            try:
+                os.link(asked / OUTPUT_LOG, bundle / role / OUTPUT_LOG)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(asked / OUTPUT_LOG, bundle / role / OUTPUT_LOG)
+
     async def _unknown(self, job: Job, role: Side) -> str:
         implementation = self.names.implementation(job, role)
         key = (implementation.name, role)
         async with self._asking.setdefault(key, asyncio.Lock()):
             if key not in self._problems:
                 folder = _new_folder(self.folder / "contract" / f"{implementation.name}_{role}")
+                self._folders[key] = folder
                 self._problems[key] = await unknown.problem(
                     implementation, role, folder, self.stage
                 )

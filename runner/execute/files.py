@@ -1,14 +1,41 @@
-"""The files of an attempt: random bytes under random names, the same for the same seed."""
+"""What an attempt finds in /www and /certs, the same for the same seed but for the keys."""
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import random
 import string
 from pathlib import Path
 
+from quicmatrix.runner.execute import pki
 from quicmatrix.runner.model.attempt import EntryKind, FileRecord
+from quicmatrix.runner.sandbox.model import Folders
 from quicmatrix.testcases.model import TestCase
+
+
+def fill_folders(
+    parent: Path, test: TestCase, seed: int, started_at: float
+) -> tuple[Folders, tuple[FileRecord, ...]]:
+    """Make /www with the files and /certs with the certificates that a test case needs.
+
+    Args:
+        parent: Where both folders are made.
+        test: The test case.
+        seed: Of the files, and of the names in certificates.
+        started_at: Seconds since the epoch; the certificates are valid then.
+
+    Returns:
+        The folders, and what is in /www, in the order in which the client is to request it.
+    """
+    folders = Folders(www=parent / "www", certs=parent / "certs")
+    folders.www.mkdir()
+    folders.certs.mkdir()
+    records = fill_www(folders.www, test, seed)
+    now = dt.datetime.fromtimestamp(started_at, dt.UTC)
+    filler = pki.filler_names(test.filler_names, seed)
+    pki.issue(now, certificates=test.certificates, further_names=filler).write(folders.certs)
+    return folders, records
 
 
 def fill_www(folder: Path, test: TestCase, seed: int) -> tuple[FileRecord, ...]:

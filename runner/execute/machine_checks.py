@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
-from quicmatrix.runner.plan.implementations import missing_program
 from quicmatrix.runner.sandbox.model import Backend
 from quicmatrix.runner.trace.model import Side
 
@@ -70,17 +69,20 @@ def attempted(name: str, attempt: Callable[[], str]) -> Check:
         return Check(name, State.FAIL, error.message, error.hint)
 
 
-def control_groups(limited: frozenset[str]) -> Check:
-    """Whether the memory and the processes of endpoints can be limited."""
-    missing = sorted({"memory", "pids"} - limited)
-    if not missing:
-        return Check("control groups", State.OK, "memory and processes of endpoints are limited")
-    return Check(
-        "control groups",
-        State.WARN,
-        f"cannot limit: {', '.join(missing)}",
-        "endpoints are trusted not to use up the machine; run as root to limit them",
-    )
+def sandbox(check: Callable[[], Sequence[str]]) -> Check:
+    """Whether sandboxes can be made, and what they cannot do here.
+
+    Args:
+        check: A backend's, which ``run`` calls too.
+    """
+    try:
+        remarks = check()
+    except UserError as error:
+        return Check("sandbox", State.FAIL, error.message, error.hint)
+    found = "; ".join(("namespaces can be made", *remarks))
+    if not remarks:
+        return Check("sandbox", State.OK, found)
+    return Check("sandbox", State.WARN, found, "root has control groups and overlays nearly always")
 
 
 def docker(version: Callable[[], str]) -> Check:
@@ -96,12 +98,19 @@ def docker(version: Callable[[], str]) -> Check:
         return Check("docker", State.OK, found)
 
 
-def implementations(known: Sequence[Implementation]) -> Iterator[Check]:
-    """Each implementation's local commands, then whether there is anything at all to run."""
+def implementations(
+    known: Sequence[Implementation], obstacle: Callable[[Implementation, Side], str]
+) -> Iterator[Check]:
+    """Each implementation's local commands, then whether there is anything at all to run.
+
+    Args:
+        known: The implementations.
+        obstacle: Says why one cannot be started in a role, as a backend does.
+    """
     ready = 0
     for one in known:
-        missing = obstacles(one, missing_program)
-        ready += any(not missing_program(one, role) for role in one.roles)
+        missing = obstacles(one, obstacle)
+        ready += any(not obstacle(one, role) for role in one.roles)
         name = f"implementation {one.name}"
         roles = ", ".join(sorted(one.roles))
         if missing:

@@ -1,27 +1,31 @@
 """The first question to every implementation: does it exit with 127 when it does not know a test?
 
 Without that, ``unsupported`` could not be distinguished from ``failed`` or, worse, ``passed``.
+It finds all that a test has: files, certificates, environment, limits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 from quicmatrix.runner.bundle.layout import OUTPUT_LOG
+from quicmatrix.runner.bundle.untrusted_files import last_lines
 from quicmatrix.runner.execute.attempt import Stage, launch
-from quicmatrix.runner.execute.contract import NOT_SUPPORTED, environment
+from quicmatrix.runner.execute.contract import NOT_SUPPORTED, job_environment
+from quicmatrix.runner.execute.files import fill_folders
 from quicmatrix.runner.execute.sim import capturing
 from quicmatrix.runner.model.implementation import Implementation
-from quicmatrix.runner.sandbox.model import Folders
+from quicmatrix.runner.sandbox.model import Exit, Process
 from quicmatrix.runner.trace.model import Side
-from quicmatrix.testcases.model import DEFAULT_SCENARIO
+from quicmatrix.testcases.model import KIB, TestCase
 
-_TIME_LIMIT_S = 10.0
+TIME_LIMIT_S = 60.0
+"""How long it may take: a JVM needs seconds to start, and more on a machine that is busy."""
+_LOG_LINES = 3
+_LINE_LENGTH = 200
 
 
 async def problem(implementation: Implementation, role: Side, folder: Path, stage: Stage) -> str:
@@ -34,50 +38,59 @@ async def problem(implementation: Implementation, role: Side, folder: Path, stag
         stage: Where to run it.
 
     Returns:
-        What it did instead of exiting with 127; empty if it did that.
+        What it did instead of exiting with 127, with the end of its log; empty if it did that.
 
     Raises:
         SandboxError, MiddleboxError: The machine or the runner failed.
     """
     (folder / "sim").mkdir(parents=True)
-    with ExitStack() as stack:
-        scratch = Path(tempfile.mkdtemp(dir=stage.scratch))
-        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        return await _ask(implementation, role, folder, scratch, stage)
-
-
-async def _ask(
-    implementation: Implementation, role: Side, folder: Path, scratch: Path, stage: Stage
-) -> str:
-    folders = Folders(www=scratch / "www", certs=scratch / "certs")
-    folders.www.mkdir()
-    folders.certs.mkdir()
-    testcase = f"unknown-{secrets.token_hex(4)}"
-    variables = environment(role, testcase, [f"https://server4:443/{testcase}"])
-    async with (
-        stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox,
-        # Images wait for the sim before they start.
-        capturing(
-            sandbox.sim,
-            scenario=DEFAULT_SCENARIO,
-            seed=0,
-            folder=folder / "sim",
-            scratch=scratch,
-            cwd=stage.cwd,
-        ) as channel,
-    ):
-        host = sandbox.client if role is Side.CLIENT else sandbox.server
-        process = await host.start(
-            launch(implementation, role, variables, stage), folder / OUTPUT_LOG
-        )
-        try:
-            async with asyncio.timeout(_TIME_LIMIT_S):
-                how = await process.wait()
-        except TimeoutError:
-            await process.kill()
-            return f"asked for TESTCASE={testcase}, it still ran after {_TIME_LIMIT_S:g} s"
-        await channel.finish()
-    if how.code == NOT_SUPPORTED:
+    name = f"unknown-{secrets.token_hex(4)}"
+    test = TestCase(name, "?", "It does not exist.", name, name, (), (KIB,))
+    with tempfile.TemporaryDirectory(dir=stage.scratch, ignore_cleanup_errors=True) as scratch:
+        folders, www = fill_folders(Path(scratch), test, seed=0, started_at=stage.clock())
+        orders = job_environment(role, test, [file.name for file in www])
+        start = launch(implementation, role, orders, stage)
+        async with (
+            stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox,
+            # Images wait for the sim before they start.
+            capturing(
+                sandbox.sim,
+                scenario=test.scenario,
+                seed=0,
+                folder=folder / "sim",
+                scratch=Path(scratch),
+                cwd=stage.cwd,
+            ) as channel,
+        ):
+            host = sandbox.client if role is Side.CLIENT else sandbox.server
+            how = await _end_of(await host.start(start, folder / OUTPUT_LOG))
+            if how is not None:
+                await channel.finish()
+    if how is not None and how.code == NOT_SUPPORTED:
         return ""
+    said = "; ".join(last_lines(folder / OUTPUT_LOG, _LOG_LINES, _LINE_LENGTH))
+    log = f"; its log ends with: {said}" if said else "; its log is empty"
+    return f"asked for TESTCASE={name}, it {_described(how)}{log}"
+
+
+async def _end_of(process: Process) -> Exit | None:
+    """How it ended; None if it had to be killed when its time was over."""
+    try:
+        async with asyncio.timeout(TIME_LIMIT_S):
+            return await process.wait()
+    except TimeoutError:
+        await process.kill()
+        return None
+
+
+def _described(how: Exit | None) -> str:
+    if how is None:
+        return f"still ran after {TIME_LIMIT_S:g} s"
+    if how.log_overflow:
+        return "flooded its log and was stopped"
+    if how.out_of_memory:
+        return "used more memory than it may"
+    if how.exceeded:
+        return f"reached a limit: {', '.join(how.exceeded)}"
     end = f"exited with {how.code}" if how.signal is None else f"was ended by signal {how.signal}"
-    return f"asked for TESTCASE={testcase}, it {end} instead of 127"
+    return f"{end} instead of 127"

@@ -6,7 +6,8 @@ The order in which facts decide, the first that applies:
 error          the runner or the machine failed, or a check raised something unforeseen
 unsupported    an endpoint exited with 127
 crashed        an endpoint was ended by a signal of its own making, wrote more than its log may
-               hold, used more memory than it may, or was a server that ended too early
+               hold, used more memory than it may, reached a limit of processes or of a folder,
+               or was a server that ended too early
 timeout        the client was not done in time, or the server was not ready in time
 failed         a requirement was violated that the test case is about (level TEST), or a MUST that
                quic-interop-runner checks too; under ``--compat`` any that it checks
@@ -186,6 +187,8 @@ def _crash(side: Side, its: SideRecord) -> str:
         return f"the {side} flooded its log and was stopped"
     if its.out_of_memory:
         return f"the {side} used more memory than it may"
+    if its.exceeded:
+        return f"the {side} reached a limit: {', '.join(its.exceeded)}"
     by_us = its.ending is not Ending.EXITED and its.signal in (signal.SIGTERM, signal.SIGKILL)
     if its.signal is not None and not by_us:
         return f"the {side} was ended by {_signal_name(its.signal)}"

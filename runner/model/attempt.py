@@ -64,6 +64,8 @@ class SideRecord:
     signal: int | None = None
     out_of_memory: bool = False
     """Whether the machine ended a process of it because it used more than it may."""
+    exceeded: tuple[str, ...] = ()
+    """Which other limits it reached, e.g. ``512 processes``."""
     duration_s: float = 0.0
     notes: tuple[str, ...] = ()
     """What the runner had to leave out of its logs, e.g. ``"keys.log: not a file"``."""

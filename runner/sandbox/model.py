@@ -31,6 +31,10 @@ class Exit:
     """Whether it was killed because it wrote more than its log may hold."""
     out_of_memory: bool = False
     """Whether the kernel killed a process of the host meanwhile for lack of memory."""
+    exceeded: tuple[str, ...] = ()
+    """Which other limits were reached meanwhile, e.g. ``512 processes`` or ``256 MiB in /tmp``."""
+    log_left_out: int = 0
+    """How many bytes in the middle of its log are not in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,16 @@ class Limits:
 
     memory_bytes: int = 2048 * MIB
     processes: int = 512
-    log_bytes: int = 16 * MIB
-    """Standard output and error of one process."""
+    log_bytes: int = 256 * MIB
+    """Standard output and error of one process; beyond that it is killed. The file has the first
+    and the last 8 MiB."""
     logs_bytes: int = 512 * MIB
     """All of /logs: qlog and key log."""
     downloads_bytes: int = 64 * MIB
     downloads_entries: int = 4096
     """Inodes in /downloads, folders and links included."""
     temporary_bytes: int = 256 * MIB
-    """All of /tmp."""
+    """All of /tmp, and all of /dev/shm."""
 
 
 @dataclass(frozen=True, slots=True)

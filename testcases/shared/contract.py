@@ -110,6 +110,17 @@ def endpoints_keep_to_their_memory_limit(seen: Observation) -> Iterator[Finding]
             yield Held()
 
 
+@requirement(Level.TEST, "interop suite")
+def endpoints_keep_to_their_other_limits(seen: Observation) -> Iterator[Finding]:
+    """An endpoint starts no more processes and fills its folders no further than it may."""
+    for side in Side:
+        process = seen.record.side(side)
+        if process.exceeded:
+            yield Violation(f"it reached a limit: {', '.join(process.exceeded)}", side=side)
+        elif _started(process):
+            yield Held()
+
+
 ENDPOINT_CONTRACT = (
     unknown_testcase_exits_with_127,
     server_answers_the_readiness_probe,
@@ -120,6 +131,7 @@ ENDPOINT_CONTRACT = (
     server_stops_on_sigterm,
     endpoints_keep_to_their_log_limit,
     endpoints_keep_to_their_memory_limit,
+    endpoints_keep_to_their_other_limits,
 )
 
 

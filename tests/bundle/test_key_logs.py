@@ -48,3 +48,9 @@ def test_links_fifos_and_missing_files_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     os.mkfifo(tmp_path / "fifo")
     assert merge([tmp_path / "link", tmp_path / "fifo", tmp_path / "none"]) == b""
+
+
+def test_what_is_no_file_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    assert merge([tmp_path / "folder", tmp_path / "fifo", Path("/dev/zero")]) == b""

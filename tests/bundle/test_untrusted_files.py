@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quicmatrix.runner.bundle import untrusted_files
-from quicmatrix.runner.bundle.untrusted_files import copy_out, manifest, usable
+from quicmatrix.runner.bundle.untrusted_files import copy_out, last_lines, manifest, usable
 from quicmatrix.runner.model.attempt import EntryKind, FileRecord
 
 
@@ -202,3 +202,17 @@ def test_a_file_that_becomes_something_else_is_not_opened(
     assert "sub: not a file" in notes
     monkeypatch.undo()
     assert [path.name for path in (tmp_path / "ours").iterdir()] == ["file"]
+
+
+def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"first\n" * 5000 + b"  \x1b[2Jno \xff route  \n\n" + b"y" * 50 + b"\n \n")
+    assert last_lines(log, 2, 20) == ["\\x1b[2Jno \N{REPLACEMENT CHARACTER} route", "y" * 20]
+    assert last_lines(log, 5, 9)[:3] == ["first"] * 3
+
+
+def test_what_is_no_file_has_no_lines(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    for name in ("fifo", "link", "missing", "."):
+        assert last_lines(tmp_path / name, 3, 80) == []

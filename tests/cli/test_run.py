@@ -136,6 +136,13 @@ def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
+def test_how_much_endpoints_may_print(stage: Stage) -> None:
+    assert main([*RUN, "--log-limit", "7"]) == 0
+    assert stage.options is not None
+    assert stage.options.stage.limits.log_bytes == 7 << 20
+    assert stage.options.repeat_with == ("--log-limit", "7")
+
+
 def test_an_implementations_file_is_part_of_the_command_that_repeats_a_job(
     stage: Stage, tmp_path: Path
 ) -> None:

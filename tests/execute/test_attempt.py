@@ -189,6 +189,33 @@ def test_a_side_that_used_too_much_memory(tmp_path: Path) -> None:
     assert run(tmp_path, client=greedy).client.out_of_memory
 
 
+def test_a_side_that_reached_a_limit(tmp_path: Path) -> None:
+    async def greedy(_: Running) -> Exit:
+        return Exit(0, exceeded=("512 processes",))
+
+    assert run(tmp_path, client=greedy).client.exceeded == ("512 processes",)
+
+
+def test_a_long_log_is_noted(tmp_path: Path) -> None:
+    async def talkative(running: Running) -> Exit:
+        (running.host.folder("/logs") / "link").symlink_to("/etc/passwd")
+        return Exit(0, log_left_out=123)
+
+    notes = run(tmp_path, client=talkative).client.notes
+    assert notes == ("output.log: 123 bytes in its middle", "link: not a file")
+
+
+def test_a_folder_in_place_of_a_key_log_is_the_endpoint_s(tmp_path: Path) -> None:
+    async def odd(running: Running) -> Exit:
+        (running.host.folder("/logs") / "keys.log").mkdir()
+        return Exit(0)
+
+    record = run(tmp_path, client=odd)
+    assert record.fault == ""
+    assert record.client.exit_code == 0
+    assert "keys.log: not a file" in record.client.notes
+
+
 def test_links_in_downloads_are_listed_as_links(tmp_path: Path) -> None:
     async def link(running: Running) -> Exit:
         (running.host.folder("/downloads") / "x").symlink_to("/etc/passwd")

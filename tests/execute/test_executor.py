@@ -55,6 +55,7 @@ def test_who_does_not_exit_with_127_is_not_started_and_asked_once(tmp_path: Path
 
     async def knows_everything(running: Running) -> Exit:
         asked.append(running.launch.environment["TESTCASE"])
+        running.log.write_text("I know everything\n")
         return Exit(0)
 
     async def knows_nothing(_: Running) -> Exit:
@@ -71,6 +72,9 @@ def test_who_does_not_exit_with_127_is_not_started_and_asked_once(tmp_path: Path
         assert record.client.ending is record.server.ending is Ending.NOT_STARTED
         assert "it exited with 0 instead of 127" in record.client.unknown_testcase
         assert record.server.unknown_testcase == ""
+        # Reports link it, and `explain` shows it.
+        assert (bundle / "client" / "output.log").read_text() == "I know everything\n"
+        assert (bundle / "server" / "output.log").read_text() == ""
         assert record.repeat_command.startswith("quicmatrix run")
     assert len(asked) == 1
 

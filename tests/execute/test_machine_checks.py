@@ -8,6 +8,7 @@ from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.execute import machine_checks
 from quicmatrix.runner.execute.machine_checks import Check, State
 from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.plan.implementations import missing_program
 from quicmatrix.runner.sandbox.fake import FakeBackend
 from quicmatrix.runner.trace.model import Side
 
@@ -38,11 +39,15 @@ def test_an_attempt_fails_with_its_own_advice() -> None:
     assert machine_checks.attempted("x", lambda: "4.0") == Check("x", State.OK, "4.0")
 
 
-def test_control_groups_are_wanted_but_not_needed() -> None:
-    assert machine_checks.control_groups(frozenset({"memory", "pids"})).state is State.OK
-    check = machine_checks.control_groups(frozenset({"pids"}))
-    assert check.state is State.WARN
-    assert check.found == "cannot limit: memory"
+def test_what_a_sandbox_cannot_do_is_a_warning() -> None:
+    def refuse() -> list[str]:
+        raise UserError("no namespaces", "be root")
+
+    assert machine_checks.sandbox(list).state is State.OK
+    check = machine_checks.sandbox(lambda: ["endpoints are not limited in memory"])
+    assert (check.state, "not limited in memory" in check.found) == (State.WARN, True)
+    check = machine_checks.sandbox(refuse)
+    assert (check.state, check.found, check.advice) == (State.FAIL, "no namespaces", "be root")
 
 
 def test_docker_is_never_needed() -> None:
@@ -58,14 +63,14 @@ def test_docker_is_never_needed() -> None:
 def test_an_implementation_that_cannot_run_is_a_warning() -> None:
     both = Implementation("both", commands={Side.CLIENT: HERE, Side.SERVER: HERE})
     half = Implementation("half", commands={Side.CLIENT: HERE, Side.SERVER: GONE})
-    found = list(machine_checks.implementations([both, half]))
+    found = list(machine_checks.implementations([both, half], missing_program))
     assert [check.state for check in found] == [State.OK, State.WARN]
     assert "there is no program /nowhere/program" in found[1].found
 
 
 def test_no_implementation_that_can_run_is_a_failure() -> None:
     gone = Implementation("gone", commands={Side.CLIENT: GONE, Side.SERVER: GONE})
-    found = list(machine_checks.implementations([gone]))
+    found = list(machine_checks.implementations([gone], missing_program))
     assert [check.state for check in found] == [State.WARN, State.FAIL]
     assert found[0].found == "gone: there is no program /nowhere/program"
 

@@ -371,6 +371,11 @@ def test_127_is_unsupported(side: Side) -> None:
             SideRecord(ending=Ending.STOPPED, signal=9, out_of_memory=True),
             "the server used more memory than it may",
         ),
+        (
+            Side.CLIENT,
+            SideRecord(ending=Ending.EXITED, exit_code=0, exceeded=("256 MiB in /tmp", "9 things")),
+            "the client reached a limit: 256 MiB in /tmp, 9 things",
+        ),
     ],
 )
 def test_crashes(side: Side, its: SideRecord, reason: str) -> None:

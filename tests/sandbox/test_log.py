@@ -115,3 +115,43 @@ def test_when_it_is_over_is_told(tmp_path: Path) -> None:
         log.close()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("kept", [7, 64, 65])
+@pytest.mark.parametrize("total", [0, 6, 7, 31, 32, 33, 64, 65, 66, 100, 128, 1000, 4096])
+@pytest.mark.parametrize("piece", [1, 5, 64, 999])
+def test_the_ends_of_a_long_log_are_kept(tmp_path: Path, total: int, kept: int, piece: int) -> None:
+    data = bytes(33 + number % 90 for number in range(total))
+
+    async def story() -> int:
+        log = BoundedLog(tmp_path / "log", 10_000, kept=kept)
+        for start in range(0, total, piece):
+            os.write(log.end, data[start : start + piece])
+            log._copy()
+        log.close()
+        assert not log.overflow
+        return log.left_out
+
+    left_out = asyncio.run(story())
+    stored = (tmp_path / "log").read_bytes()
+    assert left_out == max(total - kept, 0)
+    assert len(stored) == min(total, kept)
+    if not left_out:
+        assert stored == data
+    elif kept > 60:
+        head, middle, tail = stored.partition(b"\n... %d bytes left out ...\n" % left_out)
+        assert middle
+        assert head == data[: kept // 2]
+        assert data.endswith(tail)
+
+
+def test_a_long_log_is_no_overflow_until_its_limit(tmp_path: Path) -> None:
+    async def story(size: int) -> bool:
+        log = BoundedLog(tmp_path / "log", 1000, kept=100)
+        os.write(log.end, b"x" * size)
+        log.close()
+        assert (tmp_path / "log").stat().st_size == 100
+        return log.overflow
+
+    assert not asyncio.run(story(1000))
+    assert asyncio.run(story(1001))

@@ -130,6 +130,7 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
     "server_stops_on_sigterm": (SERVER_NOT_STARTED, in_record(lambda _: {"server": EXITED})),
     "endpoints_keep_to_their_log_limit": (NOTHING_STARTED,),
     "endpoints_keep_to_their_memory_limit": (NOTHING_STARTED,),
+    "endpoints_keep_to_their_other_limits": (NOTHING_STARTED,),
     # --- Handshakes and versions
     "one_handshake": (SERVER_INITIALS,),
     "two_handshakes": (SERVER_INITIALS, packets(INITIAL, sender=S, when=second)),

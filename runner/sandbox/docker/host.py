@@ -20,6 +20,7 @@ from quicmatrix.runner.sandbox.docker.container import SANDBOX_LABEL, Side, endp
 from quicmatrix.runner.sandbox.docker.engine import Engine, EngineError
 from quicmatrix.runner.sandbox.docker.process import DockerProcess
 from quicmatrix.runner.sandbox.docker.stream import Demultiplexer
+from quicmatrix.runner.sandbox.full_folders import FullFolders, volumes
 from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Launch, LaunchError, SandboxError
 from quicmatrix.runner.sandbox.netns.holder import finish
@@ -128,7 +129,8 @@ class DockerHost:
                 if error.status == CANNOT_BE_EXECUTED:
                     raise LaunchError(f"{launch.image}: {error}") from error
                 raise
-            program = DockerProcess(self.engine, container, output, self.grace_s)
+            full = FullFolders(self.folder, volumes(self.side.limits))
+            program = DockerProcess(self.engine, container, output, full, self.grace_s)
             self._programs.append(program)
             return program
 

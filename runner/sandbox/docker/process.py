@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 
 from quicmatrix.runner.sandbox.docker.container import exit_of
 from quicmatrix.runner.sandbox.docker.engine import Engine
+from quicmatrix.runner.sandbox.full_folders import FullFolders
 from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Exit, SandboxError
 from quicmatrix.runner.sandbox.netns.holder import finish
@@ -23,10 +25,18 @@ class DockerProcess:
     and no thread has to wait for it. The engine kills what the endpoint leaves behind.
     """
 
-    def __init__(self, engine: Engine, container: str, log: BoundedLog, grace_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        container: str,
+        log: BoundedLog,
+        folders: FullFolders,
+        grace_s: float,
+    ) -> None:
         self._engine = engine
         self._container = container
         self._log = log
+        self._folders = folders
         self._grace_s = grace_s
         self._end = asyncio.ensure_future(self._supervise())  # awaited when the host ends
 
@@ -58,7 +68,7 @@ class DockerProcess:
 
     async def _supervise(self) -> Exit:
         try:
-            await self._log.over.wait()
+            await self._folders.during(asyncio.ensure_future(self._log.over.wait()))
             if self._log.overflow or self._log.fault is not None:
                 # The engine does not end a container before all of its output was read.
                 self._log.close()
@@ -68,4 +78,5 @@ class DockerProcess:
             self._log.close()
         if self._log.fault is not None:
             raise SandboxError(f"cannot write a log: {self._log.fault}")
-        return exit_of(end, log_overflow=self._log.overflow)
+        how = exit_of(end, log_overflow=self._log.overflow)
+        return replace(how, exceeded=self._folders.exceeded, log_left_out=self._log.left_out)

@@ -45,13 +45,37 @@ class Group:
 
     def oom_kills(self) -> int:
         """How many processes the kernel has killed for lack of memory."""
+        return self._count("oom_kill", "memory.events", "memory.oom_control")
+
+    def refused_forks(self) -> int:
+        """How often the kernel has refused a new process or thread."""
+        return self._count("max", "pids.events")
+
+    def _count(self, key: str, *files: str) -> int:
         for folder in self.folders:
-            for name in ("memory.events", "memory.oom_control"):
+            for name in files:
                 with suppress(FileNotFoundError):
                     text = (folder / name).read_text(encoding="ascii")
                     counts = dict(line.split() for line in text.splitlines())
-                    return int(counts.get("oom_kill", 0))
+                    return int(counts.get(key, 0))
         return 0
+
+
+def unlimited(limited: frozenset[str]) -> str:
+    """What cannot be limited for a whole side; empty if everything can.
+
+    Args:
+        limited: What control groups limit: ``memory``, ``pids``.
+    """
+    missing = [
+        text
+        for name, text in (
+            ("memory", "memory (only for each process, and shared memory not at all)"),
+            ("pids", "processes (only those of other users than root)"),
+        )
+        if name not in limited
+    ]
+    return f"endpoints are not limited in {' and '.join(missing)}" if missing else ""
 
 
 def parents(own: str, mounts: str) -> tuple[Parent, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -15,19 +14,16 @@ from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Folders, Launch, LaunchError, Limits, SandboxError
 from quicmatrix.runner.sandbox.netns import cgroup, filesystem
 from quicmatrix.runner.sandbox.netns.cgroup import Group
-from quicmatrix.runner.sandbox.netns.filesystem import SIDE_FOLDERS
 from quicmatrix.runner.sandbox.netns.holder import Holder, finish, hold, run_tool
 from quicmatrix.runner.sandbox.netns.process import (
     NetnsProcess,
     interpreter,
     kill_all,
-    required_paths,
     start,
 )
+from quicmatrix.runner.sandbox.netns.visible import hidden, required_paths, to_expose
 
 SCRIPT = (*interpreter(), filesystem.__file__)
-PRIVATE = tuple(Path("/", name) for name in SIDE_FOLDERS)
-"""Folders that are not the machine's on a side."""
 OTHER_ENTRIES = 65536
 """Inodes in /logs, in /tmp and in /dev/shm."""
 
@@ -169,26 +165,13 @@ class NetnsHost:
         """Mount what lies in folders of the machine that a side does not have."""
         if not self.isolated:
             return
-        hidden = [path for path in to_expose(paths) if not self._exposed & {path, *path.parents}]
-        if hidden:
+        if problem := hidden(paths):
+            raise SandboxError(problem)
+        missing = [path for path in to_expose(paths) if not self._exposed & {path, *path.parents}]
+        if missing:
             outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
             root = str(self.scratch / self.name)
-            await run_tool(*outside, *SCRIPT, "show", str(self.holder.pid), root, *map(str, hidden))
-            self._exposed.update(hidden)
-
-
-def to_expose(paths: Sequence[Path]) -> list[Path]:
-    """Which of these paths lie below :data:`PRIVATE` and have to be mounted on a side.
-
-    For a program it is the folder that it is in, since it may need other files there; but if that
-    is a private folder itself, the program alone. Private folders cannot be mounted.
-    """
-    wanted: set[Path] = set()
-    for path in paths:
-        folder = path if path.is_dir() else path.parent
-        choice = path if folder in PRIVATE else folder
-        inside = any(choice.is_relative_to(private) for private in PRIVATE)
-        if inside and choice not in PRIVATE and choice.exists():
-            wanted.add(Path(os.path.realpath(choice)))
-            wanted.add(choice)
-    return [path for path in sorted(wanted) if wanted.isdisjoint(path.parents)]
+            await run_tool(
+                *outside, *SCRIPT, "show", str(self.holder.pid), root, *map(str, missing)
+            )
+            self._exposed.update(missing)

@@ -8,24 +8,26 @@ scratch folder and empty control groups, which have the run's label
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Image, Implementation
 from quicmatrix.runner.plan.implementations import missing_program, require_program
 from quicmatrix.runner.sandbox import label
 from quicmatrix.runner.sandbox.label import Label, Runner
-from quicmatrix.runner.sandbox.model import Folders, Form, Limits
+from quicmatrix.runner.sandbox.model import Folders, Form, Launch, Limits
 from quicmatrix.runner.sandbox.netns import cgroup, privileges
 from quicmatrix.runner.sandbox.netns.holder import finish
 from quicmatrix.runner.sandbox.netns.host import NetnsHost
+from quicmatrix.runner.sandbox.netns.visible import hidden, required_paths, runner_paths
 from quicmatrix.runner.sandbox.topology import Topology
 from quicmatrix.runner.trace.model import Side
 
 SIDES = ("client", "server")
+ELSEWHERE = "move it to another folder, such as one in /home, /opt or /tmp"
 NetnsSandbox = Topology[NetnsHost]
 """A sandbox whose sides are namespaces too."""
 
@@ -36,8 +38,8 @@ class NetnsBackend:
     Args:
         scratch: The folder in which each sandbox has one while it lasts; /tmp if None.
         stop_grace_s: How long a program may take to end after SIGTERM.
-        visible: Paths that are mounted read-only on both sides even below /tmp and /run. Our Python
-            and virtualenv, and each program and its working directory, are in any case.
+        visible: Paths that are mounted read-only on both sides even below /tmp and /run. Our
+            Python, its packages and our code, and what each program needs, are in any case.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class NetnsBackend:
     ) -> None:
         self._scratch = scratch or Path(tempfile.gettempdir())
         self._stop_grace_s = stop_grace_s
-        self._visible = (Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parent, *visible)
+        self._visible = (*runner_paths(), *visible)
 
     @property
     def form(self) -> Form:
@@ -62,25 +64,30 @@ class NetnsBackend:
         return {}
 
     def obstacle(self, implementation: Implementation, role: Side) -> str:
-        """Which program is missing; empty if none is."""
-        return missing_program(implementation, role)
+        """Which program is missing, or cannot be seen in a sandbox; empty if none."""
+        return missing_program(implementation, role) or _hidden(implementation, role)
 
     def require(self, implementation: Implementation, role: Side) -> None:
-        """Check that there is a program for a role.
+        """Check that there is a program for a role, and that it can be seen in a sandbox.
 
         Raises:
-            UserError: There is none.
+            UserError: There is none, or it cannot.
         """
         require_program(implementation, role)
+        if problem := _hidden(implementation, role):
+            raise UserError(problem, ELSEWHERE)
 
     def check(self) -> Sequence[str]:
         """Check that namespaces can be made here.
 
         Raises:
-            UserError: They cannot be made; the hint says what to do.
+            UserError: They cannot be made, or hide what we need; the hint says what to do.
         """
         privileges.check()
-        return privileges.reachable_sockets()
+        if problem := hidden((*self._visible, Path.cwd())):
+            raise UserError(problem, ELSEWHERE)
+        missing = cgroup.unlimited(self.limited())
+        return (*privileges.reachable_sockets(), *([missing] if missing else ()))
 
     @asynccontextmanager
     async def sandbox(
@@ -135,6 +142,12 @@ class NetnsBackend:
         for leftover in found:
             leftover.remove()
         return [leftover.text for leftover in found]
+
+
+def _hidden(implementation: Implementation, role: Side) -> str:
+    """Why a program that is there cannot be seen in a sandbox; empty if it can."""
+    problem = hidden(required_paths(Launch(implementation.commands[role], Path.cwd())))
+    return f"{implementation.name}: {problem}" if problem else ""
 
 
 def _parents() -> tuple[cgroup.Parent, ...]:

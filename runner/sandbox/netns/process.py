@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import shutil
 import signal
 import socket
 import struct
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from quicmatrix.runner.sandbox.full_folders import FullFolders, all_folders
 from quicmatrix.runner.sandbox.log import BoundedLog
 from quicmatrix.runner.sandbox.model import Exit, Launch, LaunchError, Limits, SandboxError
 from quicmatrix.runner.sandbox.netns import launch as launch_script
@@ -62,6 +62,9 @@ class ProcessHost(Protocol):
     def isolated(self) -> bool:
         """Whether it is one of the sides, with a file system of its own."""
 
+    def folder(self, path: str) -> Path:
+        """The path of a folder of the host in our mount namespace."""
+
     async def kill_orphans(self, ended: NetnsProcess) -> None:
         """Kill the processes that a program left behind, if no other program runs on the host."""
 
@@ -90,6 +93,8 @@ class NetnsProcess:
         self._pidfd = started.pidfd
         self._grace_s = grace_s
         self._oom_kills = host.group.oom_kills()
+        self._refused_forks = host.group.refused_forks()
+        self._folders = FullFolders(host.folder, all_folders(host.limits))
         log.when_full(self.kill_now)
         self._end = asyncio.ensure_future(self._supervise())  # awaited when the host ends
 
@@ -130,7 +135,7 @@ class NetnsProcess:
 
     async def _supervise(self) -> Exit:
         try:
-            status = await self._nsenter.wait()
+            status = await self._folders.during(asyncio.ensure_future(self._nsenter.wait()))
             await self._host.kill_orphans(self)
         finally:
             self._log.close()
@@ -143,7 +148,13 @@ class NetnsProcess:
             signal=-status if status < 0 else None,
             log_overflow=self._log.overflow,
             out_of_memory=self._host.group.oom_kills() > self._oom_kills,
+            exceeded=(*self._processes_exceeded(), *self._folders.exceeded),
+            log_left_out=self._log.left_out,
         )
+
+    def _processes_exceeded(self) -> tuple[str, ...]:
+        refused = self._host.group.refused_forks() > self._refused_forks
+        return (f"{self._host.limits.processes} processes",) if refused else ()
 
 
 async def start(
@@ -203,21 +214,6 @@ async def kill_all(holder: Holder) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise SandboxError(f"processes on a host survive SIGKILL for {KILL_ALL_S} s")
         await asyncio.sleep(KILL_ALL_STEP_S)
-
-
-def required_paths(launch: Launch) -> list[Path]:
-    """The paths that a program needs: its working directory, and itself with links resolved."""
-    cwd = Path(os.path.realpath(launch.cwd))
-    name = launch.command[0]
-    if "/" in name:
-        program = os.path.join(cwd, name)  # noqa: PTH118 - keeps the links for realpath
-    else:
-        search = launch.environment.get("PATH", os.defpath)
-        program = shutil.which(name, path=search) or ""
-    paths = [cwd]
-    if program:
-        paths += [Path(os.path.abspath(program)), Path(os.path.realpath(program))]  # noqa: PTH100
-    return paths
 
 
 def interpreter() -> tuple[str, ...]:

@@ -125,6 +125,18 @@ def test_the_kernels_kills_are_counted(tmp_path: Path, name: str, text: str, kil
     assert Group((tmp_path / "gone", tmp_path)).oom_kills() == kills
 
 
+def test_refused_processes_are_counted(tmp_path: Path) -> None:
+    tree(tmp_path, {"pids.events": "max 3\n"})
+    assert Group((tmp_path,)).refused_forks() == 3
+    assert Group((tmp_path / "gone",)).refused_forks() == 0
+
+
+def test_what_is_not_limited_is_said() -> None:
+    assert cgroup.unlimited(frozenset({"memory", "pids"})) == ""
+    assert "shared memory not at all" in cgroup.unlimited(frozenset({"pids"}))
+    assert "processes" in cgroup.unlimited(frozenset({"memory"}))
+
+
 def test_a_group_in_use_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroup, "REMOVAL_S", 0.02)
     tree(tmp_path, {"group/cgroup.procs": ""})

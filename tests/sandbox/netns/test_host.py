@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.sandbox.model import SandboxError
-from quicmatrix.runner.sandbox.netns.host import PRIVATE, to_expose
 from tests.support.machine_sockets import NOT_REACHED, PROBE, REACHED, listening
 from tests.support.one_sandbox import REPOSITORY, SMALL, Stage, one_sandbox, until
 
@@ -369,17 +368,6 @@ def test_what_leads_out_of_tmp_is_not_followed(
     before = set(Path("/var/tmp").iterdir())
     asyncio.run(story())
     assert set(Path("/var/tmp").iterdir()) == before
-
-
-def test_only_what_is_hidden_is_exposed(tmp_path: Path, project: Path) -> None:
-    assert to_expose([Path("/usr/bin/env"), Path("/etc"), Path("/")]) == []
-    assert to_expose([*PRIVATE, Path("/tmp/no such thing/program")]) == []
-    assert to_expose([project / "bin" / "program"]) == [project / "bin"]
-    assert to_expose([project / "bin" / "program", project]) == [project]
-    link = tmp_path / "link"
-    link.symlink_to(project / "bin" / "program")
-    assert to_expose([link]) == [tmp_path]
-    assert to_expose([link, link.resolve()]) == [tmp_path]
 
 
 @netns

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.sandbox.model import Exit, Launch, LaunchError
-from quicmatrix.runner.sandbox.netns.process import CAPABILITIES, required_paths
+from quicmatrix.runner.sandbox.netns.process import CAPABILITIES
 from tests.support.one_sandbox import SMALL, one_sandbox, until
 
 netns = pytest.mark.netns
@@ -280,7 +280,9 @@ def test_a_fork_bomb_is_limited_and_killed(tmp_path: Path) -> None:
             if "pids" not in stage.client.group.limited and os.geteuid() == 0:
                 pytest.skip("without control groups, root's processes are not counted")
             how, said = await stage.python(stage.client, script)
-            assert how == Exit(0), said
+            assert how.code == 0, said
+            if "pids" in stage.client.group.limited:
+                assert how.exceeded == (f"{SMALL.processes} processes",)
             assert not stage.client.holder.has_processes()
             assert (await stage.shell(stage.server, "exit 0"))[0] == Exit(0)
             return int(said)
@@ -314,6 +316,32 @@ def test_a_memory_hog_is_killed_and_named(tmp_path: Path) -> None:
             return (await stage.python(stage.client, hog))[0]
 
     assert asyncio.run(story()) == Exit(None, signal.SIGKILL, out_of_memory=True)
+
+
+@netns
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm", "/logs", "/downloads"])
+def test_a_full_folder_is_named(tmp_path: Path, folder: str) -> None:
+    async def story() -> Exit:
+        async with one_sandbox(tmp_path) as stage:
+            script = f"head -c 99999999 /dev/zero >{folder}/full; exit 1"
+            assert (await stage.shell(stage.server, "echo >/tmp/x"))[0] == Exit(0)
+            return (await stage.shell(stage.client, script))[0]
+
+    how = asyncio.run(story())
+    assert how.code == 1
+    (exceeded,) = how.exceeded
+    assert exceeded.endswith(f" in {folder}")
+
+
+@netns
+def test_too_many_entries_are_named(tmp_path: Path) -> None:
+    async def story() -> Exit:
+        async with one_sandbox(tmp_path) as stage:
+            script = f"seq {SMALL.downloads_entries + 1} | (cd /downloads && xargs touch)"
+            return (await stage.shell(stage.client, script))[0]
+
+    (exceeded,) = asyncio.run(story()).exceeded
+    assert exceeded.endswith(" in /downloads")
 
 
 @netns
@@ -352,22 +380,6 @@ def test_one_logs_end_is_not_the_others(tmp_path: Path) -> None:
             assert (await flood.wait()).log_overflow
 
     asyncio.run(story())
-
-
-# --- What a program has to see -------------------------------------------------------------------
-
-
-def test_a_program_needs_its_folder_and_where_it_really_lies(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    program = tmp_path / "real" / "program"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    (tmp_path / "link").symlink_to(program)
-    relative = Launch(("./link", "argument"), tmp_path)
-    assert required_paths(relative) == [tmp_path, tmp_path / "link", program]
-    searched = Launch(("program",), tmp_path, {"PATH": f"/nowhere:{tmp_path}/real"})
-    assert required_paths(searched) == [tmp_path, program, program]
-    assert required_paths(Launch(("no-such-thing",), tmp_path)) == [tmp_path]
 
 
 @netns

@@ -22,6 +22,7 @@ from quicmatrix.testcases.shared.contract import (
     client_finishes_in_time,
     endpoints_keep_to_their_log_limit,
     endpoints_keep_to_their_memory_limit,
+    endpoints_keep_to_their_other_limits,
     files_arrive,
     server_answers_the_readiness_probe,
     server_runs_until_it_is_stopped,
@@ -187,6 +188,13 @@ STORIES = (
         server(Ending.EXITED, signal=9, out_of_memory=True),
         "it used more memory than it may",
         side=Side.SERVER,
+    ),
+    breaks(
+        endpoints_keep_to_their_other_limits,
+        "the client does not",
+        client(Ending.EXITED, 0, exceeded=("512 processes",)),
+        "it reached a limit: 512 processes",
+        side=Side.CLIENT,
     ),
 )
 
