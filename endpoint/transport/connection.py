@@ -31,6 +31,7 @@ from quicmatrix.endpoint.transport.paths.connection_ids import ConnectionIds
 from quicmatrix.endpoint.transport.paths.migration import Paths
 from quicmatrix.endpoint.transport.paths.path_mtu import PathMtu
 from quicmatrix.endpoint.transport.paths.stateless_reset import StatelessReset
+from quicmatrix.endpoint.transport.streams.blocked import BlockedFrames
 from quicmatrix.endpoint.transport.streams.flow_control import FlowControl
 
 PATIENT_PROBES = 2
@@ -49,6 +50,7 @@ class Connection(
     Probes,
     KeyUpdates,
     NewToken,
+    BlockedFrames,
     FlowControl,
     Handshake,
     ConnectionIds,
@@ -126,6 +128,11 @@ class Connection(
     def can_open_stream(self) -> bool:
         """Whether the peer's limit lets us open another bidirectional stream now."""
         return self._local_next_stream_id_bidi // 4 < self._remote_max_streams_bidi
+
+    @property
+    def most_requests(self) -> int:
+        """Bidirectional streams that the peer may have opened so far, ended ones included."""
+        return self._local_max_streams_bidi.value
 
     @property
     def probe_timeout(self) -> float:
