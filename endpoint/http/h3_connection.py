@@ -16,6 +16,7 @@ from aioquic.h3.connection import (
     ErrorCode,
     FrameError,
     FrameType,
+    FrameUnexpected,
     H3Connection,
     H3Stream,
     HeadersState,
@@ -39,10 +40,12 @@ MOST_SETTINGS_BYTES = 4 * 1024
 MOST_BLOCKED_BYTES = 4 * 1024 * 1024
 """Kept of a stream whose field section waits for the QPACK encoder's instructions."""
 MOST_ID_BYTES = 8
+PRIORITY_UPDATE_REQUEST, PRIORITY_UPDATE_PUSH = 0xF0700, 0xF0701
+"""RFC 9218, 7.2."""
+_PRIORITY_UPDATES = frozenset({PRIORITY_UPDATE_REQUEST, PRIORITY_UPDATE_PUSH})
 _GREASE_FRAME = 0x21
-_READ_ON_CONTROL = frozenset(
-    {FrameType.SETTINGS, FrameType.MAX_PUSH_ID, FrameType.GOAWAY, FrameType.CANCEL_PUSH}
-)
+_OF_ONE_NUMBER = frozenset({FrameType.MAX_PUSH_ID, FrameType.GOAWAY, FrameType.CANCEL_PUSH})
+_READ_ON_CONTROL = frozenset({FrameType.SETTINGS}) | _OF_ONE_NUMBER | _PRIORITY_UPDATES
 
 
 class ExcessiveLoadError(ProtocolError):
@@ -156,9 +159,16 @@ class Http3(H3Connection):
             stream.frame_type = stream.frame_size = None
         stream.buffer = stream.buffer[done:]
 
+    def _check_control_frame_type(self, frame_type: int) -> None:
+        super()._check_control_frame_type(frame_type)
+        if frame_type in _PRIORITY_UPDATES and self._is_client:  # RFC 9218, 7.2
+            raise FrameUnexpected("servers send no PRIORITY_UPDATE")
+
     def _handle_control_frame(self, frame_type: int, frame_data: bytes) -> None:
         if frame_type == FrameType.GOAWAY:
             self._going_away(_number(frame_data))
+        elif frame_type in _PRIORITY_UPDATES:
+            self._priority_updated(frame_type, frame_data)
         elif frame_type == FrameType.CANCEL_PUSH:
             _number(frame_data)
             raise IdError("CANCEL_PUSH, but there are no pushes")  # RFC 9114, 7.2.3
@@ -172,6 +182,17 @@ class Http3(H3Connection):
         if self.last_stream is not None and identifier > self.last_stream:
             raise IdError(f"GOAWAY names {identifier}, but {self.last_stream} before")
         self.last_stream = identifier
+
+    def _priority_updated(self, frame_type: int, frame_data: bytes) -> None:
+        """Check what a PRIORITY_UPDATE is for (RFC 9218, 7.2); the priority itself is ignored."""
+        try:
+            identifier = Buffer(data=frame_data).pull_uint_var()
+        except BufferReadError:
+            raise FrameError("a PRIORITY_UPDATE without the whole of its identifier") from None
+        if frame_type == PRIORITY_UPDATE_PUSH:
+            raise IdError("PRIORITY_UPDATE for a push, but there are no pushes")
+        if identifier % 4 or identifier // 4 >= self._connection.most_requests:
+            raise IdError(f"PRIORITY_UPDATE for stream {identifier}, which cannot be a request")
 
     # --- Messages -----------------------------------------------------------------------------
 
@@ -202,6 +223,8 @@ class Http3(H3Connection):
 
     def _check_request_or_push_frame_type(self, frame_type: int, stream: H3Stream) -> None:
         super()._check_request_or_push_frame_type(frame_type, stream)
+        if frame_type in _PRIORITY_UPDATES:  # RFC 9218, 7.2
+            raise FrameUnexpected("PRIORITY_UPDATE outside of the control stream")
         if frame_type == FrameType.HEADERS and (stream.frame_size or 0) > MOST_SECTION_BYTES:
             raise ExcessiveLoadError(f"a HEADERS frame of {stream.frame_size} bytes")
         if frame_type == FrameType.WEBTRANSPORT_STREAM:
@@ -279,7 +302,7 @@ def _check_control_frame_size(frame_type: int, frame_size: int) -> None:
         return
     if frame_size > MOST_SETTINGS_BYTES:
         raise ExcessiveLoadError(f"a frame of {frame_size} bytes on the control stream")
-    if frame_type != FrameType.SETTINGS and frame_size > MOST_ID_BYTES:
+    if frame_type in _OF_ONE_NUMBER and frame_size > MOST_ID_BYTES:
         raise FrameError(f"a frame of {frame_size} bytes for one identifier")
 
 

@@ -18,6 +18,7 @@ class Wire:
 
     def __init__(self, *, is_client: bool) -> None:
         self.configuration = QuicConfiguration(is_client=is_client)
+        self.most_requests = 100
         self._quic_logger = None
         self._remote_max_datagram_frame_size = None
         self._next = {False: 0, True: 2} if is_client else {False: 1, True: 3}

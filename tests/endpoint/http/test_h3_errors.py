@@ -113,6 +113,11 @@ def in_role(role: str) -> list[Case]:
             for kind in (3, 4, 7, 0xD, 2, 6, 8, 9)
         ),
         *(
+            make(f"PRIORITY_UPDATE {kind:#x} on a request", UNEXPECTED, ACCEPTED, update)
+            for kind in (0xF0700, 0xF0701)
+            for update in (data(0, opener, frame(kind, b"\x00u=1")),)
+        ),
+        *(
             make(f"frame {kind:#x} on control", UNEXPECTED, UNEXPECTED, control(role, frame(kind)))
             for kind in (0, 1, 5, 2, 6, 8, 9)
         ),
@@ -265,6 +270,25 @@ CASES = [
     client("a push stream", ID, ACCEPTED, data(7, b"\x01\x00")),
     client("PUSH_PROMISE", ID, 0x200, data(0, frame(5, b"\x00"))),
     client("a stream of a server", CREATION, ACCEPTED, data(1, ANSWER)),
+    *(
+        client(f"PRIORITY_UPDATE {kind:#x}", UNEXPECTED, ACCEPTED, control("client", update))
+        for kind in (0xF0700, 0xF0701)
+        for update in (frame(kind, b"\x00u=1"),)
+    ),
+    *(
+        server(f"PRIORITY_UPDATE {name}", outcome, ACCEPTED, control("server", update))
+        for name, outcome, update in (
+            ("for a request", ACCEPTED, frame(0xF0700, b"\x00u=1")),
+            ("for the last request", ACCEPTED, frame(0xF0700, b"\x41\x8cu=1")),
+            ("without a value", ACCEPTED, frame(0xF0700, b"\x04")),
+            ("for a request that may not be", ID, frame(0xF0700, b"\x41\x90u=1")),
+            ("for a stream of the server", ID, frame(0xF0700, b"\x01u=1")),
+            ("for a push", ID, frame(0xF0701, b"\x00u=1")),
+            ("that is cut", FRAME, frame(0xF0700, b"\x40")),
+            ("that is empty", FRAME, frame(0xF0700)),
+            ("that is huge", E.H3_EXCESSIVE_LOAD, frame(0xF0700, bytes(MOST_SETTINGS_BYTES + 1))),
+        )
+    ),
     client("a GOAWAY for no request", ID, ACCEPTED, control("client", frame(7, b"\x03"))),
     # Requests
     server("no request at all", (SE, E.H3_REQUEST_INCOMPLETE), (SE, E.H3_REQUEST_INCOMPLETE),
