@@ -29,6 +29,14 @@ from quicmatrix.endpoint.transport.crypto.keys import UpdatingCryptoPair
 from quicmatrix.endpoint.transport.crypto.transport_parameters import TransportParameters
 
 UNEXPECTED_MESSAGE = QuicErrorCode.CRYPTO_ERROR + tls.AlertDescription.unexpected_message
+_LIMITS = (
+    "_remote_max_data",
+    "_remote_max_stream_data_bidi_local",
+    "_remote_max_stream_data_bidi_remote",
+    "_remote_max_stream_data_uni",
+    "_remote_max_streams_bidi",
+    "_remote_max_streams_uni",
+)
 LONGEST_NAME = 255
 """RFC 1035, 2.3.4."""
 FLIGHT_BYTES = 16 * 1024
@@ -42,6 +50,8 @@ class Handshake(TransportParameters):
         super().__init__(**arguments)
         self._client_hello = b""
         self._original_version: int | None = None
+        self._rejected_early_data: frozenset[int] = frozenset()
+        """Packet numbers, none of which can be acknowledged (RFC 9001, 4.6.2)."""
         self.versions_offered: tuple[int, ...] = ()
         """What the server's Version Negotiation packet listed, once there was one."""
 
@@ -160,7 +170,8 @@ class Handshake(TransportParameters):
     def _resend_rejected_early_data(self, now: float) -> None:
         """Send at once, in 1-RTT, what the server ignored; aioquic waits until it seems lost.
 
-        Limits remembered from the first connection no longer hold (RFC 9001, 4.6.2).
+        Streams begin anew, within the limits of this connection: those remembered from the first
+        no longer hold (RFC 9000, 7.4.1; RFC 9001, 4.6.2).
         """
         space = self._spaces[tls.Epoch.ONE_RTT]
         rejected = [
@@ -170,12 +181,21 @@ class Handshake(TransportParameters):
         ]
         if self.tls.early_data_accepted or not rejected:
             return
+        self._rejected_early_data = frozenset(packet.packet_number for packet in rejected)
+        self._remote_max_data_used = 0
         for stream in self._streams.values():
-            stream.max_stream_data_remote = (
-                self._remote_max_stream_data_uni
-                if stream.stream_id is not None and stream.stream_id & 2
-                else self._remote_max_stream_data_bidi_remote
-            )
+            assert stream.stream_id is not None
+            stream.sender.highest_offset = 0
+            if stream.stream_id & 2:
+                stream.max_stream_data_remote = self._remote_max_stream_data_uni
+                most, blocked = self._remote_max_streams_uni, self._streams_blocked_uni
+            else:
+                stream.max_stream_data_remote = self._remote_max_stream_data_bidi_remote
+                most, blocked = self._remote_max_streams_bidi, self._streams_blocked_bidi
+            if stream.stream_id // 4 >= most and not stream.is_blocked:
+                stream.is_blocked = True
+                blocked.append(stream)
+                self._streams_blocked_pending = True
         self._loss._on_packets_lost(  # noqa: SLF001
             congestion_event=False, now=now, packets=rejected, space=space
         )
@@ -204,6 +224,10 @@ class Handshake(TransportParameters):
             # Of the client's first flight; a second ClientHello, which says the same (RFC 8446,
             # 4.1.2), comes in packets of the negotiated version.
             self._crypto_packet_version = self._original_version
+        elif not from_session_ticket:
+            # What is left out is 0, not what was remembered (RFC 9000, 7.4.1 and 18.2).
+            for limit in _LIMITS:
+                setattr(self, limit, 0)
         super()._parse_transport_parameters(data, from_session_ticket)
         if from_session_ticket:
             return

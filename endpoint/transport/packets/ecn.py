@@ -68,6 +68,8 @@ class EcnState(Enum):
 class Ecn(QuicConnection):
     """A connection with ECN: marking, counting, reporting, validation, congestion response."""
 
+    _rejected_early_data: frozenset[int]
+
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self.ecn_state = EcnState.TESTING
@@ -189,6 +191,14 @@ class Ecn(QuicConnection):
                 error_code=QuicErrorCode.PROTOCOL_VIOLATION,
                 frame_type=frame_type,
                 reason_phrase="ACK of a packet that was not sent",
+            )
+        if context.epoch is tls.Epoch.ONE_RTT and any(
+            number in ranges for number in self._rejected_early_data
+        ):
+            raise QuicConnectionError(  # RFC 9001, 4.6.2
+                error_code=QuicErrorCode.PROTOCOL_VIOLATION,
+                frame_type=frame_type,
+                reason_phrase="ACK of 0-RTT packets that were rejected",
             )
         delay = (delay_encoded << self._remote_ack_delay_exponent) / 1_000_000
         if self._quic_logger is not None and context.quic_logger_frames is not None:
