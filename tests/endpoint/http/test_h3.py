@@ -237,6 +237,53 @@ def test_a_client_with_a_malformed_request_can_ask_again(connected: Pair) -> Non
     connected.server_app.close()
 
 
+@pytest.mark.parametrize("resets", [False, True], ids=["STOP_SENDING", "RESET_STREAM too"])
+def test_a_client_that_cancels_a_request_can_ask_again(connected: Pair, resets: bool) -> None:
+    """RFC 9114, 4.1.1; and the answer to the next request ends with its stream (4.1)."""
+    client, app = connected.client, connected.client_app
+    assert isinstance(app, Idle)
+    client.send_stream_data(2, SETTINGS)
+    request = fields(METHOD, SCHEME, AUTHORITY, (b":path", b"/file"))
+    client.send_stream_data(0, request, end_stream=not resets)
+    connected.drive_client()
+    connected.run_until(lambda: any(isinstance(e, StreamDataReceived) for e in app.events))
+    client.stop_stream(0, ErrorCode.H3_REQUEST_CANCELLED)
+    if resets:
+        client.reset_stream(0, ErrorCode.H3_REQUEST_CANCELLED)
+    connected.drive_client()
+    connected.run_until(lambda: any(isinstance(e, StreamReset) for e in app.events))
+    client.send_stream_data(4, request, end_stream=True)
+    connected.drive_client()
+    connected.run_until(
+        lambda: any(
+            isinstance(e, StreamDataReceived) and e.stream_id == 4 and e.end_stream
+            for e in app.events
+        )
+    )
+    assert not client.is_ending
+    assert not connected.server.is_ending
+    assert isinstance(connected.server_app, Serve)
+    connected.server_app.close()
+
+
+def test_a_client_ends_its_request(certs: Path, tmp_path: Path) -> None:
+    """RFC 9114, 4.1."""
+    pair = Pair(
+        client_configuration(certs, alpn_protocols=[ALPN]),
+        server_configuration(certs, alpn_protocols=[ALPN]),
+    )
+    requests = [Request("server4", 443, "/file", "file")]
+    fetch = Fetch(pair.client, H3Client(pair.client), requests, Downloads(tmp_path))
+    pair.client_app = fetch
+    pair.connect()
+    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.run_for(0.2)
+    assert isinstance(pair.server_app, Idle)
+    received = [e for e in pair.server_app.events if isinstance(e, StreamDataReceived)]
+    assert [e.end_stream for e in received if e.stream_id == 0] == [True]
+    fetch.close()
+
+
 def test_a_head_is_answered_without_the_file(connected: Pair) -> None:
     """RFC 9110, 9.3.2."""
     client = connected.client
