@@ -66,12 +66,19 @@ for _, name in ipairs({"frame.comment", "ip.dsfield.ecn", "ipv6.tclass.ecn", "ud
 end
 for name in pairs(of_packet) do asked_for[name] = Field.new(name) end
 
+-- tshark does not say which connection ID an Initial's keys derive from.
+local function is_initial(packet)
+    local first, version = packet:range(0, 1):uint(), packet:range(1, 4):uint()
+    local kind = math.floor(first / 16) % 4
+    return first >= 0x80 and kind == (version == 0x6b3343cf and 1 or 0)
+end
+
 local function write_packet(packet, connection)
     -- The item's own length is not kept in a tree that nobody looks at: it goes to the end.
     local range = packet.field.range:range(0, packet.size)
     local payload, plaintext = packet.payload, "-"
     local size = payload and payload.len or packet.remaining or ""
-    if packet.plaintext and payload then
+    if packet.plaintext and payload and not is_initial(range) then
         plaintext = hexadecimal(packet.plaintext:range())
         range = range:range(0, payload.offset - packet.field.offset)
     end

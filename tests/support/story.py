@@ -78,7 +78,8 @@ class Leg:
 
     def secret(self) -> Leg:
         """The keys are missing."""
-        return self.but(decrypted=False, number=None, key_phase=None, frames=(), tls=())
+        hidden = dict.fromkeys(("number", "key_phase", "key_generation", "keys_cid"))
+        return self.but(decrypted=False, frames=(), tls=(), **hidden)
 
     def sized(self, size: int) -> Leg:
         """The datagram has so many bytes."""
@@ -141,7 +142,8 @@ class Endpoint:
         return self._send(PacketType.RETRY, (), given)
 
     def one_rtt(self, *contents: Frame | TlsMessage, **fields: object) -> Leg:
-        given = {"version": None, "scid": None, "key_phase": 0, **fields}
+        keys = {"key_phase": 0, "key_generation": fields.get("key_phase", 0)}
+        given = {"version": None, "scid": None, **keys, **fields}
         return self._send(PacketType.ONE_RTT, contents, given)
 
     def garbage(self) -> Leg:

@@ -101,7 +101,7 @@ OF_CLIENT, OF_SERVER = packets(sender=C), packets(sender=S)
 SERVER_INITIALS = packets(INITIAL, sender=S)
 HELLO, EXTENSIONS = messages(ClientHello), messages(EncryptedExtensions)
 CONFIRMATIONS = both(frames(HandshakeDone, Ack), messages(OtherTlsMessage))
-KEY_PHASE_1 = packets(ONE_RTT, when=lambda one: one.key_phase == 1)
+UPDATED = packets(ONE_RTT, when=lambda one: one.key_generation not in (None, 0))
 CLIENT_NOT_STARTED = in_record(lambda _: {"client": NOT_STARTED})
 SERVER_NOT_STARTED = in_record(lambda _: {"server": NOT_STARTED})
 NOTHING_STARTED = in_record(lambda _: {"client": NOT_STARTED, "server": NOT_STARTED})
@@ -175,6 +175,11 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
         BEFORE_RETRY,
         frames(Crypto, sender=C),
     ),
+    "client_derives_its_keys_from_the_retrys_connection_id": (RETRY, AFTER_RETRY),
+    "server_derives_its_keys_from_the_retrys_connection_id": (
+        RETRY,
+        packets(INITIAL, sender=S),
+    ),
     "server_chooses_a_new_connection_id": (RETRY, BEFORE_RETRY),
     "server_sends_one_retry_for_one_datagram": (RETRY, OF_CLIENT),
     "retry_integrity_tag_is_right": (RETRY,),
@@ -211,9 +216,10 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
     # --- Keys
     "client_updates_its_keys": (packets(ONE_RTT, sender=C, when=lambda one: one.key_phase == 1),),
     "server_updates_its_keys": (packets(ONE_RTT, sender=S, when=lambda one: one.key_phase == 1),),
-    "key_generations_only_rise": (KEY_PHASE_1,),
-    "first_update_waits_for_confirmation": (KEY_PHASE_1, CONFIRMATIONS),
-    "next_update_waits_for_acknowledgment": (KEY_PHASE_1, frames(Ack)),
+    "key_generations_only_rise": (UPDATED,),
+    "key_phase_bit_follows_the_keys": (packets(ONE_RTT),),
+    "first_update_waits_for_confirmation": (UPDATED, CONFIRMATIONS),
+    "next_update_waits_for_acknowledgment": (UPDATED, frames(Ack)),
     # --- ECN
     "client_marks_packets": (OF_CLIENT, fields(C, ecn=Ecn.NOT_ECT)),
     "server_marks_packets": (OF_SERVER, fields(S, ecn=Ecn.NOT_ECT)),
