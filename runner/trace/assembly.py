@@ -208,6 +208,7 @@ class Assembly:
         elif decrypted := self._decrypted(datagram, record, header):
             packet = self._authentic(datagram, record.size, decrypted)
         elif opened := self._connections.open(datagram.sender, datagram.path, record.data):
+            self._connections.remember(record.connection, opened.connection)
             packet = self._authentic(datagram, record.size, opened)
         else:
             undecrypted = self._undecrypted(datagram, record, header, trailing=trailing)

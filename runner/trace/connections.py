@@ -102,11 +102,15 @@ class Connections:
         """The connection with this number in tshark, if it had an authentic packet."""
         return None if number is None else self._numbered.get(number)
 
+    def remember(self, number: int | None, connection: Connection) -> None:
+        """Take tshark's number for a connection that an authentic packet belongs to."""
+        if number is not None:
+            self._numbered[number] = connection
+
     def numbered(self, number: int | None, sender: Side, path: Path, header: Header) -> Connection:
         """The connection of a packet that tshark decrypted, by tshark's number or the header."""
         connection = self.known(number) or self.find(sender, path, header) or self._new()
-        if number is not None:
-            self._numbered[number] = connection
+        self.remember(number, connection)
         return connection
 
     def find(self, sender: Side, path: Path, header: Header) -> Connection | None:
