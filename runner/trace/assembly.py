@@ -173,6 +173,7 @@ class Assembly:
             ecn=record.ecn,
             size=record.size,
             fate=parse_fate(record.comment),
+            fragments=record.fragments,
         )
         self._datagrams.append(self._current)
 

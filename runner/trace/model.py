@@ -116,6 +116,8 @@ class Datagram:
     """Bytes of UDP payload."""
     fate: Fate | None = None
     """What the middlebox did with it; None if the capture does not say."""
+    fragments: int = 1
+    """IP packets that carry it; all but one are before its frame number."""
 
 
 # --- Frames (RFC 9000, 19) ---------------------------------------------------------------------

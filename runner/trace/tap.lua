@@ -2,7 +2,7 @@
 --
 --   V  format, version of tshark
 --   D  frame number, time, source, its port, destination, its port, ECN, UDP length,
---      bytes cut off, comment
+--      bytes cut off, IP fragments, comment
 --   P  size, connection, DCID length, packet number, key phase, payload size, bytes, plaintext
 --   R  bytes
 --   X  frame number, what went wrong in this script
@@ -17,7 +17,7 @@
 -- Only what needs keys, or the packets before, is taken from tshark; what the bytes alone contain
 -- is parsed by the reader of these lines.
 
-local FORMAT = 1
+local FORMAT = 2
 
 local datagrams = 0
 local listener = Listener.new("frame", "udp && !icmp && !icmpv6")
@@ -61,6 +61,7 @@ local of_packet = {
 -- tshark builds no more of its tree than somebody asks for, which makes walking through it cheap.
 local asked_for = {}
 for _, name in ipairs({"frame.comment", "ip.dsfield.ecn", "ipv6.tclass.ecn", "udp", "udp.length",
+    "ip.fragment.count", "ipv6.fragment.count",
     "quic", "quic.connection.number"}) do
     asked_for[name] = Field.new(name)
 end
@@ -94,7 +95,7 @@ end
 
 local function write_datagram(pinfo)
     local packets, packet, connection = {}, nil, ""
-    local udp, ecn, length, comment = nil, "", "", ""
+    local udp, ecn, length, fragments, comment = nil, "", "", "1", ""
     for _, field in ipairs({all_field_infos()}) do
         local name = field.name
         local add = packet and of_packet[name]
@@ -111,13 +112,15 @@ local function write_datagram(pinfo)
             udp = field
         elseif name == "udp.length" then
             length = number(field)
+        elseif name == "ip.fragment.count" or name == "ipv6.fragment.count" then
+            fragments = number(field)
         elseif name == "frame.comment" then
             comment = escaped(field.value)
         end
     end
     write("D", pinfo.number, string.format("%.9f", pinfo.rel_ts), tostring(pinfo.src),
         pinfo.src_port, tostring(pinfo.dst), pinfo.dst_port, ecn, length,
-        pinfo.len - pinfo.caplen, comment)
+        pinfo.len - pinfo.caplen, fragments, comment)
     datagrams = datagrams + 1
     local rest = udp.offset + 8
     for _, each in ipairs(packets) do

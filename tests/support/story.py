@@ -65,6 +65,7 @@ class Leg:
     dropped: bool = False
     garbage: bool = False
     size: int = 1200
+    fragments: int = 1
     ecn: Ecn = Ecn.NOT_ECT
     comment: str = ""
     time: float | None = None
@@ -84,6 +85,10 @@ class Leg:
     def sized(self, size: int) -> Leg:
         """The datagram has so many bytes."""
         return replace(self, size=size)
+
+    def fragmented(self, fragments: int = 2) -> Leg:
+        """The datagram is in so many IP packets."""
+        return replace(self, fragments=fragments)
 
     def marked(self, ecn: Ecn = Ecn.ECT_0) -> Leg:
         """The IP header has this mark."""
@@ -222,6 +227,7 @@ def _capture(side: Side, legs: Sequence[Leg], damage: str) -> Capture:
             ecn=leg.ecn,
             size=leg.size,
             fate=parse_fate(leg.comment),
+            fragments=leg.fragments,
         )
         for place, leg in enumerate(seen, start=1)
     )

@@ -162,6 +162,7 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
         frames(Crypto, sender=C, when=lambda packet, _: packet.number != 0),
     ),
     "round_trip_outlasts_the_first_probe_timeout": (OF_CLIENT, OF_SERVER),
+    "datagrams_are_not_fragmented": (packets(),),
     # --- Retry
     "server_sends_a_retry_with_a_token": (RETRY,),
     "client_sends_a_retry_token": (RETRY, AFTER_RETRY),
@@ -276,6 +277,7 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
 
 REQUIREMENTS = {one.name: one for case in (*TESTCASES, *MEASUREMENTS) for one in case.requirements}
 ON_RECORDS = {one.name for one in ENDPOINT_CONTRACT} | {"tcp_flow_shares_the_link"}
+ON_RECORDS -= {"datagrams_are_not_fragmented"}
 
 
 def passing(name: str) -> list[Observation]:

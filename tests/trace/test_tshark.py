@@ -48,6 +48,7 @@ from quicmatrix.runner.trace.model import (
     TransportParameters,
 )
 from quicmatrix.runner.trace.protection import SUITES, Keys, initial_keys
+from tests.support.frames import fragments
 from tests.support.pcapng_writer import Sent, ethernet, pcapng
 from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link, passed
 
@@ -773,6 +774,34 @@ def test_a_packet_without_keys_is_its_connections(decoded: Callable[..., Capture
     hidden = [each for each in decoded(link).packets if not each.decrypted]
     assert hidden
     assert {each.connection for each in hidden} == {0}
+
+
+@pytest.mark.parametrize("ends", [(CLIENT, SERVER), (CLIENT_V6, SERVER_V6)])
+def test_fragments(tmp_path: Path, ends: tuple[Address, Address]) -> None:
+    """A fragmented datagram is one, at its last fragment, and its packets are decrypted."""
+    link = handshake(
+        client_address=ends[0],
+        server_address=ends[1],
+        fate=lambda _, index, data: (data, passed(index)),
+    )
+    ordered = sorted(link.left, key=lambda each: each.time)
+    blocks = [
+        enhanced_packet(round((10**9 + sent.time) * 1e9), frame, sent.comment)
+        for number, sent in enumerate(ordered)
+        for frame in fragments(ethernet(sent), 400 if len(sent.payload) > 1000 else 1400, number)
+    ]
+    path = tmp_path / "fragments.pcapng"
+    path.write_bytes(pcapng([], link.secrets.getvalue()) + b"".join(blocks))
+    capture = tshark.decode_now(path, Side.CLIENT)
+    assert capture.damage == ""
+    assert_matches_qlog(capture, link)
+    assert [each.size for each in capture.datagrams] == [len(each.payload) for each in ordered]
+    assert [each.fragments for each in capture.datagrams] == [
+        4 if len(each.payload) > 1000 else 1 for each in ordered
+    ]
+    assert [each.fate and fate_text(each.fate) for each in capture.datagrams] == [
+        each.comment for each in ordered
+    ]
 
 
 def test_other_traffic(decoded: Callable[..., Capture]) -> None:
