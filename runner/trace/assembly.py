@@ -173,6 +173,7 @@ class Assembly:
             ecn=record.ecn,
             size=record.size,
             fate=parse_fate(record.comment),
+            fragments=record.fragments,
         )
         self._datagrams.append(self._current)
 
@@ -205,23 +206,10 @@ class Assembly:
             return False
         if header.packet_number_offset is None and self._first is None and not trailing:
             packet = self._unprotected(datagram, record, header)
-        elif record.plaintext is not None and record.number is not None:
-            numbered = self._connections.numbered(
-                record.connection, datagram.sender, datagram.path, header
-            )
-            packet = self._authentic(
-                datagram,
-                record.size,
-                Opened(
-                    numbered,
-                    header,
-                    record.number,
-                    record.key_phase,
-                    record.payload_size,
-                    record.plaintext,
-                ),
-            )
+        elif decrypted := self._decrypted(datagram, record, header):
+            packet = self._authentic(datagram, record.size, decrypted)
         elif opened := self._connections.open(datagram.sender, datagram.path, record.data):
+            self._connections.remember(record.connection, opened.connection)
             packet = self._authentic(datagram, record.size, opened)
         else:
             undecrypted = self._undecrypted(datagram, record, header, trailing=trailing)
@@ -231,6 +219,25 @@ class Assembly:
         self._first = self._first or header
         self._append(packet)
         return True
+
+    def _decrypted(self, datagram: Datagram, record: PacketRecord, header: Header) -> Opened | None:
+        """The packet, if tshark decrypted it."""
+        if record.plaintext is None or record.number is None:
+            return None
+        sender, number, key_phase = datagram.sender, record.number, record.key_phase
+        connection = self._connections.numbered(record.connection, sender, datagram.path, header)
+        generation = None
+        if key_phase is not None:
+            generation = self._connections.generation(connection, sender, number, key_phase)
+        return Opened(
+            connection,
+            header,
+            number,
+            key_phase,
+            record.payload_size,
+            record.plaintext,
+            generation,
+        )
 
     def _undecrypted(
         self, datagram: Datagram, record: PacketRecord, header: Header, *, trailing: bool
@@ -319,6 +326,8 @@ class Assembly:
             payload_size=opened.payload_size,
             number=opened.number,
             key_phase=opened.key_phase,
+            key_generation=opened.key_generation,
+            keys_cid=opened.keys_cid,
             connection=opened.connection.number,
             token=header.token,
             padding=payload.padding,
@@ -375,6 +384,8 @@ class Assembly:
         if header.type is PacketType.RETRY and header.version is not None:
             odcids = self._odcids.get(header.dcid, ())
             valid = is_valid(header.version, record.data, odcids)
+            if connection is not None and valid is not False:
+                self._connections.retry(connection, header.scid or b"")
         return Packet(
             datagram=datagram,
             type=header.type,

@@ -9,7 +9,7 @@ tried again here, with state that is taken from authentic packets only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from quicmatrix.runner.trace import key_log
 from quicmatrix.runner.trace.crypto_stream import CryptoStream
@@ -58,17 +58,17 @@ class Connection:
     streams: dict[tuple[Side, PacketType], CryptoStream] = field(default_factory=dict)
     highest: dict[tuple[Side, int], int] = field(default_factory=dict)
     """The highest packet number of each side and space."""
-    phase: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
+    generation: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     """How often each side has updated its keys."""
     updated: dict[tuple[bytes, Suite, int], list[Keys]] = field(default_factory=dict)
-    """1-RTT keys by phase, for the first secret, a suite and a version."""
+    """1-RTT keys by generation, for the first secret, a suite and a version."""
     without_cid: set[Side] = field(default_factory=set)
     """The sides that chose connection IDs of length 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A packet that was decrypted here."""
+    """A packet that was decrypted."""
 
     connection: Connection
     header: Header
@@ -76,6 +76,8 @@ class Opened:
     key_phase: int | None
     payload_size: int
     plaintext: bytes
+    key_generation: int | None = None
+    keys_cid: bytes | None = None
 
 
 class Connections:
@@ -100,11 +102,15 @@ class Connections:
         """The connection with this number in tshark, if it had an authentic packet."""
         return None if number is None else self._numbered.get(number)
 
+    def remember(self, number: int | None, connection: Connection) -> None:
+        """Take tshark's number for a connection that an authentic packet belongs to."""
+        if number is not None:
+            self._numbered[number] = connection
+
     def numbered(self, number: int | None, sender: Side, path: Path, header: Header) -> Connection:
         """The connection of a packet that tshark decrypted, by tshark's number or the header."""
         connection = self.known(number) or self.find(sender, path, header) or self._new()
-        if number is not None:
-            self._numbered[number] = connection
+        self.remember(number, connection)
         return connection
 
     def find(self, sender: Side, path: Path, header: Header) -> Connection | None:
@@ -124,9 +130,10 @@ class Connections:
         space = (sender, _SPACES[header.type])
         if packet.number > connection.highest.get(space, -1):
             connection.highest[space] = packet.number
-            # All packets after a key update have higher numbers than any before (RFC 9001, 6.4).
-            if packet.key_phase not in (None, connection.phase[sender] % 2):
-                connection.phase[sender] += 1
+        if packet.key_generation is not None:
+            connection.generation[sender] = max(
+                connection.generation[sender], packet.key_generation
+            )
         if header.version is not None:
             self._add_header(connection, sender, header)
         for side in connection.without_cid:
@@ -161,19 +168,40 @@ class Connections:
         """Whether the secret of a side's Handshake, 0-RTT or 1-RTT packets is known."""
         return connection is not None and bool(self._secrets_of(connection, sender, kind))
 
+    def generation(self, connection: Connection, sender: Side, number: int, key_phase: int) -> int:
+        """Which keys tshark decrypted a 1-RTT packet with: those next to the current ones.
+
+        All packets after a key update have higher numbers than any before (RFC 9001, 6.4).
+        """
+        current = connection.generation[sender]
+        if current % 2 == key_phase:
+            return current
+        space = (sender, _SPACES[PacketType.ONE_RTT])
+        is_new = current == 0 or number > connection.highest.get(space, -1)
+        return current + 1 if is_new else current - 1
+
     def restart_handshake(self, connection: Connection) -> None:
         """Expect a new ClientHello, as after a Retry or a Version Negotiation."""
         connection.streams.pop((Side.CLIENT, PacketType.INITIAL), None)
+
+    def retry(self, connection: Connection, scid: bytes) -> None:
+        """Expect Initial packets to and with keys from a Retry's Source Connection ID."""
+        connection.odcids[scid] = None
+        self._odcids[scid] = self._cids[Side.SERVER][scid] = connection
 
     def open(self, sender: Side, path: Path, packet: bytes) -> Opened | None:
         """Decrypt a whole packet; None if that cannot be done."""
         for header, connection in self._addressed(sender, path, packet):
             assert header.packet_number_offset is not None
-            for keys in self._keys(connection, sender, header):
+            for keys, origin in self._keys(connection, sender, header):
                 opened = self._try(connection, sender, header, keys, packet)
                 if opened is not None:
                     if header.type in (PacketType.HANDSHAKE, PacketType.ONE_RTT):
                         connection.suite = keys.suite
+                    if isinstance(origin, bytes):
+                        opened = replace(opened, keys_cid=origin)
+                    else:
+                        opened = replace(opened, key_generation=origin)
                     if connection.number == self._count:
                         self._count += 1
                     return opened
@@ -240,13 +268,19 @@ class Connections:
         except MalformedError:
             return
 
-    def _keys(self, connection: Connection, sender: Side, header: Header) -> Iterator[Keys]:
-        """The keys that may have protected a packet, most likely first."""
+    def _keys(
+        self, connection: Connection, sender: Side, header: Header
+    ) -> Iterator[tuple[Keys, bytes | int | None]]:
+        """The keys that may have protected a packet, most likely first.
+
+        With them comes, for an Initial, the connection ID that they derive from; for a 1-RTT
+        packet, their generation.
+        """
         version = connection.version if header.version is None else header.version
         if header.type is PacketType.INITIAL:
             own = (header.dcid,) if sender is Side.CLIENT else ()
             for odcid in {**connection.odcids, **dict.fromkeys(own)}:
-                yield initial_keys(odcid, sender, version)
+                yield initial_keys(odcid, sender, version), odcid
             return
         known = None if header.type is PacketType.ZERO_RTT else connection.suite
         for secret in self._secrets_of(connection, sender, header.type):
@@ -255,9 +289,9 @@ class Connections:
                     continue
                 keys = Keys.of(secret, suite, version)
                 if header.type is PacketType.ONE_RTT:
-                    yield from self._phases(connection, sender, keys)
+                    yield from self._generations(connection, sender, keys)
                 else:
-                    yield keys
+                    yield keys, None
 
     def _secrets_of(
         self, connection: Connection, sender: Side, kind: PacketType
@@ -270,15 +304,17 @@ class Connections:
         }
         return self._secrets.get(connection.random, {}).get(labels[kind], ())
 
-    def _phases(self, connection: Connection, sender: Side, first: Keys) -> Iterator[Keys]:
-        """The 1-RTT keys of the current key phase, and of those beside it (RFC 9001, 6.5)."""
-        phases = connection.updated.setdefault((first.secret, first.suite, first.version), [first])
-        current = connection.phase[sender]
-        for phase in (current, current + 1, current - 1):
-            while len(phases) <= phase:
-                phases.append(phases[-1].updated())
-            if phase >= 0:
-                yield phases[phase]
+    def _generations(
+        self, connection: Connection, sender: Side, first: Keys
+    ) -> Iterator[tuple[Keys, int]]:
+        """The current 1-RTT keys, and those beside them (RFC 9001, 6.5)."""
+        known = connection.updated.setdefault((first.secret, first.suite, first.version), [first])
+        current = connection.generation[sender]
+        for generation in (current, current + 1, current - 1):
+            while len(known) <= generation:
+                known.append(known[-1].updated())
+            if generation >= 0:
+                yield known[generation], generation
 
     def _try(
         self, connection: Connection, sender: Side, header: Header, keys: Keys, packet: bytes

@@ -116,6 +116,8 @@ class Datagram:
     """Bytes of UDP payload."""
     fate: Fate | None = None
     """What the middlebox did with it; None if the capture does not say."""
+    fragments: int = 1
+    """IP packets that carry it; all but one are before its frame number."""
 
 
 # --- Frames (RFC 9000, 19) ---------------------------------------------------------------------
@@ -437,6 +439,10 @@ class Packet:
     """The full packet number; None if it has none, or header protection could not be removed."""
     key_phase: int | None = None
     """0 or 1 in a 1-RTT packet whose header protection could be removed."""
+    key_generation: int | None = None
+    """How often the keys of a decrypted 1-RTT packet had been updated (RFC 9001, 6)."""
+    keys_cid: bytes | None = None
+    """The connection ID that the keys of a decrypted Initial derive from (RFC 9001, 5.2)."""
     connection: int | None = None
     """Which connection of the capture it belongs to, 0-based; None if unknown."""
     unassociated: bool = False

@@ -2,7 +2,7 @@
 --
 --   V  format, version of tshark
 --   D  frame number, time, source, its port, destination, its port, ECN, UDP length,
---      bytes cut off, comment
+--      bytes cut off, IP fragments, comment
 --   P  size, connection, DCID length, packet number, key phase, payload size, bytes, plaintext
 --   R  bytes
 --   X  frame number, what went wrong in this script
@@ -17,7 +17,7 @@
 -- Only what needs keys, or the packets before, is taken from tshark; what the bytes alone contain
 -- is parsed by the reader of these lines.
 
-local FORMAT = 1
+local FORMAT = 2
 
 local datagrams = 0
 local listener = Listener.new("frame", "udp && !icmp && !icmpv6")
@@ -61,17 +61,25 @@ local of_packet = {
 -- tshark builds no more of its tree than somebody asks for, which makes walking through it cheap.
 local asked_for = {}
 for _, name in ipairs({"frame.comment", "ip.dsfield.ecn", "ipv6.tclass.ecn", "udp", "udp.length",
+    "ip.fragment.count", "ipv6.fragment.count",
     "quic", "quic.connection.number"}) do
     asked_for[name] = Field.new(name)
 end
 for name in pairs(of_packet) do asked_for[name] = Field.new(name) end
+
+-- tshark does not say which connection ID an Initial's keys derive from.
+local function is_initial(packet)
+    local first, version = packet:range(0, 1):uint(), packet:range(1, 4):uint()
+    local kind = math.floor(first / 16) % 4
+    return first >= 0x80 and kind == (version == 0x6b3343cf and 1 or 0)
+end
 
 local function write_packet(packet, connection)
     -- The item's own length is not kept in a tree that nobody looks at: it goes to the end.
     local range = packet.field.range:range(0, packet.size)
     local payload, plaintext = packet.payload, "-"
     local size = payload and payload.len or packet.remaining or ""
-    if packet.plaintext and payload then
+    if packet.plaintext and payload and not is_initial(range) then
         plaintext = hexadecimal(packet.plaintext:range())
         range = range:range(0, payload.offset - packet.field.offset)
     end
@@ -87,7 +95,7 @@ end
 
 local function write_datagram(pinfo)
     local packets, packet, connection = {}, nil, ""
-    local udp, ecn, length, comment = nil, "", "", ""
+    local udp, ecn, length, fragments, comment = nil, "", "", "1", ""
     for _, field in ipairs({all_field_infos()}) do
         local name = field.name
         local add = packet and of_packet[name]
@@ -104,13 +112,15 @@ local function write_datagram(pinfo)
             udp = field
         elseif name == "udp.length" then
             length = number(field)
+        elseif name == "ip.fragment.count" or name == "ipv6.fragment.count" then
+            fragments = number(field)
         elseif name == "frame.comment" then
             comment = escaped(field.value)
         end
     end
     write("D", pinfo.number, string.format("%.9f", pinfo.rel_ts), tostring(pinfo.src),
         pinfo.src_port, tostring(pinfo.dst), pinfo.dst_port, ecn, length,
-        pinfo.len - pinfo.caplen, comment)
+        pinfo.len - pinfo.caplen, fragments, comment)
     datagrams = datagrams + 1
     local rest = udp.offset + 8
     for _, each in ipairs(packets) do

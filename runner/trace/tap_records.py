@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from quicmatrix.runner.trace.model import Ecn
 
-FORMAT = 1
+FORMAT = 2
 """The format of lines that this module reads."""
 
 _UDP_HEADER_SIZE = 8
@@ -41,6 +41,8 @@ class DatagramRecord:
     """Bytes of UDP payload."""
     cut_off: int
     """Bytes at its end that were not captured."""
+    fragments: int
+    """IP packets that it was in; the record is at the last one."""
     comment: str
 
 
@@ -110,7 +112,7 @@ def _version(line_format: str, version: str) -> VersionRecord:
 
 def _datagram(*columns: str) -> DatagramRecord:
     number, time, source, source_port, destination, destination_port, *more = columns
-    ecn, length, cut_off, comment = more
+    ecn, length, cut_off, fragments, comment = more
     return DatagramRecord(
         frame_number=int(number),
         time=float(time),
@@ -121,6 +123,7 @@ def _datagram(*columns: str) -> DatagramRecord:
         ecn=Ecn(int(ecn)),
         size=int(length) - _UDP_HEADER_SIZE,
         cut_off=int(cut_off),
+        fragments=int(fragments),
         comment=unquote(comment) if "%" in comment else comment,
     )
 

@@ -9,6 +9,7 @@ from quicmatrix.testcases.shared.keys import (
     client_updates_its_keys,
     first_update_waits_for_confirmation,
     key_generations_only_rise,
+    key_phase_bit_follows_the_keys,
     next_update_waits_for_acknowledgment,
     server_updates_its_keys,
 )
@@ -28,6 +29,7 @@ KEYUPDATE = TestCase(
         client_updates_its_keys,
         server_updates_its_keys,
         key_generations_only_rise,
+        key_phase_bit_follows_the_keys,
         first_update_waits_for_confirmation,
         next_update_waits_for_acknowledgment,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from quicmatrix.runner.trace.model import Crypto, PacketType, Path, Side
+from quicmatrix.runner.trace.model import Crypto, PacketType, Path, Side, Trace
 from quicmatrix.testcases.model import (
     KIB,
     Finding,
@@ -157,6 +157,18 @@ def client_sends_the_same_client_hello(seen: Observation) -> Iterator[Finding]:
     yield from every(findings(), attempts, initials)
 
 
+@requirement(Level.MUST, "RFC 9001, 5.2")
+def client_derives_its_keys_from_the_retrys_connection_id(seen: Observation) -> Iterator[Finding]:
+    """The client's Initial keys after a Retry derive from the Retry's Source Connection ID."""
+    yield from _keys_after_retry(seen.trace, Side.CLIENT)
+
+
+@requirement(Level.MUST, "RFC 9001, 5.2")
+def server_derives_its_keys_from_the_retrys_connection_id(seen: Observation) -> Iterator[Finding]:
+    """The server's Initial keys after a Retry derive from the Retry's Source Connection ID."""
+    yield from _keys_after_retry(seen.trace, Side.SERVER)
+
+
 @requirement(Level.MUST, "RFC 9000, 17.2.5.1")
 def server_chooses_a_new_connection_id(seen: Observation) -> Iterator[Finding]:
     """The Retry's Source Connection ID differs from what the client sent its Initial to."""
@@ -215,6 +227,26 @@ def retry_integrity_tag_is_right(seen: Observation) -> Iterator[Finding]:
     )
 
 
+def _keys_after_retry(trace: Trace, side: Side) -> Iterator[Finding]:
+    attempts = exchanges(trace, side)
+    initials = decrypted(sent(trace, side, PacketType.INITIAL))
+
+    def findings() -> Iterator[Finding]:
+        for attempt in attempts:
+            start = attempt.after[0].datagram.frame_number if attempt.after else None
+            for packet in initials:
+                own = packet.connection == attempt.retry.connection
+                if start is None or packet.datagram.frame_number < start or not own:
+                    continue
+                if packet.keys_cid == attempt.retry.scid:
+                    yield Held(packet, attempt.retry)
+                else:
+                    cid = "unknown" if packet.keys_cid is None else packet.keys_cid.hex()
+                    yield Violation(f"its keys derive from {cid}", packet, attempt.retry)
+
+    yield from every(findings(), attempts, initials)
+
+
 RETRY = TestCase(
     name="retry",
     letter="S",
@@ -233,6 +265,8 @@ RETRY = TestCase(
         client_uses_the_retrys_connection_id,
         client_keeps_its_connection_id,
         client_sends_the_same_client_hello,
+        client_derives_its_keys_from_the_retrys_connection_id,
+        server_derives_its_keys_from_the_retrys_connection_id,
         server_chooses_a_new_connection_id,
         server_sends_one_retry_for_one_datagram,
         retry_integrity_tag_is_right,

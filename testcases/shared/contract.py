@@ -1,6 +1,7 @@
 """What the endpoint contract asks in every test case: exit codes, files, logs (docs/contract.md).
 
-These are requirements on what the runner recorded of processes and files, not on packets.
+These are requirements on what the runner recorded of processes and files, not on packets; but for
+the one of packets that no scenario can do without.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, FileRecord, SideRecord
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
+from quicmatrix.testcases.shared.fragmentation import datagrams_are_not_fragmented
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
@@ -132,6 +134,7 @@ ENDPOINT_CONTRACT = (
     endpoints_keep_to_their_log_limit,
     endpoints_keep_to_their_memory_limit,
     endpoints_keep_to_their_other_limits,
+    datagrams_are_not_fragmented,
 )
 
 

@@ -1,8 +1,8 @@
 """Key updates (RFC 9001, 6), as far as a capture shows them.
 
-The Key Phase bit shows only whether a packet's keys are of an even or an odd generation. But a
-packet that was decrypted with the keys of its generation, in the capture next to its sender, where
-nothing is reordered on the way, lets the generations be counted: the bit changes with each.
+Which generation of keys a packet has is known once it is decrypted; the Key Phase bit only says
+whether that is an even or an odd one. Generations are judged in the capture next to the sender,
+where nothing is reordered on the way.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from quicmatrix.testcases.views.view import (
     decrypted,
     every,
     exists,
+    never,
     readable,
     sent,
 )
@@ -103,6 +104,25 @@ def next_update_waits_for_acknowledgment(seen: Observation) -> Iterator[Finding]
     )
 
 
+@requirement(Level.TEST, "RFC 9001, 6")
+def key_phase_bit_follows_the_keys(seen: Observation) -> Iterator[Finding]:
+    """The Key Phase bit is 0 at first, and toggled with each key update."""
+    views = _own_packets(seen.trace)
+    yield from never(
+        (
+            Violation(
+                f"the Key Phase bit is {packet.key_phase}, "
+                f"and the keys have been updated {packet.key_generation} times",
+                packet,
+            )
+            for view in views
+            for packet in view
+            if packet.key_generation is not None and packet.key_phase != packet.key_generation % 2
+        ),
+        *views,
+    )
+
+
 @dataclass(slots=True)
 class Generation:
     """The packets of a side that are protected with the same keys."""
@@ -124,21 +144,19 @@ def generations(packets: Iterable[Packet]) -> list[Generation]:
 
 
 def _count(found: list[Generation], packet: Packet) -> bool:
-    """Count a packet to its generation; return whether it is the first of a new one."""
-    if packet.number is None or packet.key_phase is None:
+    """Count a packet to its generation; return whether it is the first with the newest keys."""
+    number, generation = packet.number, packet.key_generation
+    if number is None or generation is None:
         return False
-    generation = found[-1] if found else None
-    if generation and packet.key_phase != generation.number & 1:
-        late = len(found) > 1 and packet.number < generation.lowest
-        generation = found[-2] if late else None
-    if generation is None:
-        number = found[-1].number + 1 if found else packet.key_phase
-        found.append(Generation(number, packet, packet, packet.number, packet.number))
-        return True
-    generation.lowest = min(generation.lowest, packet.number)
-    if packet.number > generation.highest:
-        generation.highest, generation.last = packet.number, packet
-    return False
+    for one in found:
+        if one.number == generation:
+            one.lowest = min(one.lowest, number)
+            if number > one.highest:
+                one.highest, one.last = number, packet
+            return False
+    found.append(Generation(generation, packet, packet, number, number))
+    found.sort(key=lambda one: one.number)
+    return found[-1].number == generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +238,9 @@ def _own_packets(trace: Trace) -> tuple[View[Packet], ...]:
 
 
 def _phased(packets: View[Packet]) -> View[Packet]:
-    """Those packets whose key phase and packet number are known."""
+    """Those packets whose keys and packet number are known."""
     shown = decrypted(packets)
     return View(
-        tuple(one for one in shown if one.key_phase is not None and one.number is not None),
+        tuple(one for one in shown if one.key_generation is not None and one.number is not None),
         shown.gap,
     )

@@ -57,3 +57,26 @@ def ipv6_header(length: int, next_header: int, addresses: bytes) -> bytes:
 def ipv6(payload: bytes, next_header: int = 17) -> bytes:
     addresses = ip_address(CLIENT.ipv6).packed + ip_address(SERVER.ipv6).packed
     return ETHERNET + b"\x86\xdd" + ipv6_header(len(payload), next_header, addresses) + payload
+
+
+def fragments(frame: bytes, size: int = 1400, identification: int = 7) -> list[bytes]:
+    """A frame with an IP datagram, in fragments with so many bytes (a multiple of 8) each."""
+    version = frame[14] >> 4
+    header_end = 14 + (20 if version == 4 else 40)
+    payload = frame[header_end:]
+    cut = []
+    for offset in range(0, len(payload), size):
+        part, more = payload[offset : offset + size], offset + size < len(payload)
+        if version == 4:
+            addresses = frame[26:34]
+            flags = more << 13 | offset // 8
+            whole = ipv4(part, frame[23], flags, addresses=addresses)
+            head = whole[14:18] + struct.pack("!H", identification) + whole[20:24] + b"\0\0"
+            head += whole[26:34]
+            checksum = struct.pack("!H", ~ones_complement_sum(head) & 0xFFFF)
+            cut.append(whole[:14] + head[:10] + checksum + head[12:] + part)
+        else:
+            extension = struct.pack("!BBHI", frame[20], 0, offset | more, identification)
+            fixed = ipv6_header(8 + len(part), 44, frame[22:54])
+            cut.append(frame[:14] + fixed + extension + part)
+    return cut

@@ -65,6 +65,7 @@ class Leg:
     dropped: bool = False
     garbage: bool = False
     size: int = 1200
+    fragments: int = 1
     ecn: Ecn = Ecn.NOT_ECT
     comment: str = ""
     time: float | None = None
@@ -78,11 +79,16 @@ class Leg:
 
     def secret(self) -> Leg:
         """The keys are missing."""
-        return self.but(decrypted=False, number=None, key_phase=None, frames=(), tls=())
+        hidden = dict.fromkeys(("number", "key_phase", "key_generation", "keys_cid"))
+        return self.but(decrypted=False, frames=(), tls=(), **hidden)
 
     def sized(self, size: int) -> Leg:
         """The datagram has so many bytes."""
         return replace(self, size=size)
+
+    def fragmented(self, fragments: int = 2) -> Leg:
+        """The datagram is in so many IP packets."""
+        return replace(self, fragments=fragments)
 
     def marked(self, ecn: Ecn = Ecn.ECT_0) -> Leg:
         """The IP header has this mark."""
@@ -141,7 +147,8 @@ class Endpoint:
         return self._send(PacketType.RETRY, (), given)
 
     def one_rtt(self, *contents: Frame | TlsMessage, **fields: object) -> Leg:
-        given = {"version": None, "scid": None, "key_phase": 0, **fields}
+        keys = {"key_phase": 0, "key_generation": fields.get("key_phase", 0)}
+        given = {"version": None, "scid": None, **keys, **fields}
         return self._send(PacketType.ONE_RTT, contents, given)
 
     def garbage(self) -> Leg:
@@ -220,6 +227,7 @@ def _capture(side: Side, legs: Sequence[Leg], damage: str) -> Capture:
             ecn=leg.ecn,
             size=leg.size,
             fate=parse_fate(leg.comment),
+            fragments=leg.fragments,
         )
         for place, leg in enumerate(seen, start=1)
     )

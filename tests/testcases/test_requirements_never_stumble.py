@@ -86,6 +86,9 @@ FIELDS = {
     "unread": st.sampled_from(("", "no such frame")),
     "number": st.sampled_from((None, 0, 7)),
     "key_phase": st.sampled_from((None, 0, 1)),
+    "key_generation": st.sampled_from((None, 0, 3)),
+    "keys_cid": st.sampled_from((None, b"", b"8 octets")),
+    "unassociated": st.booleans(),
     "supported_versions": st.sampled_from(((), (1,))),
 }
 

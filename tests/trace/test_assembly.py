@@ -31,7 +31,14 @@ def datagram(
     number: int = 1, time: float = 0.0, source: str = CLIENT, destination: str = SERVER, **more: str
 ) -> str:
     ports = ("50000", "443") if source < destination else ("443", "50000")
-    columns = {"ecn": "0", "length": "1208", "cut_off": "0", "comment": "", **more}
+    columns = {
+        "ecn": "0",
+        "length": "1208",
+        "cut_off": "0",
+        "fragments": "1",
+        "comment": "",
+        **more,
+    }
     ends = (source, ports[0], destination, ports[1])
     return "\t".join(["D", str(number), f"{time:.9f}", *ends, *columns.values()])
 

@@ -125,7 +125,7 @@ def test_key_updates() -> None:
     assert failed == 0
     requests = [one for one in seen if one.sender is Side.CLIENT and one.stream_ids]
     assert [one.opened.key_phase for one in requests] == [1, 0, 1]
-    assert requests[0].opened.connection.phase == {Side.CLIENT: 3, Side.SERVER: 3}
+    assert requests[0].opened.connection.generation == {Side.CLIENT: 3, Side.SERVER: 3}
 
 
 def test_a_packet_that_arrives_after_the_key_update() -> None:

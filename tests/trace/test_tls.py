@@ -9,6 +9,7 @@ from quicmatrix.runner.trace.model import (
     ClientHello,
     EncryptedExtensions,
     OtherTlsMessage,
+    PreferredAddress,
     ServerHello,
     TransportParameters,
     VersionInformation,
@@ -54,6 +55,7 @@ PARSED = TransportParameters(
     initial_max_streams_bidi=16,
     disable_active_migration=True,
     has_preferred_address=True,
+    preferred_address=PreferredAddress(b"", bytes(16)),
     initial_source_connection_id=b"scid",
     retry_source_connection_id=b"rscid",
     version_information=VersionInformation(VERSION_2, (VERSION_2, VERSION_1)),
@@ -146,3 +148,11 @@ def test_any_message_is_read_or_is_its_type(handshake_type: int, body: bytes) ->
     message = parse_message(handshake_type, body)
     if isinstance(message, OtherTlsMessage):
         assert message.handshake_type == handshake_type
+
+
+def test_a_preferred_address() -> None:
+    value = bytes(24) + b"\x04cidP" + b"t" * 16
+    parsed = parse_transport_parameters(b"\x0d" + bytes([len(value)]) + value)
+    assert parsed.preferred_address == PreferredAddress(b"cidP", b"t" * 16)
+    cut = parse_transport_parameters(b"\x0d\x20" + value[:32])
+    assert (cut.has_preferred_address, cut.preferred_address) == (True, None)

@@ -24,6 +24,7 @@ from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.trace import tls, tshark
 from quicmatrix.runner.trace.fate import fate_text
 from quicmatrix.runner.trace.headers import parse_header
+from quicmatrix.runner.trace.key_log import parse_key_log
 from quicmatrix.runner.trace.limited_process import Limits
 from quicmatrix.runner.trace.model import (
     CERTIFICATE,
@@ -46,6 +47,8 @@ from quicmatrix.runner.trace.model import (
     TlsMessage,
     TransportParameters,
 )
+from quicmatrix.runner.trace.protection import SUITES, Keys, initial_keys
+from tests.support.frames import fragments
 from tests.support.pcapng_writer import Sent, ethernet, pcapng
 from tests.support.quic_traffic import CLIENT, CLIENT_V6, SERVER, SERVER_V6, Link, passed
 
@@ -244,6 +247,100 @@ def test_a_retry_with_a_wrong_tag(decoded: Callable[..., Capture]) -> None:
     assert retry.retry_integrity_valid is False
 
 
+@pytest.mark.parametrize("cid_length", [0, 8])
+def test_initial_keys_before_and_after_a_retry(
+    decoded: Callable[..., Capture], cid_length: int
+) -> None:
+    link = Link(retry=True)
+    link.connect(connection_id_length=cid_length)
+    link.run(0.2)
+    link.close()
+    initials = [each for each in decoded(link).packets if each.type is PacketType.INITIAL]
+    first, *others = initials
+    assert first.keys_cid == first.dcid
+    assert {each.keys_cid for each in others} == {b"retryCID"}
+    assert {each.connection for each in initials} == {0}
+
+
+def protected(keys: Keys, header: bytes, number_size: int, number: int, payload: bytes) -> bytes:
+    """A packet (RFC 9001, 5)."""
+    nonce = (int.from_bytes(keys.iv) ^ number).to_bytes(12)
+    sealed = keys.suite.aead(keys.key).encrypt(nonce, payload, header)
+    mask = keys.suite.mask(keys.header_key, sealed[4 - number_size :][:16])
+    first = header[0] ^ mask[0] & (0x0F if header[0] & 0x80 else 0x1F)
+    at = len(header) - number_size
+    masked = bytes(a ^ b for a, b in zip(header[at:], mask[1:], strict=False))
+    return bytes([first]) + header[1:at] + masked + sealed
+
+
+def protected_again(packet: bytes, old: Keys, new: Keys, first_byte: int = 0) -> bytes:
+    """A packet with other keys, and bits of its first byte inverted."""
+    offset = parse_header(packet, 8).packet_number_offset
+    assert offset is not None
+    clear = old.unprotect(packet, offset)
+    assert clear is not None
+    number = clear.truncated_number
+    payload = old.decrypt(clear, packet, number)
+    assert payload is not None
+    header = bytes([clear.data[0] ^ first_byte]) + clear.data[1:]
+    return protected(new, header, clear.number_size, number, payload)
+
+
+def test_a_client_that_keeps_its_first_initial_keys_after_a_retry(
+    decoded: Callable[..., Capture],
+) -> None:
+    """As x/net's did."""
+    link = handshake(retry=True)
+    before, after = [each for each in link.left if each.source == CLIENT][:2]
+    wanted, kept = (
+        initial_keys(parse_header(each.payload, 0).dcid, Side.CLIENT, VERSION_1)
+        for each in (after, before)
+    )
+    size = parse_header(after.payload, 0).size
+    packet, padding = after.payload[:size], after.payload[size:]
+    link.left[link.left.index(after)] = replace(
+        after, payload=protected_again(packet, wanted, kept) + padding
+    )
+    first, second = of(decoded(link), Side.CLIENT, PacketType.INITIAL)[:2]
+    assert (first.keys_cid, second.keys_cid) == (first.dcid, first.dcid)
+    assert second.dcid == b"retryCID"
+
+
+def test_a_wrong_key_phase_bit_is_no_key_update(decoded: Callable[..., Capture]) -> None:
+    link = Link()
+    link.connect()
+    link.run(0.2)
+    for stream_id in (0, 4, 8, 12, 16):
+        link.request(stream_id)
+        link.run(link.now + 0.1)
+    link.client.request_key_update()
+    link.request(20)
+    link.run(link.now + 0.1)
+    link.close()
+    right = [each for each in decoded(link).packets if each.sender is Side.CLIENT]
+    wrong = [one for one in right if one.type is PacketType.ONE_RTT and one.time > 0.25][:3]
+    (secret,) = next(
+        labels["CLIENT_TRAFFIC_SECRET_0"]
+        for labels in parse_key_log(link.secrets.getvalue()).values()
+    )
+    keys = Keys.of(secret, SUITES[1], VERSION_1)
+    ordered = sorted(link.left, key=lambda each: each.time)
+    for one in wrong:
+        sent = ordered[one.datagram.frame_number - 1]
+        payload = protected_again(sent.payload, keys, keys, 0x04)
+        link.left[link.left.index(sent)] = replace(sent, payload=payload)
+    found = of(decoded(link), Side.CLIENT, PacketType.ONE_RTT)
+    assert all(each.decrypted for each in found)
+    changed = {one.number for one in wrong}
+    assert {each.number for each in found if each.key_phase != (each.key_generation or 0) % 2} == (
+        changed
+    )
+    assert [each.key_generation for each in found] == [
+        one.key_generation for one in right if one.type is PacketType.ONE_RTT
+    ]
+    assert found[-1].key_generation == 1
+
+
 def test_version_negotiation(decoded: Callable[..., Capture]) -> None:
     link = Link(server_versions=[VERSION_2])
     link.connect(
@@ -308,6 +405,9 @@ def test_key_updates(decoded: Callable[..., Capture]) -> None:
     for side in Side:
         phases = [each.key_phase for each in of(capture, side, PacketType.ONE_RTT)]
         assert [a for a, b in zip(phases, [None, *phases], strict=False) if a != b] == [0, 1, 0]
+        generations = [each.key_generation for each in of(capture, side, PacketType.ONE_RTT)]
+        assert set(generations) == {0, 1, 2}
+        assert phases == [generation % 2 for generation in generations if generation is not None]
 
 
 @pytest.mark.parametrize("ecn", Ecn)
@@ -674,6 +774,34 @@ def test_a_packet_without_keys_is_its_connections(decoded: Callable[..., Capture
     hidden = [each for each in decoded(link).packets if not each.decrypted]
     assert hidden
     assert {each.connection for each in hidden} == {0}
+
+
+@pytest.mark.parametrize("ends", [(CLIENT, SERVER), (CLIENT_V6, SERVER_V6)])
+def test_fragments(tmp_path: Path, ends: tuple[Address, Address]) -> None:
+    """A fragmented datagram is one, at its last fragment, and its packets are decrypted."""
+    link = handshake(
+        client_address=ends[0],
+        server_address=ends[1],
+        fate=lambda _, index, data: (data, passed(index)),
+    )
+    ordered = sorted(link.left, key=lambda each: each.time)
+    blocks = [
+        enhanced_packet(round((10**9 + sent.time) * 1e9), frame, sent.comment)
+        for number, sent in enumerate(ordered)
+        for frame in fragments(ethernet(sent), 400 if len(sent.payload) > 1000 else 1400, number)
+    ]
+    path = tmp_path / "fragments.pcapng"
+    path.write_bytes(pcapng([], link.secrets.getvalue()) + b"".join(blocks))
+    capture = tshark.decode_now(path, Side.CLIENT)
+    assert capture.damage == ""
+    assert_matches_qlog(capture, link)
+    assert [each.size for each in capture.datagrams] == [len(each.payload) for each in ordered]
+    assert [each.fragments for each in capture.datagrams] == [
+        4 if len(each.payload) > 1000 else 1 for each in ordered
+    ]
+    assert [each.fate and fate_text(each.fate) for each in capture.datagrams] == [
+        each.comment for each in ordered
+    ]
 
 
 def test_other_traffic(decoded: Callable[..., Capture]) -> None:

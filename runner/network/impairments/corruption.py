@@ -13,7 +13,7 @@ from quicmatrix.runner.network.impairments.fate import PASSED, Copy, Fate, Repla
 from quicmatrix.runner.network.impairments.impairment import Arrival
 from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
 from quicmatrix.runner.network.impairments.rng import Purpose, random_below
-from quicmatrix.runner.network.middlebox.frame import udp_payload, with_checksum
+from quicmatrix.runner.network.middlebox.frame import udp_payload, with_changed_checksum
 from quicmatrix.runner.network.middlebox.version_negotiation import is_version_negotiation
 
 REACH = 51
@@ -41,5 +41,6 @@ class CorruptRate:
         old, new = frame[at], random_below(seed, direction, index, 256, Purpose.VALUE)
         if new == old:
             new = (new + 1) % 256
-        corrupted = with_checksum(frame[:at] + bytes((new,)) + frame[at + 1 :], arrival.headers)
+        changed = frame[:at] + bytes((new,)) + frame[at + 1 :]
+        corrupted = with_changed_checksum(changed, arrival.headers, frame)
         return Replaced((Copy(corrupted, f"byte {offset} changed from {old:#04x} to {new:#04x}"),))

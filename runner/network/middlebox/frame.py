@@ -10,8 +10,8 @@ from typing import NamedTuple
 ETHERNET_HEADER = 14
 UDP = 17
 TCP = 6
-FRAGMENT = 44
-"""The protocol number of IPv6's Fragment header; here of any IP fragment, which has no ports."""
+_FRAGMENT_HEADER = 44
+"""The protocol number of IPv6's Fragment header (RFC 8200, 4.5)."""
 
 _ETHERTYPE_IPV4 = b"\x08\x00"
 _ETHERTYPE_IPV6 = b"\x86\xdd"
@@ -25,6 +25,17 @@ Endpoint = tuple[bytes, int]
 """An address of 4 or 16 bytes, and a UDP port."""
 
 
+class Fragment(NamedTuple):
+    """Where a fragment belongs."""
+
+    datagram: bytes
+    """Addresses, protocol and identification: the same in all fragments of one IP datagram."""
+    offset: int
+    """Of its payload in that of the whole; the fragment at 0 has the transport header."""
+    more: bool
+    """Whether others follow."""
+
+
 class Headers(NamedTuple):
     """Fields of an IP packet's headers."""
 
@@ -33,9 +44,11 @@ class Headers(NamedTuple):
     destination: bytes
     """4 or 16 bytes."""
     protocol: int
-    """What the IP packet carries, e.g. :data:`UDP`; :data:`FRAGMENT` for any fragment."""
+    """What the IP packet carries, e.g. :data:`UDP`, or a part of it."""
     transport_at: int
     """Where that begins in the frame."""
+    fragment: Fragment | None = None
+    """None if it carries all of it."""
 
 
 def headers(frame: bytes) -> Headers | None:
@@ -74,8 +87,11 @@ def internet_checksum(data: bytes) -> int:
 
 
 def with_checksum(frame: bytes, found: Headers) -> bytes:
-    """The frame with the right UDP or TCP checksum; other protocols are returned as they are."""
-    offset = _CHECKSUM_OFFSET.get(found.protocol)
+    """The frame with the right UDP or TCP checksum.
+
+    Other protocols are returned as they are, and so are fragments.
+    """
+    offset = None if found.fragment else _CHECKSUM_OFFSET.get(found.protocol)
     end = ETHERNET_HEADER + found.ip_length
     if offset is None or found.transport_at + offset + 2 > end:
         return frame
@@ -94,8 +110,44 @@ def with_checksum(frame: bytes, found: Headers) -> bytes:
     return frame[:at] + checksum.to_bytes(2) + frame[at + 2 :]
 
 
+def with_changed_checksum(frame: bytes, found: Headers, original: bytes) -> bytes:
+    """A changed UDP datagram, or its first fragment, with the right checksum (RFC 1624, 3).
+
+    Args:
+        frame: The frame after the change of an address, a port or the payload.
+        found: Its headers.
+        original: The frame before the change.
+    """
+    if found.fragment is None:
+        return with_checksum(frame, found)
+    at = found.transport_at + _CHECKSUM_OFFSET[UDP]
+    old = int.from_bytes(original[at : at + 2])
+    if old == 0:  # RFC 768: there is none
+        return frame
+    # Both have the same checksum field, which cancels out.
+    change = _covered_sum(frame, found) - _covered_sum(original, found)
+    checksum = 0xFFFF - (0xFFFF - old + change) % 0xFFFF
+    return frame[:at] + checksum.to_bytes(2) + frame[at + 2 :]
+
+
+def _covered_sum(frame: bytes, found: Headers) -> int:
+    """The sum of all in a first fragment that the checksum covers."""
+    size = len(found.destination)
+    addresses_at = _SOURCE_AT[size]
+    segment = frame[found.transport_at : ETHERNET_HEADER + found.ip_length]
+    covered = frame[addresses_at : addresses_at + 2 * size] + segment
+    return int.from_bytes(covered + b"\0" * (len(covered) % 2)) % 0xFFFF
+
+
+def with_addresses(frame: bytes, found: Headers, other: bytes) -> bytes:
+    """A fragment with the IP addresses that another frame has."""
+    size = len(found.destination)
+    at, end = _SOURCE_AT[size], _SOURCE_AT[size] + 2 * size
+    return _with_header_checksum(frame[:at] + other[at:end] + frame[end:], size)
+
+
 def udp_payload(found: Headers) -> tuple[int, int]:
-    """Where the payload of a UDP datagram begins and ends in the frame."""
+    """Where the payload of a UDP datagram, or its first part, begins and ends in the frame."""
     return found.transport_at + 8, ETHERNET_HEADER + found.ip_length
 
 
@@ -132,11 +184,17 @@ def _with_endpoint(
     changed = bytearray(frame)
     changed[address_at : address_at + len(address)] = address
     changed[port_at : port_at + 2] = port.to_bytes(2)
-    if len(address) == 4:
-        changed[24:26] = b"\0\0"
-        header_end = ETHERNET_HEADER + (changed[14] & 0x0F) * 4
-        changed[24:26] = internet_checksum(bytes(changed[14:header_end])).to_bytes(2)
-    return with_checksum(bytes(changed), found)
+    readdressed = _with_header_checksum(bytes(changed), len(address))
+    return with_changed_checksum(readdressed, found, frame)
+
+
+def _with_header_checksum(frame: bytes, address_size: int) -> bytes:
+    """The frame with the right checksum of the IPv4 header; IPv6 has none."""
+    if address_size != 4:
+        return frame
+    header = frame[ETHERNET_HEADER : ETHERNET_HEADER + (frame[14] & 0x0F) * 4]
+    checksum = internet_checksum(header[:10] + b"\0\0" + header[12:])
+    return frame[:24] + checksum.to_bytes(2) + frame[26:]
 
 
 def _ipv4(frame: bytes) -> Headers | None:
@@ -146,11 +204,16 @@ def _ipv4(frame: bytes) -> Headers | None:
     length = frame[16] << 8 | frame[17]
     if header_length < 20 or length < header_length or ETHERNET_HEADER + length > len(frame):
         return None
-    fragmented = frame[20] & 0x3F or frame[21]  # more fragments, or an offset
-    protocol = FRAGMENT if fragmented else frame[23]
-    if protocol == UDP and length < header_length + 8:
+    protocol, at = frame[23], ETHERNET_HEADER + header_length
+    flags_and_offset = frame[20] << 8 | frame[21]
+    more, offset = bool(flags_and_offset & 0x2000), (flags_and_offset & 0x1FFF) * 8
+    fragment = None
+    if more or offset:
+        datagram = frame[26:34] + frame[23:24] + frame[18:20]
+        fragment = Fragment(datagram, offset, more)
+    if protocol == UDP and offset == 0 and length < header_length + 8:
         return None
-    return Headers(length, frame[30:34], protocol, ETHERNET_HEADER + header_length)
+    return Headers(length, frame[30:34], protocol, at, fragment)
 
 
 def _ipv6(frame: bytes) -> Headers | None:
@@ -165,6 +228,16 @@ def _ipv6(frame: bytes) -> Headers | None:
         if at + 2 > end:
             return None
         protocol, at = frame[at], at + (frame[at + 1] + 1) * 8
-    if at > end or (protocol == UDP and at + 8 > end):
+    fragment, offset = None, 0
+    if protocol == _FRAGMENT_HEADER:
+        if at + 8 > end:
+            return None
+        protocol, fields = frame[at], frame[at + 2] << 8 | frame[at + 3]
+        more, offset = bool(fields & 1), fields & 0xFFF8
+        if more or offset:  # otherwise it is whole (RFC 8200, 4.5)
+            datagram = frame[22:54] + frame[at : at + 1] + frame[at + 4 : at + 8]
+            fragment = Fragment(datagram, offset, more)
+        at += 8
+    if at > end or (protocol == UDP and offset == 0 and at + 8 > end):
         return None
-    return Headers(length, frame[38:54], protocol, at)
+    return Headers(length, frame[38:54], protocol, at, fragment)

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicmatrix.runner.network.impairments.fate import Copy, Direction, Dropped, Fate, Replaced
 from quicmatrix.runner.network.impairments.impairment import Arrival
 from quicmatrix.runner.network.impairments.loss_pattern import LossPattern
-from quicmatrix.runner.network.middlebox.forwarding import Delivery, ForwardingDecision, Network
+from quicmatrix.runner.network.middlebox.forwarding import (
+    MAX_FRAGMENTED,
+    NO_FIRST_FRAGMENT,
+    Delivery,
+    ForwardingDecision,
+    Network,
+)
 from quicmatrix.runner.network.middlebox.frame import Headers, headers
 from quicmatrix.runner.network.middlebox.version_negotiation import is_version_negotiation
 from quicmatrix.runner.network.scenarios.catalogue import ScenarioKind
 from quicmatrix.runner.network.scenarios.scenario import Scenario, parse_scenario
+from quicmatrix.runner.network.topology import CLIENT, SERVER
 from tests.support import frames
 
 TO_CLIENT, TO_SERVER = Direction.TO_CLIENT, Direction.TO_SERVER
@@ -164,6 +171,62 @@ def test_each_datagram_is_delivered_or_dropped_as_decided(
             wrong = sum(one != other for one, other in zip(came, payload, strict=True))
             spared = not payload or is_version_negotiation(payload)
             assert wrong == (name == "corrupt-rate" and affected and not spared)
+
+
+@pytest.mark.parametrize("scenario", [*IMPAIRED, "rebind {} --first-rebind=1ms --rebind-freq=1ms"])
+@pytest.mark.parametrize("ends", [(CLIENT.ipv4, SERVER.ipv4), (CLIENT.ipv6, SERVER.ipv6)])
+@given(st.integers(0, 1 << 64))
+@settings(max_examples=20)
+def test_fragments_fare_as_their_datagram_does(
+    scenario: str, ends: tuple[str, str], seed: int
+) -> None:
+    parsed = parse_scenario(scenario.format("--delay=1ms --bandwidth=10Gbps --queue=100"))
+    whole, cut = Network(parsed, seed), Network(parsed, seed)
+    for number in range(1, 11):
+        datagram, now_ns = frames.udp(bytes([number]) * 1200, *ends), number * MS
+        expected = forward(whole, TO_SERVER, now_ns, datagram)
+        parts = frames.fragments(datagram, 480, identification=number)
+        decisions = [forward(cut, TO_SERVER, now_ns, part) for part in parts]
+        assert [one.number for one in decisions] == [number] * 3
+        if isinstance(expected.fate, Dropped):
+            assert [one.fate for one in decisions] == [expected.fate] * 3
+            continue
+        for at, delivery in enumerate(expected.fate):
+            arrived = []
+            for part, decision in zip(parts, decisions, strict=True):
+                assert not isinstance(decision.fate, Dropped)
+                arrived.append(decision.fate[at].frame or part)
+                assert decision.fate[at].change == delivery.change
+            assert arrived == frames.fragments(delivery.frame or datagram, 480, number)
+
+
+def test_a_fragment_without_the_first_one_does_not_pass() -> None:
+    network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
+    first, second, third = frames.fragments(DATAGRAM, 480)
+    lost = ForwardingDecision(None, 0, NO_FIRST_FRAGMENT)
+    assert forward(network, TO_SERVER, 0, second) == lost
+    assert forward(network, TO_SERVER, 10 * MS, first).number == 1
+    assert forward(network, TO_CLIENT, 10 * MS, second) == lost
+    assert forward(network, TO_SERVER, 20 * MS, third).number == 1
+    assert forward(network, TO_SERVER, 30 * MS, second) == lost  # the last one has passed
+
+
+def test_a_datagram_whose_first_fragment_the_queue_refuses_does_not_pass() -> None:
+    network = Network(parse_scenario("simple-p2p --delay=15ms --bandwidth=10Mbps --queue=1"), 1)
+    for _ in range(3):
+        forward(network, TO_SERVER, 0, DATAGRAM)
+    parts = frames.fragments(DATAGRAM, 480)
+    fates = [forward(network, TO_SERVER, at * 5 * MS, part) for at, part in enumerate(parts)]
+    assert [(one.number, one.fate) for one in fates] == [(4, Dropped("queue full"))] * 3
+
+
+def test_what_is_kept_of_fragments_is_limited() -> None:
+    network = Network(parse_scenario(f"simple-p2p {LINK}"), 1)
+    for identification in range(MAX_FRAGMENTED + 1):
+        first, second, _ = frames.fragments(DATAGRAM, 480, identification)
+        forward(network, TO_SERVER, 10 * MS * identification, first)
+    assert len(network._fragmented) == MAX_FRAGMENTED
+    assert forward(network, TO_SERVER, 1 << 50, second).number == MAX_FRAGMENTED + 1
 
 
 def done(decision: ForwardingDecision) -> object:

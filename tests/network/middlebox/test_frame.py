@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from quicmatrix.runner.network.middlebox.frame import (
     ETHERNET_HEADER,
-    FRAGMENT,
     TCP,
     UDP,
     Headers,
@@ -19,6 +18,7 @@ from quicmatrix.runner.network.middlebox.frame import (
     readdressed,
     source,
     udp_payload,
+    with_addresses,
     with_checksum,
     with_destination,
     with_source,
@@ -52,17 +52,62 @@ def test_ipv6_extension_headers_are_skipped() -> None:
     assert found == Headers(72, SERVER6, UDP, 78)
 
 
+IPV6_DATAGRAM = frames.udp(bytes(range(250)) * 8, CLIENT.ipv6, SERVER.ipv6)
+IPV4_DATAGRAM = frames.udp(bytes(range(250)) * 8)
+
+
+@pytest.mark.parametrize("datagram", [IPV4_DATAGRAM, IPV6_DATAGRAM])
+def test_fragments_of_a_datagram(datagram: bytes) -> None:
+    found = [headers(frame) for frame in frames.fragments(datagram, 800)]
+    parts = [one.fragment for one in found if one and one.fragment and one.protocol == UDP]
+    assert [(one.offset, one.more) for one in parts] == [(0, True), (800, True), (1600, False)]
+    assert len({one.datagram for one in parts}) == 1
+    (other, *_) = frames.fragments(datagram, 800, identification=8)
+    another = headers(other)
+    assert another is not None
+    assert another.fragment is not None
+    assert another.fragment.datagram != parts[0].datagram
+
+
+def test_an_atomic_fragment_is_whole() -> None:
+    (frame,) = frames.fragments(frames.udp(b"x", CLIENT.ipv6, SERVER.ipv6))
+    found = headers(frame)
+    assert found is not None
+    assert (found.fragment, found.protocol, udp_payload(found)) == (None, UDP, (70, 71))
+
+
 @pytest.mark.parametrize("flags_and_offset", [0x2000, 0x0001, 0x0100, 0x2003])
-def test_a_fragment_is_of_no_known_protocol(flags_and_offset: int) -> None:
-    found = headers(frames.ipv4(bytes(8), flags_and_offset=flags_and_offset))
+def test_a_fragment_has_its_protocol(flags_and_offset: int) -> None:
+    found = headers(frames.ipv4(bytes(8), protocol=6, flags_and_offset=flags_and_offset))
     assert found is not None
-    assert found.protocol == FRAGMENT
+    assert found.protocol == TCP
+    assert found.fragment is not None
 
 
-def test_an_ipv6_fragment_is_of_no_known_protocol() -> None:
-    found = headers(frames.ipv6(bytes([17, 0]) + bytes(14), next_header=44))
+@pytest.mark.parametrize("datagram", [IPV4_DATAGRAM, IPV6_DATAGRAM])
+def test_fragments_are_readdressed_as_the_whole_is(datagram: bytes) -> None:
+    whole = headers(datagram)
+    assert whole is not None
+    endpoint = (bytes([7] * len(whole.destination)), 50_001)
+    for change in (with_source, with_destination):
+        expected = frames.fragments(change(datagram, whole, endpoint), 800)
+        first, *others = frames.fragments(datagram, 800)
+        found = headers(first)
+        assert found is not None
+        changed = [change(first, found, endpoint)]
+        for other in others:
+            found = headers(other)
+            assert found is not None
+            changed.append(with_addresses(other, found, changed[0]))
+        assert changed == expected
+
+
+def test_a_fragment_without_a_checksum_gets_none() -> None:
+    datagram = IPV4_DATAGRAM[:40] + b"\0\0" + IPV4_DATAGRAM[42:]
+    first, *_ = frames.fragments(datagram, 800)
+    found = headers(first)
     assert found is not None
-    assert found.protocol == FRAGMENT
+    assert with_source(first, found, (b"1234", 50_001))[40:42] == b"\0\0"
 
 
 def test_padding_does_not_count() -> None:
@@ -91,7 +136,8 @@ def test_truncated_and_changed_frames_never_raise(frame: bytes, data: st.DataObj
     if found is not None:
         end = ETHERNET_HEADER + found.ip_length
         assert end <= len(cut)
-        assert found.transport_at + (8 if found.protocol == UDP else 0) <= end
+        begins = found.protocol == UDP and not (found.fragment and found.fragment.offset)
+        assert found.transport_at + (8 if begins else 0) <= end
         assert headers(with_checksum(cut, found)) is not None
 
 
@@ -137,7 +183,7 @@ def test_a_tcp_checksum_is_filled_in() -> None:
     assert frames.ones_complement_sum(pseudo_header + filled[34:]) == 0xFFFF
 
 
-@pytest.mark.parametrize("protocol", [1, 58, FRAGMENT])
+@pytest.mark.parametrize("protocol", [1, 58])
 def test_other_protocols_are_left_alone(protocol: int) -> None:
     frame = frames.ipv4(bytes(40), protocol=protocol)
     found = headers(frame)

@@ -6,6 +6,7 @@ import pytest
 
 from quicmatrix.runner.trace.model import Crypto, Side
 from quicmatrix.testcases.interop.retry import (
+    client_derives_its_keys_from_the_retrys_connection_id,
     client_does_not_reset_the_packet_number,
     client_keeps_its_connection_id,
     client_repeats_the_token,
@@ -14,6 +15,7 @@ from quicmatrix.testcases.interop.retry import (
     client_uses_the_retrys_connection_id,
     retry_integrity_tag_is_right,
     server_chooses_a_new_connection_id,
+    server_derives_its_keys_from_the_retrys_connection_id,
     server_sends_a_retry_with_a_token,
     server_sends_one_retry_for_one_datagram,
 )
@@ -31,18 +33,19 @@ from tests.support.story import (
     trace,
 )
 
-HELLO = client.initial(crypto("hello"))
+HELLO = client.initial(crypto("hello"), keys_cid=b"original")
 RETRY = server.retry(token=b"t", scid=b"retry")
 
 
 def again(*frames: Crypto, **fields: Any) -> Leg:
     """The client's Initial after the Retry."""
     return client.initial(
-        *(frames or (crypto("hello"),)), **{"token": b"t", "dcid": b"retry", **fields}
+        *(frames or (crypto("hello"),)),
+        **{"token": b"t", "dcid": b"retry", "keys_cid": b"retry", **fields},
     )
 
 
-ANSWER = server.initial()
+ANSWER = server.initial(keys_cid=b"retry")
 DONE = again(crypto("", offset=5), dcid=b"server")
 USUAL = trace(HELLO, RETRY, again(), ANSWER, DONE)
 LATE = trace(HELLO, HELLO, RETRY, HELLO, again(), ANSWER, DONE)
@@ -58,6 +61,8 @@ ALL = (
     client_uses_the_retrys_connection_id,
     client_keeps_its_connection_id,
     client_sends_the_same_client_hello,
+    client_derives_its_keys_from_the_retrys_connection_id,
+    server_derives_its_keys_from_the_retrys_connection_id,
     server_chooses_a_new_connection_id,
     server_sends_one_retry_for_one_datagram,
     retry_integrity_tag_is_right,
@@ -262,6 +267,30 @@ STORIES = (
         "it could not be checked",
         trace(HELLO, server.retry(retry_integrity_valid=None)),
         "the integrity tag of Retry (frame 2 right) could not be checked",
+    ),
+    breaks(
+        client_derives_its_keys_from_the_retrys_connection_id,
+        "it keeps the first ones",
+        trace(HELLO, RETRY, again(keys_cid=b"original"), again()),
+        f"its keys derive from {b'original'.hex()}",
+        "left 3",
+        "left 2",
+        side=Side.CLIENT,
+    ),
+    breaks(
+        server_derives_its_keys_from_the_retrys_connection_id,
+        "it keeps the first ones",
+        trace(HELLO, RETRY, again(), server.initial(keys_cid=b"original")),
+        f"its keys derive from {b'original'.hex()}",
+        "right 4",
+        "right 2",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        client_derives_its_keys_from_the_retrys_connection_id,
+        "no known keys decrypt it",
+        trace(HELLO, RETRY, again().secret()),
+        "could not be decrypted",
     ),
 )
 

@@ -15,6 +15,7 @@ from quicmatrix.testcases.measurements import TESTCASES as MEASUREMENTS
 from quicmatrix.testcases.measurements.crosstraffic import tcp_flow_shares_the_link
 from quicmatrix.testcases.model import KIB, MIB, Level, Observation, Requirement, TestCase
 from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.fragmentation import datagrams_are_not_fragmented
 from tests.support.all_stories import stories
 
 REQUIREMENTS = {
@@ -103,7 +104,7 @@ NETWORK = {
 }
 """Without these a test is not exercised, and nobody is to blame."""
 
-ON_RECORDS = {*ENDPOINT_CONTRACT, tcp_flow_shares_the_link}
+ON_RECORDS = {*ENDPOINT_CONTRACT, tcp_flow_shares_the_link} - {datagrams_are_not_fragmented}
 """What is on record is certain: these are never undetermined."""
 
 JOBS = {

@@ -12,6 +12,7 @@ from quicmatrix.testcases.shared.keys import (
     first_update_waits_for_confirmation,
     generations,
     key_generations_only_rise,
+    key_phase_bit_follows_the_keys,
     next_update_waits_for_acknowledgment,
     server_updates_its_keys,
 )
@@ -32,16 +33,20 @@ from tests.support.story import (
 CONFIRMED = (client.handshake(OtherTlsMessage(FINISHED)), server.one_rtt(HandshakeDone()))
 
 
-def up(number: int, phase: int) -> Leg:
-    return client.one_rtt(Ping(), number=number, key_phase=phase)
+def keys(generation: int) -> dict[str, object]:
+    return {"key_generation": generation, "key_phase": generation % 2}
 
 
-def down(number: int, phase: int) -> Leg:
-    return server.one_rtt(Ping(), number=number, key_phase=phase)
+def up(number: int, generation: int) -> Leg:
+    return client.one_rtt(Ping(), number=number, **keys(generation))
 
 
-def acks(largest: int, phase: int = 0) -> Leg:
-    return server.one_rtt(Ack(largest, 0, ((0, largest),)), key_phase=phase)
+def down(number: int, generation: int) -> Leg:
+    return server.one_rtt(Ping(), number=number, **keys(generation))
+
+
+def acks(largest: int, generation: int = 0) -> Leg:
+    return server.one_rtt(Ack(largest, 0, ((0, largest),)), **keys(generation))
 
 
 def updates(
@@ -73,7 +78,7 @@ STORIES = (
     holds(
         key_generations_only_rise,
         "three generations, with a gap and a late packet",
-        trace(up(0, 0), up(2, 0), up(5, 1), up(4, 0), up(6, 1), up(7, 0)),
+        trace(up(0, 0), up(2, 0), up(5, 1), up(4, 0), up(6, 1), up(7, 2)),
     ),
     holds(
         key_generations_only_rise,
@@ -104,6 +109,43 @@ STORIES = (
         "left 2",
         "left 1",
         side=Side.CLIENT,
+    ),
+    unexercised(
+        key_generations_only_rise,
+        "a wrong Key Phase bit is no update",
+        trace(up(0, 0), up(1, 0), *(up(2 + n, 0).but(key_phase=1) for n in range(3)), up(5, 0)),
+    ),
+    holds(
+        key_generations_only_rise,
+        "a late packet is the first of its generation that is seen",
+        trace(up(0, 0), up(6, 2), up(3, 1), up(7, 2)),
+    ),
+    holds(
+        key_phase_bit_follows_the_keys,
+        "three generations",
+        trace(up(0, 0), up(1, 1), up(2, 2), down(0, 0)),
+    ),
+    breaks(
+        key_phase_bit_follows_the_keys,
+        "it is toggled, but the keys are not updated",
+        trace(up(0, 0), up(1, 0).but(key_phase=1), up(2, 0)),
+        "the Key Phase bit is 1, and the keys have been updated 0 times",
+        "left 2",
+        side=Side.CLIENT,
+    ),
+    breaks(
+        key_phase_bit_follows_the_keys,
+        "the keys are updated, but it is not toggled",
+        trace(down(0, 0), down(1, 1).but(key_phase=0)),
+        "the Key Phase bit is 0, and the keys have been updated 1 times",
+        "right 2",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        key_phase_bit_follows_the_keys,
+        "a packet is secret",
+        trace(up(0, 0), up(1, 1).secret()),
+        "could not be decrypted",
     ),
     doubtful(
         key_generations_only_rise,
@@ -213,7 +255,7 @@ STORIES = (
     holds(
         next_update_waits_for_acknowledgment,
         "the second one does",
-        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(1), up(2, 0)),
+        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(1), up(2, 2)),
     ),
     holds(
         next_update_waits_for_acknowledgment,
@@ -222,15 +264,15 @@ STORIES = (
             *CONFIRMED,
             up(0, 0),
             up(1, 1),
-            acks(1, phase=1),
-            up(2, 0),
-            server.one_rtt(key_phase=0),
+            acks(1, generation=1),
+            up(2, 2),
+            server.one_rtt(**keys(2)),
         ),
     ),
     breaks(
         next_update_waits_for_acknowledgment,
         "only a packet of the generation before is acknowledged",
-        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(0), up(2, 0)),
+        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(0), up(2, 2)),
         "no packet of key generation 1 is acknowledged yet",
         "left 6",
         "left 4",
@@ -239,7 +281,7 @@ STORIES = (
     breaks(
         next_update_waits_for_acknowledgment,
         "the acknowledgment is lost",
-        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(1).lost(), up(2, 0)),
+        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(1).lost(), up(2, 2)),
         "no packet of key generation 1 is acknowledged yet",
         "left 5",
         "left 4",
@@ -248,14 +290,14 @@ STORIES = (
     doubtful(
         next_update_waits_for_acknowledgment,
         "a secret packet may acknowledge it",
-        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(1).secret(), up(2, 0)),
+        trace(*CONFIRMED, up(0, 0), up(1, 1), acks(1).secret(), up(2, 2)),
         "packets of the server could not be decrypted",
     ),
 )
 
 
 def test_generations_are_counted() -> None:
-    packets = sent(trace(up(0, 0), up(3, 1), up(2, 0), up(4, 1), up(5, 0)), Side.CLIENT)
+    packets = sent(trace(up(0, 0), up(3, 1), up(2, 0), up(4, 1), up(5, 2)), Side.CLIENT)
     found = [(one.number, one.lowest, one.highest) for one in generations(packets)]
     assert found == [(0, 0, 2), (1, 3, 4), (2, 5, 5)]
 
