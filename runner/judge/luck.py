@@ -11,7 +11,9 @@ have then both done their part. That is so for data which a connection needs,
   a gap is at most twice the longest before it, and they do not all stay the same,
 - if the next flight was not due yet when the connection or the client came to its end.
 
-Of data that was sent otherwise, the sender's retransmission is in question.
+A server that has used up what it may send waits for its client: there, datagrams of the client that
+were struck count as flights too. Of data that was sent otherwise, the sender's retransmission is in
+question.
 """
 
 from __future__ import annotations
@@ -28,16 +30,20 @@ from quicmatrix.runner.trace.model import (
     Capture,
     ConnectionClose,
     Crypto,
+    Datagram,
     Packet,
     PacketType,
     Side,
     Stream,
+    Trace,
 )
 from quicmatrix.testcases.model import Observation
 
 RANDOM_LOSS = "random loss"
 """Why our middlebox drops datagrams in drop-rate."""
 FEWEST_FLIGHTS = 4
+AMPLIFICATION = 3
+"""RFC 9000, 8."""
 _SAME_FLIGHT_S = 0.02
 _TOLERANCE = 1.5
 """By how much a gap may be longer than it should be: timers fire late."""
@@ -75,10 +81,15 @@ def luck(seen: Observation) -> str:
         if rate:
             for needed, sent in _transmissions(seen, side).items():
                 lost = _never_arrived(sent)
-                if lost and _kept_trying(lost, _end(seen, side, needed[0])):
+                probes = _struck_probes(seen.trace, side, lost)
+                times = sorted((*(one.packet.time for one in lost), *probes))
+                if lost and _kept_trying(times, _end(seen, side, needed[0])):
                     name = _name(side, needed[1], lost)
-                    chance = _odds(rate ** len(lost))
-                    return f"the link struck all {len(lost)} flights with {name} (chance {chance})"
+                    text = f"the link struck all {len(lost)} flights with {name}"
+                    if probes:
+                        text += f", and {len(probes)} datagrams that would have allowed another"
+                    chance = rate ** len(lost) * _rate(seen.record, side.peer) ** len(probes)
+                    return f"{text} (chance {_odds(chance)})"
     return ""
 
 
@@ -96,7 +107,7 @@ def _rate(record: AttemptRecord, sender: Side) -> float:
 def _transmissions(seen: Observation, sender: Side) -> dict[Needed, list[_Transmission]]:
     """Of what a side sent, all that its connections need."""
     near = seen.trace.near(sender)
-    hidden = any(not one.decrypted and not _struck(one) for one in near.packets)
+    hidden = any(not one.decrypted and not _struck(one.datagram) for one in near.packets)
     far = {_identity(packet) for packet in _sent(seen.trace.near(sender.peer), sender)}
     found: dict[Needed, list[_Transmission]] = {}
     for packet in _sent(near, sender):
@@ -122,16 +133,19 @@ def _sent(capture: Capture, sender: Side) -> Iterator[Packet]:
     return (one for one in capture.packets if one.sender is sender and one.decrypted)
 
 
-def _struck(packet: Packet) -> bool:
-    """Whether chance took or damaged the datagram that carries it."""
-    fate = packet.datagram.fate
+def _struck(datagram: Datagram) -> bool:
+    """Whether chance took or damaged it."""
+    fate = datagram.fate
     return fate is not None and (fate.dropped == RANDOM_LOSS or fate.corrupted)
+
+
+def _number(datagram: Datagram) -> int | None:
+    return datagram.fate.number if datagram.fate else None
 
 
 def _identity(packet: Packet) -> tuple[int | None, PacketType, int | None]:
     """What a packet has in both captures."""
-    fate = packet.datagram.fate
-    return (fate.number if fate else None), packet.type, packet.number
+    return _number(packet.datagram), packet.type, packet.number
 
 
 def _never_arrived(sent: Sequence[_Transmission]) -> Sequence[_Transmission]:
@@ -142,15 +156,48 @@ def _never_arrived(sent: Sequence[_Transmission]) -> Sequence[_Transmission]:
             break
         have = max(have, one.end)
     lost = [one for one in sent if one.start <= have < one.end]
-    return lost if all(_struck(one.packet) for one in lost) else ()
+    return lost if all(_struck(one.packet.datagram) for one in lost) else ()
 
 
-def _kept_trying(lost: Sequence[_Transmission], end: float) -> bool:
+def _struck_probes(trace: Trace, side: Side, lost: Sequence[_Transmission]) -> Sequence[float]:
+    """When the client sent what chance took, while the server might not send again.
+
+    That is so if the server had used up what it may send to an address that is not validated yet
+    (RFC 9000, 8.1). In the time of the capture next to the server; empty for a client's data.
+    """
+    if side is Side.CLIENT or not lost:
+        return ()
+    first, last = lost[0].packet.datagram, lost[-1].packet.datagram
+    path = first.path
+    until = [one for one in trace.right.datagrams if one.path == path and one.time <= last.time]
+    received = sum(one.size for one in until if one.sender is Side.CLIENT)
+    sent = sum(one.size for one in until if one.sender is Side.SERVER)
+    if sent + last.size <= AMPLIFICATION * received:
+        return ()
+    ahead = _clock_difference(trace)
+    return [
+        one.time + ahead
+        for one in trace.left.datagrams
+        if one.sender is Side.CLIENT and one.path == path and _struck(one)
+        if one.time + ahead > first.time
+    ]
+
+
+def _clock_difference(trace: Trace) -> float:
+    """The time of the right capture when it is 0 in the left one, give or take the link's delay."""
+    here = {_number(one): one.time for one in trace.left.datagrams if one.sender is Side.CLIENT}
+    for one in trace.right.datagrams:
+        if one.sender is Side.CLIENT and _number(one) in here:
+            return one.time - here[_number(one)]
+    return 0.0
+
+
+def _kept_trying(times: Sequence[float], end: float) -> bool:
     """Whether retransmissions went on as a probe timeout asks, until the end."""
-    flights = [lost[0].packet.time]
-    for one in lost:
-        if one.packet.time - flights[-1] > _SAME_FLIGHT_S:
-            flights.append(one.packet.time)
+    flights = [times[0]]
+    for time in times:
+        if time - flights[-1] > _SAME_FLIGHT_S:
+            flights.append(time)
     if len(flights) < FEWEST_FLIGHTS:
         return False
     gaps = [after - before for before, after in pairwise(flights)]

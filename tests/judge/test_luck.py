@@ -146,6 +146,31 @@ def test_every_direction_and_kind_of_data() -> None:
     assert luck(attempt(*flights(lost(unneeded)))) == ""
 
 
+PROBES = (1.2, 3.2, 7.2, 15.2)
+
+
+def blocked(*, size: int = 1200, lasted: float = 30.0) -> Observation:
+    """The server's flight is struck, and then all that the client sends to be answered again."""
+    first = [lost(HELLO.sized(size)).after(0.1) for _ in range(3)]
+    probes = [
+        client.initial(crypto()).told(f"#{number} dropped: random loss").after(time)
+        for number, time in enumerate(PROBES, 2)
+    ]
+    return attempt(*first, *probes, lasted=lasted)
+
+
+def test_a_server_that_may_not_send_waits_for_its_client() -> None:
+    struck = "the link struck all 3 flights with the ServerHello, and 4 datagrams that would have"
+    assert luck(blocked()).startswith(struck)
+    assert luck(blocked()).endswith("(chance 219 in a million)")
+    assert judged(blocked()).unlucky
+
+
+def test_a_server_that_may_send_does_not_wait() -> None:
+    assert judged(blocked(size=300)).outcome is Outcome.FAILED
+    assert judged(blocked(lasted=80.0)).outcome is Outcome.FAILED
+
+
 def test_what_cannot_be_read_may_have_arrived() -> None:
     hidden = came(server.handshake(crypto())).secret().after(2.0)
     assert luck(attempt(*flights(lost(HELLO)), hidden))
