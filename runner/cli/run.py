@@ -129,7 +129,7 @@ class Request:
     metavar="N",
     type=click.IntRange(min=0),
     default=0,
-    help="Attempt a job that does not pass so often again.  [0]",
+    help="Attempt a job that does not pass so often again.  [0; bad luck on a lossy link: 1]",
 )
 @click.option("--compat", is_flag=True, help="Judge by quic-interop-runner's requirements alone.")
 @click.option("--strict", is_flag=True, help="Let SHOULD requirements decide too.")

@@ -23,7 +23,7 @@ from quicmatrix.runner.judge.bundle import unjudged
 from quicmatrix.runner.judge.pool import Judge
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunResult
-from quicmatrix.runner.results.matrix import needs_attention
+from quicmatrix.runner.results.matrix import is_tried_again
 from quicmatrix.runner.results.run_files import Plan, result_of, unreadable
 from quicmatrix.testcases.model import TestCase
 
@@ -70,7 +70,7 @@ class Scheduler:
     folder: Path
     """The run's, to which bundles are relative."""
     retries: int = 0
-    """How often a job that does not pass is attempted again."""
+    """How often a job that does not pass is attempted again; one that was unlucky is once."""
 
     async def run(self, jobs: Sequence[Job]) -> None:
         """Do all jobs. When it is cancelled, what runs is ended, and what was done stays done."""
@@ -156,7 +156,7 @@ class Scheduler:
             record = unreadable(job)
             judgement = unjudged(f"its verdict cannot be stored: {error}")
         self.observer.job_finished(result_of(record, judgement, job.folder))
-        again = needs_attention(judgement.verdict.outcome) and job.attempt <= self.retries
+        again = is_tried_again(judgement.verdict, job.attempt, self.retries)
         return job.again() if again else None
 
     def _longest_first(self, jobs: Sequence[Job]) -> list[Job]:

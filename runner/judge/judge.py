@@ -22,8 +22,10 @@ What we or the machine did comes before what leans on it. Where a capture misses
 view of it has a gap (:mod:`quicmatrix.testcases.views.view`). Where the link was not the
 scenario's, because the kernel lost frames or deliveries were late, an endpoint may have failed for
 that alone: a timeout, a server that exited, a violation that no packet shows and one of level TEST
-are then undetermined. An endpoint that a signal ended has crashed all the same, and a MUST that a
-packet shows to be broken is broken.
+are then undetermined. So are they, but for the server, where the scenario's chance took all there
+was of something needed (:mod:`.luck`); under ``--compat`` that is no excuse.
+An endpoint that a signal ended has crashed all the same, and a MUST that a packet shows to be
+broken is broken.
 
 Requirements are checked, and what became of them is shown, whenever there was traffic to check.
 """
@@ -37,6 +39,7 @@ from dataclasses import dataclass, replace
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.judge.compat_handshakes import ITS_COUNT
 from quicmatrix.runner.judge.evaluate import CheckError, evaluate
+from quicmatrix.runner.judge.luck import luck
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, SideRecord
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Status, Verdict
 from quicmatrix.runner.network.scenarios.scenario import parse_scenario
@@ -93,10 +96,21 @@ def judge(seen: Observation, test: TestCase, policy: Policy = Policy()) -> Verdi
         return Verdict(Outcome.ERROR, str(error))
     if any(record.side(side).unknown_testcase for side in Side):
         results = tuple(map(_without_attempt, results))
-    if impaired := impairment(record):
-        results = tuple(_undetermined(one, impaired) for one in results)
-    outcome, reason = next(_reasons(seen, test, results, policy), (Outcome.PASSED, ""))
-    return Verdict(outcome, reason, results, _negotiated_version(seen.trace.right))
+    timeout = _timeout(record, test)
+    violations = [one for one in results if policy.fails(one) and one.status is Status.VIOLATED]
+    impaired = impairment(record)
+    chance = luck(seen) if (timeout or violations) and not (impaired or policy.compat) else ""
+    doubt = ""
+    if link := impaired or chance:
+        leaning = [one for one in violations if _leans_on_the_link(one)]
+        if blamed := timeout or _violations(leaning):
+            doubt, timeout = f"{link}; {blamed}", ""
+        results = tuple(_undetermined(one, link) for one in results)
+    reasons = _reasons(seen, results, policy, timeout=timeout, doubt=doubt)
+    outcome, reason = next(reasons, (Outcome.PASSED, ""))
+    version = _negotiated_version(seen.trace.right)
+    unlucky = bool(chance) and outcome is Outcome.INCONCLUSIVE
+    return Verdict(outcome, reason, results, version, unlucky=unlucky)
 
 
 def with_gaps(seen: Observation) -> Observation:
@@ -129,31 +143,37 @@ def _tolerated_ms(scenario: str) -> float:
         return MAX_ACK_DELAY_MS
 
 
-def _undetermined(result: RequirementResult, impaired: str) -> RequirementResult:
-    """A result where the link was not the scenario's."""
-    if result.status is not Status.VIOLATED:
-        return result
+def _leans_on_the_link(result: RequirementResult) -> bool:
+    """Whether it is violated, and what the link did may be why."""
     shown = all(one.evidence for one in result.violations)
-    if shown and result.level is not Level.TEST:
+    return result.status is Status.VIOLATED and (not shown or result.level is Level.TEST)
+
+
+def _undetermined(result: RequirementResult, link: str) -> RequirementResult:
+    """A result where the link did what no endpoint is to blame for."""
+    if not _leans_on_the_link(result):
         return result
-    reason = f"{_blame(result)}, but {impaired}"
+    reason = f"{_blame(result)}, but {link}"
     return replace(result, status=Status.UNDETERMINED, reason=reason, violations=())
 
 
 def _reasons(
-    seen: Observation, test: TestCase, results: Sequence[RequirementResult], policy: Policy
+    seen: Observation,
+    results: Sequence[RequirementResult],
+    policy: Policy,
+    *,
+    timeout: str,
+    doubt: str,
 ) -> Iterator[tuple[Outcome, str]]:
     """Every outcome that something speaks for, the one that decides first."""
     record = seen.record
-    impaired, timeout = impairment(record), _timeout(record, test)
     deciding = [one for one in results if policy.fails(one)]
     conformance = [one for one in results if policy.conforms(one)]
     for outcome, reason in (
         (Outcome.CRASHED, _crashed(record)),
-        (Outcome.TIMEOUT, "" if impaired else timeout),
+        (Outcome.TIMEOUT, timeout),
         (Outcome.FAILED, _violations(deciding)),
-        (Outcome.INCONCLUSIVE, _damage(seen) or _open_questions(deciding)),
-        (Outcome.INCONCLUSIVE, f"{timeout}, but {impaired}" if impaired and timeout else ""),
+        (Outcome.INCONCLUSIVE, doubt or _damage(seen) or _open_questions(deciding)),
         (Outcome.NONCONFORMANT, _violations(conformance)),
         (Outcome.INCONCLUSIVE, _open_questions(conformance)),
     ):

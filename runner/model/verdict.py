@@ -83,6 +83,8 @@ class Verdict:
     """What became of each, in the order of the test case; none if the attempt was never made."""
     version: int | None = None
     """The QUIC version that the first connection ended up with; None if unknown."""
+    unlucky: bool = False
+    """Whether the scenario's chance decided, and no endpoint: with another seed it may be known."""
 
     @property
     def violated(self) -> Iterator[RequirementResult]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from quicmatrix.runner.model.run import JobResult, TestInfo
-from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.results.estimate import Estimate, estimate
 from quicmatrix.runner.results.violation_groups import ViolationGroup, violation_groups
 
@@ -55,6 +55,19 @@ EXPLANATIONS = {
 def needs_attention(outcome: Outcome) -> bool:
     """Whether an outcome is anything else than passed or unsupported."""
     return outcome not in (Outcome.PASSED, Outcome.UNSUPPORTED)
+
+
+def is_tried_again(verdict: Verdict, attempt: int, retries: int) -> bool:
+    """Whether there is another attempt after this one.
+
+    Args:
+        verdict: The attempt's.
+        attempt: Which it was, from 1.
+        retries: How often a job that does not pass is attempted again; an unlucky one once at
+            least.
+    """
+    allowed = max(retries, 1) if verdict.unlucky else retries
+    return needs_attention(verdict.outcome) and attempt <= allowed
 
 
 @dataclass(frozen=True)  # not slotted: cached_property needs the instance's dict

@@ -27,7 +27,7 @@ from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunInfo, RunResult
 from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.results import interop_json
-from quicmatrix.runner.results.matrix import needs_attention
+from quicmatrix.runner.results.matrix import is_tried_again
 
 RUN_FILE = "run.json"
 RESULT_FILE = "result.json"
@@ -162,6 +162,5 @@ def unreadable(job: Job) -> AttemptRecord:
 def _further_attempts(plan: Plan, results: Sequence[JobResult]) -> int:
     """How many attempts there were to make beyond the first at each job."""
     return sum(
-        needs_attention(result.verdict.outcome) and result.attempt <= plan.run.retries
-        for result in results
+        is_tried_again(result.verdict, result.attempt, plan.run.retries) for result in results
     )

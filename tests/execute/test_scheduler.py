@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from quicmatrix.runner.execute.scheduler import Observer, Parallelism
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunInfo, RunResult, TestInfo
-from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.plan.select import Selection, jobs
 from quicmatrix.runner.results.run_files import Plan, load
 from quicmatrix.runner.sandbox.fake import FakeBackend, Program, Running
@@ -404,6 +405,26 @@ def test_what_did_not_pass_is_attempted_again_with_the_next_seed(tmp_path: Path)
     assert [job.attempt for job in result.jobs if job.server == "b"] == [1]
     assert result.planned == 3
     assert result.complete
+
+
+@pytest.mark.parametrize(("retries", "attempts"), [(0, [1, 2]), (3, [1, 2, 3, 4])])
+def test_what_was_unlucky_is_attempted_again_once_unless_more_is_asked_for(
+    tmp_path: Path, retries: int, attempts: list[int]
+) -> None:
+    class Unlucky(InProcessJudge):
+        async def judge(self, bundle: Path) -> Judgement:
+            verdict = Verdict(Outcome.INCONCLUSIVE, "the link struck it", unlucky=True)
+            return Judgement(verdict, time.time(), 0.0)
+
+    programs = {"client": supports("one"), "server": supports("one")}
+    plan, options, judge = prepared(
+        tmp_path, Selection((A,), (A,), (ONE,)), programs, retries=retries
+    )
+    result = asyncio.run(execute(plan, options, Unlucky(judge.tests), Recorder()))
+    assert [job.attempt for job in result.jobs] == attempts
+    assert len({job.seed for job in result.jobs}) == len(attempts)
+    assert result.complete
+    assert load(tmp_path / "run") == result
 
 
 def test_retries_come_to_an_end(tmp_path: Path) -> None:
