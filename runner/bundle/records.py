@@ -72,11 +72,20 @@ def read_series(bundle: Path) -> TimeSeries | None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that it is either there as a whole or as it was before."""
+    """Write a file so that it is either there as a whole or as it was before.
+
+    Raises:
+        UserError: It cannot be written, e.g. as the disk is full.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}",
+            "make room; what was stored before is not lost: `quicmatrix judge DIR` reads it",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

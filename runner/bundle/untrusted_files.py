@@ -6,6 +6,7 @@ entries, the depth and the bytes read are limited, and names are checked before 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -21,6 +22,8 @@ from quicmatrix.runner.printable import printable
 CHUNK = 1024 * 1024
 CHUNK_OF_LINES = 8 * 1024
 MAX_DEPTH = 8
+OUR_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""Errors that writing a copy can meet and reading a tmpfs cannot."""
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -54,6 +57,9 @@ def copy_out(
 ) -> tuple[str, ...]:
     """Copy the regular files of an untrusted folder to another one, which may exist already.
 
+    Raises:
+        OSError: Our own disk is full or broken, which is nothing to say of these files.
+
     Returns:
         One note, ``NAME: REASON``, safe to print, for everything that was not copied: links,
         devices, FIFOs, files beyond the limits, names that are not printable UTF-8, and what exists
@@ -74,6 +80,8 @@ def copy_out(
             else:
                 left -= _copy(entry, target, left)
         except OSError as error:
+            if error.errno in OUR_DISK:
+                raise
             notes.append(f"{entry.shown}: {error.strerror or error}")
     return tuple(notes + walk.cut)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.run import RunResult
-from quicmatrix.runner.results.run_files import write_result
+from quicmatrix.runner.results.run_files import RESULT_FILE, write_result
 from quicmatrix.runner.results.run_view import RunView
 
 REPORT_GROUP = "quicmatrix.reports"
@@ -19,9 +19,18 @@ def write_reports(view: RunView, folder: Path) -> dict[str, Path]:
 
     Returns:
         Where each is, by its entry point's name.
+
+    Raises:
+        UserError: One cannot be written.
     """
     found = sorted(entry_points(group=REPORT_GROUP), key=lambda entry: entry.name)
-    return {entry.name: entry.load()(view, folder) for entry in found}
+    try:
+        return {entry.name: entry.load()(view, folder) for entry in found}
+    except OSError as error:
+        raise UserError(
+            f"a report in {folder} cannot be written: {error.strerror}",
+            f"make room; all results are in {folder / RESULT_FILE}",
+        ) from error
 
 
 def export(result: RunResult, file: Path) -> None:
@@ -32,8 +41,8 @@ def export(result: RunResult, file: Path) -> None:
     """
     try:
         write_result(result, file)
-    except OSError as error:
-        raise UserError(f"--json {file}: {error.strerror}") from error
+    except UserError as error:
+        raise UserError(f"--json {error.message}") from error
 
 
 def check_writable(file: Path) -> None:

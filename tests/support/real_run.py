@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.execute.attempt import Names, Stage
 from quicmatrix.runner.execute.run import RunOptions, execute
@@ -22,7 +20,7 @@ from quicmatrix.runner.model.verdict import Judgement
 from quicmatrix.runner.plan.implementations import load
 from quicmatrix.runner.results.run_files import Plan
 from quicmatrix.runner.sandbox.label import Label, Runner, attach, scratch_folder
-from quicmatrix.runner.sandbox.model import Limits
+from quicmatrix.runner.sandbox.model import MIB, Limits
 from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
 from quicmatrix.runner.trace import tshark
 from quicmatrix.testcases.model import TestCase
@@ -58,6 +56,7 @@ def do(
     run_id: str,
     parallelism: Parallelism,
     implementations: Sequence[Implementation] = (REFERENCE,),
+    limits: Limits = Limits(log_bytes=64 * MIB),  # noqa: B008 - immutable
 ) -> RunResult:
     """Do these jobs and store them in a new folder."""
     backend = NetnsBackend()
@@ -65,7 +64,7 @@ def do(
         backend.check()
         tshark.check()
     except UserError as error:
-        pytest.fail(f"{error.message}: {error.hint}")
+        raise AssertionError(f"{error.message}: {error.hint}") from error
     everybody = {one.name: one for one in implementations}
     cases = {one.name: one for one in tests}
     info = RunInfo(
@@ -82,7 +81,7 @@ def do(
     )
     with scratch_folder(folder.parent) as scratch:
         attach(Label(run_id, Runner.this()), scratch)
-        stage = Stage(backend, run_id, scratch, Path.cwd(), Limits())
+        stage = Stage(backend, run_id, scratch, Path.cwd(), limits)
         options = RunOptions(folder, stage, Names(everybody, cases), parallelism)
         work = execute(Plan(info, tuple(jobs)), options, ThreadJudge(cases), Silent())
         return asyncio.run(work)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -15,10 +14,10 @@ import pytest
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.sandbox.netns import privileges
 from quicmatrix.runner.sandbox.netns.privileges import MARKER, enter_user_namespace
+from tests.support.interpreter_for_all import become, interpreter_for_all
 from tests.support.machine_sockets import NOT_REACHED, listening
 from tests.support.one_sandbox import REPOSITORY
 
-NOBODY = 65534
 RUNNER = """
 import asyncio, json, os, sys
 from pathlib import Path
@@ -26,6 +25,7 @@ from quicmatrix.runner.sandbox.netns.privileges import enter_user_namespace
 
 enter_user_namespace(sys.orig_argv, os.environ)
 
+from tests.support.interpreter_for_all import become, interpreter_for_all
 from tests.support.machine_sockets import PROBE
 from tests.support.one_sandbox import one_sandbox
 from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
@@ -68,17 +68,6 @@ asyncio.run(main())
 """
 
 
-def interpreter_for_all() -> str:
-    """A Python of our version that any user may run; ours may lie in root's home."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for candidate in (Path(sys.executable).resolve(), Path("/usr/bin", version)):
-        if candidate.exists() and all(
-            folder.stat().st_mode & stat.S_IXOTH for folder in (candidate, *candidate.parents)
-        ):
-            return str(candidate)
-    pytest.skip(f"other users have no {version}")
-
-
 @pytest.mark.netns
 @pytest.mark.parametrize("masked", [False, True], ids=["", "with part of sys hidden"])
 def test_a_user_without_privileges_makes_sandboxes(
@@ -89,14 +78,10 @@ def test_a_user_without_privileges_makes_sandboxes(
     folder = tmp_path_factory.mktemp("rootless")
     for parent in (folder, *folder.parents[:2]):
         parent.chmod(0o755)
-    become: tuple[str, ...] = ()
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-        user = f"{NOBODY}"
-        become = ("setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--")
-        if masked:  # as containers do
-            hide = 'mount -n -t tmpfs tmpfs /sys/kernel; exec "$@"'
-            become = ("unshare", "--mount", "sh", "-euc", hide, "hide", *become)
+    as_nobody = become(folder)
+    if masked and as_nobody:  # as containers do
+        hide = 'mount -n -t tmpfs tmpfs /sys/kernel; exec "$@"'
+        as_nobody = ("unshare", "--mount", "sh", "-euc", hide, "hide", *as_nobody)
     code = folder / "code"  # where this lies, another user may not be allowed to look
     for package in (REPOSITORY / "quicmatrix", Path(msgspec.__path__[0])):
         shutil.copytree(package, code / package.name)
@@ -105,7 +90,7 @@ def test_a_user_without_privileges_makes_sandboxes(
         shutil.copy(REPOSITORY / "tests/support" / name, code / "tests/support")
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place, listening(Path(place)):
         done = subprocess.run(
-            [*become, interpreter_for_all(), "-c", RUNNER, str(folder), place],
+            [*as_nobody, interpreter_for_all(), "-c", RUNNER, str(folder), place],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code)},
             capture_output=True,
             text=True,
