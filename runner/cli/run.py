@@ -194,10 +194,16 @@ def _run(arguments: Arguments, command_line: str) -> int:
 
 def _select(arguments: Arguments, place: Backend) -> Selection:
     from quicmatrix.runner.plan import implementations, select  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.sandbox.model import Form  # noqa: PLC0415 - as above
 
+    if arguments.replace and place.form is Form.COMMAND:
+        raise UserError(
+            "--replace names an image, but local commands are what runs",
+            "--backend docker runs images; -c name=./program names a command",
+        )
     known = implementations.load(arguments.implementations)
     return select.select(
-        implementations.replaced(known, arguments.replace),
+        implementations.replaced(implementations.beside_ours(known), arguments.replace),
         clients=_unless_all(arguments.clients),
         servers=_unless_all(arguments.servers),
         tests=_unless_all(arguments.tests),
@@ -205,6 +211,7 @@ def _select(arguments: Arguments, place: Backend) -> Selection:
         cwd=Path.cwd(),
         form=place.form,
         require=place.require,
+        by_default=[one.name for one in known],
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +29,11 @@ STYLES = {
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.UNSUPPORTED: "dim",
 }
+_UNBOUNDED = 1 << 20
+"""Characters in a line: more than any matrix has."""
+_CORNER = "client ↓ server →"
+_GAP = 3
+"""Characters between two columns."""
 MOST_LINES = 5
 """How many packets of an occurrence, and occurrences of a requirement, unless all are wanted."""
 
@@ -82,7 +88,7 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
     """Print the matrix, the counts, and where the report is."""
     run = view.run
     if run.jobs:
-        console.print(table(run.clients, run.servers, view.pairs))
+        _print_matrix(console, view)
     for text in metrics(view.cells):
         console.print(text, soft_wrap=True)
     line = Text(", ").join(
@@ -117,6 +123,15 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
         console.print(Text(f"report: {printable(str(report))}"), soft_wrap=True)
 
 
+def _print_matrix(console: Console, view: RunView) -> None:
+    """Print it as wide as it is if there is no terminal: whoever reads that can scroll."""
+    run, width = view.run, console.width
+    if not console.is_terminal:
+        console.width = _UNBOUNDED
+    console.print(table(run.clients, run.servers, view.pairs, console.width))
+    console.width = width
+
+
 def metrics(cells: Iterable[Cell]) -> Iterator[Text]:
     """What was measured, a line for each cell that has it, and why it may be wrong."""
     for cell in cells:
@@ -134,28 +149,46 @@ def table(
     clients: tuple[str, ...],
     servers: tuple[str, ...],
     pairs: Mapping[tuple[str, str], Sequence[Cell]],
+    width: int,
+) -> Group:
+    """The matrix: a row for each client, a column for each server, a letter for each test.
+
+    Where not all servers fit into the width, there is one table below the other; no name and no
+    cell is ever cut.
+    """
+    cells = {pair: [_cell(cell) for cell in row] for pair, row in pairs.items()}
+    words = [cell_len(printable(server)) for server in servers]
+    words += [cell.cell_len for row in cells.values() for cell in row]
+    first = max(cell_len(word) for word in (_CORNER, *map(printable, clients)))
+    fitting = (width - first) // (max(words, default=0) + _GAP)
+    fitting = max(1, min(fitting, len(servers)))
+    return Group(
+        *(
+            _table(clients, servers[at : at + fitting], cells, (width - first) // fitting - _GAP)
+            for at in range(0, len(servers), fitting)
+        )
+    )
+
+
+def _table(
+    clients: tuple[str, ...],
+    servers: tuple[str, ...],
+    cells: Mapping[tuple[str, str], Sequence[Text]],
+    most: int,
 ) -> Table:
-    """The matrix: a row for each client, a column for each server, a letter for each test."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    grid.add_column(Text("client ↓ server →", "dim"), no_wrap=True)
+    grid.add_column(Text(_CORNER, "dim"), no_wrap=True)
     for server in servers:
-        grid.add_column(Text(printable(server)))
+        grid.add_column(Text(printable(server)), max_width=most, overflow="fold")
     for client in clients:
-        row = [Text(printable(client), "bold")]
-        for server in servers:
-            cells = pairs.get((client, server), ())
-            row.append(
-                Text(" ").join(
-                    Text(
-                        f"{MARKS[cell.outcome]}{printable(cell.label)}"
-                        f"{'(' + cell.score + ')' if cell.flaky else ''}",
-                        STYLES[cell.outcome],
-                    )
-                    for cell in cells
-                )
-            )
-        grid.add_row(*row)
+        row = [Text(" ").join(cells.get((client, server), ())) for server in servers]
+        grid.add_row(Text(printable(client), "bold"), *row)
     return grid
+
+
+def _cell(cell: Cell) -> Text:
+    score = f"({cell.score})" if cell.flaky else ""
+    return Text(f"{MARKS[cell.outcome]}{printable(cell.label)}{score}", STYLES[cell.outcome])
 
 
 def requirement_line(result: RequirementResult) -> Text:

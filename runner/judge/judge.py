@@ -255,7 +255,8 @@ def _violations(results: Iterable[RequirementResult]) -> str:
 def _blame(violated: RequirementResult) -> str:
     """A requirement's first violation, and whose it is."""
     first = violated.violations[0]
-    return f"the {first.side}: {first.message}" if first.side else first.message
+    said = first.side is None or first.message.startswith(f"the {first.side} ")
+    return first.message if said else f"the {first.side}: {first.message}"
 
 
 def _open_questions(results: Iterable[RequirementResult]) -> str:

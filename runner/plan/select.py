@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -80,6 +80,7 @@ def select(
     form: Form = Form.COMMAND,
     require: Callable[[Implementation, Side], None] = require_program,
     cases: Sequence[TestCase] | None = None,
+    by_default: Collection[str] | None = None,
 ) -> Selection:
     """Understand the comma lists of -c, -s, -t and the name of -i.
 
@@ -97,6 +98,8 @@ def select(
         form: What runs.
         require: Sees to it that one can run here; raises UserError if it cannot.
         cases: All test cases, if others than those that are installed.
+        by_default: Those implementations that stand for all; None: every one. The others take part
+            only if they are named.
 
     Raises:
         UserError: Something is unknown, with the nearest names, or cannot be run here.
@@ -109,23 +112,28 @@ def select(
             named[role] = [
                 name
                 for name, implementation in known.items()
-                if _runnable(implementation, role, require, left_out)
+                if (by_default is None or name in by_default)
+                and _runnable(implementation, role, require, left_out)
             ]
         else:
             named[role] = [_define(word, role, known, form, cwd) for word in _split(words)]
+            if twice := [name for name, times in Counter(named[role]).items() if times > 1]:
+                raise UserError(
+                    f"{twice[0]} stands for two things in the {role}s {words}", "use two names"
+                )
     for role, words in ((Side.CLIENT, clients), (Side.SERVER, servers)):
         for name in named[role] if words is not None else ():
             if role not in known[name].roles:
                 raise UserError(f"{name} cannot be a {role}", "its entry says so")
             require(known[name], role)
     if must_include is not None and must_include not in known:
-        raise unknown("implementation", must_include, known)
+        raise unknown_implementation(must_include, known, cwd)
     return Selection(
         clients=tuple(known[name] for name in named[Side.CLIENT]),
         servers=tuple(known[name] for name in named[Side.SERVER]),
         tests=_tests(tests, testcases() if cases is None else cases),
         must_include=must_include,
-        left_out=tuple(left_out),
+        left_out=tuple(dict.fromkeys(left_out)),
     )
 
 
@@ -161,6 +169,21 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UserError:
     return UserError(f"there is no {what} called {word!r}", hint)
 
 
+def unknown_implementation(word: str, known: Iterable[str], cwd: Path) -> UserError:
+    """Nothing of that name is known; if it looks like a program or an image, how to name it.
+
+    Args:
+        word: What was asked for.
+        known: The names of the implementations file.
+        cwd: What relative programs are relative to.
+    """
+    error = unknown("implementation", word, known)
+    if "/" in word or ":" in word or (cwd / word.split(" ", maxsplit=1)[0]).is_file():
+        there = "" if "/" in word or ":" in word else "./"
+        return UserError(error.message, f"give it a name: mine={there}{word}")
+    return error
+
+
 def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]:
     if words is None:
         return tuple(cases)
@@ -183,7 +206,7 @@ def _define(word: str, role: Side, known: dict[str, Implementation], form: Form,
     name, equals, given = word.partition("=")
     if not equals:
         if name not in known:
-            raise unknown("implementation", name, known)
+            raise unknown_implementation(name, known, cwd)
         return name
     if not valid_name(name):
         raise UserError(

@@ -59,12 +59,13 @@ def place(evidence: Evidence) -> str:
 
 def occurrence(one: Occurrence) -> str:
     """Side and message of a violation: ``by the client: the token is not the Retry's``."""
-    by = f"by the {one.side}: " if one.side else ""
-    return f"{by}{printable(one.message)}"
+    said = one.side is None or one.message.startswith(f"the {one.side} ")
+    return printable(one.message if said else f"by the {one.side}: {one.message}")
 
 
 def more(count: int, what: str, *, prefix: str = "") -> list[str]:
     """A line with the number of things left out; none if none were."""
+    what = what.removesuffix("s") if count == 1 else what
     return [f"{prefix}and {count} {what} more"] if count > 0 else []
 
 

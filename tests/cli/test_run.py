@@ -119,7 +119,7 @@ def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_pat
         "-l",
         "here",
     ]
-    assert main([*words, "-i", "reference", "-r", "reference=other:1"]) == 0
+    assert main([*words, "-i", "reference"]) == 0
     assert stage.options is not None
     assert stage.plan is not None
     assert stage.options.folder == Path("here")
@@ -127,10 +127,8 @@ def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_pat
     run = stage.plan.run
     assert (run.seed, run.retries, run.compat, run.strict) == (7, 2, True, True)
     assert set(run.tools) == {"quicmatrix", "python", "kernel", "tshark"}
-    assert run.command_line == shlex.join(
-        ["quicmatrix", *words, "-i", "reference", "-r", "reference=other:1"]
-    )
-    assert stage.options.repeat_with == ("--replace", "reference=other:1", "--compat", "--strict")
+    assert run.command_line == shlex.join(["quicmatrix", *words, "-i", "reference"])
+    assert stage.options.repeat_with == ("--compat", "--strict")
     assert [job.seed for job in stage.plan.jobs] == [7, 8, 9]
     assert not stage.options.stage.scratch.exists()
     assert not (tmp_path / "runs").exists()
@@ -254,8 +252,7 @@ def test_a_signal_is_what_counts_even_if_something_failed(stage: Stage) -> None:
         (["-t", "handshaek"], "there is no test called 'handshaek'"),
         (["-c", "referenec"], "there is no implementation called 'referenec'"),
         (["-i", "nobody"], "there is no implementation called 'nobody'"),
-        (["-r", "reference"], "--replace 'reference' is not of the form name=image"),
-        (["-r", "nobody=image"], "no implementation is called 'nobody'"),
+        (["-r", "reference=image"], "--replace names an image, but local commands are what runs"),
         (["-n", "0"], "'0' is neither a number from 1 nor 'auto'"),
         (["-n", "many"], "'many' is neither a number from 1 nor 'auto'"),
         (["-n", "²"], "'²' is neither a number from 1 nor 'auto'"),
@@ -267,6 +264,7 @@ def test_a_signal_is_what_counts_even_if_something_failed(stage: Stage) -> None:
         (["-l", "."], "--log-dir .: exists already"),
         (["-j", "."], "--json .: is a folder"),
         (["-j", "nowhere/x.json"], "its folder does not exist"),
+        (["-j", "/proc/x.json"], "its folder cannot be written to"),
     ],
 )
 def test_wrong_use_starts_nothing(
@@ -326,6 +324,36 @@ def test_images_run_with_the_docker_backend(stage: Stage, tmp_path: Path) -> Non
     names = stage.options.names
     assert names.implementations["mine"].image == "me/server:1"
     assert repeat_command(stage.plan.jobs[0], names).split()[5] == "mine=me/server:1"
+
+
+@pytest.mark.parametrize(
+    ("replacement", "message"),
+    [
+        ("reference", "--replace 'reference' is not of the form name=image"),
+        ("nobody=image", "no implementation is called 'nobody'"),
+    ],
+)
+def test_a_replacement_that_replaces_nothing(
+    stage: Stage, capsys: Capsys, replacement: str, message: str
+) -> None:
+    stage.backend.form = Form.IMAGE
+    assert main([*RUN, "--backend", "docker", "-r", replacement]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_beside_another_file_our_own_entries_can_be_named(stage: Stage, tmp_path: Path) -> None:
+    images = {"me/a:1": Image("me/a:1", "sha256:1", "amd64")}
+    stage.backend.form = Form.IMAGE
+    stage.backend.images = {**images, "other:1": replace(images["me/a:1"])}
+    file = tmp_path / "implementations_quic.json"
+    file.write_text(json.dumps({"a": {"image": "me/a:1", "url": "", "role": "both"}}))
+    words = ["--implementations", str(file), "-r", "a=me/a:1,reference=other:1"]
+    assert main(["run", "--backend", "docker", *words, "-c", "reference", "-t", "H"]) == 0
+    assert stage.plan is not None
+    assert stage.options is not None
+    assert [(job.client, job.server) for job in stage.plan.jobs] == [("reference", "a")]
+    assert stage.options.repeat_with[-2:] == ("--replace", "a=me/a:1,reference=other:1")
+    assert stage.options.names.implementations["reference"].image == "other:1"
 
 
 def test_an_engine_that_cannot_be_used_is_said_before_anything_is_fetched(

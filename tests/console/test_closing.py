@@ -157,3 +157,29 @@ def test_a_flaky_job_is_explained_even_if_it_passed_in_the_end() -> None:
     assert "✓H(1/2)" in text
     assert "1 flaky" in text
     assert "handshake, attempt 1\n  flaky: 1 of 2 passed\n  why" in explained(run)
+
+
+NAMES = tuple(f"implementation-{number}" for number in range(12))
+
+
+def wide_run() -> RunResult:
+    result = golden_run()
+    jobs = tuple(replace(one, server=name) for name in NAMES for one in result.jobs)
+    return replace(result, servers=NAMES, jobs=jobs, planned=len(jobs))
+
+
+def test_in_a_pipe_the_matrix_is_as_wide_as_it_is() -> None:
+    header, _, *rows = summarized(wide_run(), width=80).splitlines()[:4]
+    assert header.split()[4:] == list(NAMES)
+    assert all(row.count("H") == len(NAMES) for row in rows)
+
+
+def test_on_a_narrow_terminal_no_name_and_no_cell_is_cut() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=70, force_terminal=True, color_system=None)
+    summarize(console, run_view(wide_run()), None)
+    lines = [line for line in file.getvalue().splitlines() if "flaky in" not in line]
+    assert max(map(len, lines[:-1])) <= 80
+    words = [word for line in lines for word in line.split()]
+    assert all(words.count(name) == 1 for name in NAMES)
+    assert words.count("…L1(2/4)") == len(NAMES)

@@ -117,6 +117,10 @@ def test_outcomes_have_the_marks_that_they_have_in_the_terminal(page: Page) -> N
         assert f"{MARKS[outcome]} {outcome} " in page.text
 
 
+def test_a_flaky_cell_has_its_outcome_s_mark_and_its_score(page: Page) -> None:
+    assert f"{MARKS[Outcome.TIMEOUT]}L1(2/3)" in page.text.replace(" ", "")
+
+
 def test_every_outcome_has_a_colour_of_its_own(golden: RunResult) -> None:
     text = rendered(golden)
     rules = {

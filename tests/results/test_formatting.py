@@ -71,6 +71,14 @@ def test_a_title_says_who_was_what() -> None:
 def test_more_is_said_only_if_there_is_more() -> None:
     assert formatting.more(0, "packets") == []
     assert formatting.more(3, "packets", prefix="  ") == ["  and 3 packets more"]
+    assert formatting.more(1, "packets") == ["and 1 packet more"]
+
+
+def test_a_side_is_said_once() -> None:
+    by_it = formatting.occurrence(Occurrence("it is empty", Side.SERVER, ()))
+    assert by_it == "by the server: it is empty"
+    named = formatting.occurrence(Occurrence("the server sends no Retry packet", Side.SERVER, ()))
+    assert named == "the server sends no Retry packet"
 
 
 def test_an_occurrence_names_the_side_if_there_is_one() -> None:
