@@ -198,7 +198,9 @@ async def _perform(
     record = replace(record, www=www)
     async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
         record = await _converse(job, names, stage, record, sandbox, bundle=bundle, folder=folder)
-        record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
+        record = await asyncio.to_thread(
+            _collect, record, bundle, sandbox, stage.limits, folders.www
+        )
     damage = await asyncio.to_thread(_finish_captures, bundle)
     missing = "; ".join(filter(None, (record.link.incomplete, damage)))
     captures = await asyncio.to_thread(record_captures, bundle)
@@ -340,13 +342,14 @@ async def _until_done(client: Started, server: Started, timeout_s: float, stop_s
 
 
 def _collect(
-    record: AttemptRecord, bundle: Path, sandbox: Sandbox, limits: Limits
+    record: AttemptRecord, bundle: Path, sandbox: Sandbox, limits: Limits, www: Path
 ) -> AttemptRecord:
     """List what the client downloaded and copy the logs, while the hosts are still there."""
     downloads, complete = untrusted_files.manifest(
         sandbox.client.folder("/downloads"),
         max_entries=limits.downloads_entries,
         max_bytes=limits.downloads_bytes,
+        www=www,
     )
     notes = {
         name: untrusted_files.copy_out(

@@ -27,6 +27,16 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a downloaded file begins to differ from the one that was served."""
+
+    offset: int
+    expected: str
+    """Up to 8 bytes from there on, in hexadecimal; empty at the end of the file."""
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """One entry of /www or /downloads: enough to compare them without keeping the bytes."""
 
@@ -35,6 +45,8 @@ class FileRecord:
     size: int = 0
     sha256: str = ""
     """Of a file's bytes; empty for anything else."""
+    difference: Difference | None = None
+    """From the file of that name in /www; None if there is none, or no such file."""
 
 
 class Ending(StrEnum):
