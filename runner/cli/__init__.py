@@ -41,9 +41,11 @@ def exit_code(result: RunResult) -> ExitCode:
     from quicmatrix.runner.results.matrix import (  # noqa: PLC0415 - there is a result now
         needs_attention,
         settled,
+        unsupported_everything,
     )
 
     failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
+    failed |= bool(unsupported_everything(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
 
 

@@ -11,11 +11,14 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from quicmatrix.runner.bundle.layout import OUTPUT_LOG
 from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.log_lines import ended_badly, last_lines
 from quicmatrix.runner.results.matrix import MARKS, Cell
+from quicmatrix.runner.results.run_folder import bundle_in
 from quicmatrix.runner.results.run_view import RunView
 from quicmatrix.runner.results.violation_groups import Occurrence, ViolationGroup, violation_groups
 
@@ -63,10 +66,24 @@ def failure(
     most = None if debug else MOST_LINES
     for group in violation_groups(job.verdict):
         yield from _group(group, most)
+    yield from _log_ends(job, folder)
     if job.folder:
         yield _labelled("bundle", str(Path(folder, job.folder)))
     if job.command:
         yield _labelled("again", job.command)
+
+
+def _log_ends(job: JobResult, folder: str) -> Iterator[Text]:
+    """The ends of the logs of those processes that did not end as they should."""
+    if not job.folder:
+        return
+    bundle = bundle_in(Path(folder), job.folder) if folder else Path(job.folder)
+    for side in ended_badly(job.verdict):
+        end = last_lines(bundle / side / OUTPUT_LOG, MOST_LINES)
+        if end and end.lines:
+            yield Text(f"  {side}'s log{' ends' if end.cut else ''}:", "dim")
+            for line in end.lines:
+                yield Text(f"    {line}")
 
 
 def heading(job: JobResult, cell: Cell | None) -> Iterator[Text]:
@@ -99,28 +116,32 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
     if view.flaky:
         line += Text.assemble(", ", (f"{len(view.flaky)} flaky", "yellow"))
     console.print(line + Text(f" in {took}, seed {run.seed}"), soft_wrap=True)
+    for warning in view.warnings:
+        console.print(Text(f"warning: {printable(warning)}", "bold yellow"), soft_wrap=True)
     if not run.complete:
         done = f"{len(run.jobs)} of {run.planned}"
         console.print(Text(f"stopped early: {done} attempts were done", "yellow"), soft_wrap=True)
-    if view.notes:
-        number = len(view.notes)
-        which = (
-            "1 requirement that decides no verdict was"
-            if number == 1
-            else f"{number} requirements that decide no verdict were"
-        )
-        console.print(
-            Text(f"notes: {which} violated in attempts that passed"),
-            soft_wrap=True,
-        )
-        for note in view.notes if debug else ():
-            for text in _group(note.group, MOST_LINES):
-                console.print(text, soft_wrap=True)
+    _print_notes(console, view, debug=debug)
     if debug:
         tools = ", ".join(f"{name} {version}" for name, version in run.tools.items())
         console.print(Text(printable(tools), "dim"), soft_wrap=True)
     if report is not None:
         console.print(Text(f"report: {printable(str(report))}"), soft_wrap=True)
+
+
+def _print_notes(console: Console, view: RunView, *, debug: bool) -> None:
+    if not view.notes:
+        return
+    number = len(view.notes)
+    which = (
+        "1 requirement that decides no verdict was"
+        if number == 1
+        else f"{number} requirements that decide no verdict were"
+    )
+    console.print(Text(f"notes: {which} violated in attempts that passed"), soft_wrap=True)
+    for note in view.notes if debug else ():
+        for text in _group(note.group, MOST_LINES):
+            console.print(text, soft_wrap=True)
 
 
 def _print_matrix(console: Console, view: RunView) -> None:

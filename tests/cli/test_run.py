@@ -191,6 +191,14 @@ def test_unsupported_is_no_failure(stage: Stage) -> None:
     assert main(RUN) == 0
 
 
+def test_to_support_nothing_at_all_is_one(stage: Stage, capsys: Capsys) -> None:
+    first = one_job_run(Verdict(Outcome.UNSUPPORTED, "the client exited with 127: it does not"))
+    jobs = tuple(replace(first.jobs[0], test=name) for name in "xyz")
+    stage.result = replace(first, jobs=jobs)
+    assert main(RUN) == 1
+    assert "warning: a exited with 127 as client in all 3 tests" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "outcome", ["nonconformant", "failed", "timeout", "crashed", "inconclusive", "error"]
 )
