@@ -77,6 +77,7 @@ def render(view: RunView, stored: Stored | None = None) -> str:
         "version": formatting.version,
         "capture_name": formatting.capture_name,
         "packet_name": formatting.packet_name,
+        "overridden": formatting.overridden,
         "status_summary": formatting.status_summary,
         "status_details": formatting.status_details,
         "rfc": links.rfc,

@@ -116,6 +116,10 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
     if view.flaky:
         line += Text.assemble(", ", (f"{len(view.flaky)} flaky", "yellow"))
     console.print(line + Text(f" in {took}, seed {run.seed}"), soft_wrap=True)
+    for test in run.tests:
+        if test.overridden:
+            text = Text(f"{printable(test.name)}: {formatting.overridden(test)}", "yellow")
+            console.print(text, soft_wrap=True)
     for warning in view.warnings:
         console.print(Text(f"warning: {printable(warning)}", "bold yellow"), soft_wrap=True)
     if not run.complete:

@@ -226,7 +226,7 @@ def _timeout(record: AttemptRecord, test: TestCase) -> str:
     if started and not record.server_ready:
         return "the server answered no Version Negotiation probe"
     if record.client.ending is Ending.OUT_OF_TIME:
-        return f"the client was not done after {test.timeout_s:g} s"
+        return f"the client was not done after {record.timeout_s or test.timeout_s:g} s"
     return ""
 
 

@@ -136,6 +136,8 @@ class AttemptRecord:
     attempt: int = 1
     idle_share: float | None = None
     """How much of the machine's CPU time was idle while the client ran, from 0 to 1."""
+    timeout_s: float | None = None
+    """How long the client had; None if it is not known."""
     repeat_command: str = ""
     """What runs it again, as a line for a shell."""
     format: int = FORMAT

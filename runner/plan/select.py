@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from quicmatrix.runner.plan.implementations import (
     require_program,
     valid_name,
 )
+from quicmatrix.runner.plan.overrides import overridden, parse_overrides
 from quicmatrix.runner.sandbox.model import Form
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
@@ -40,6 +41,8 @@ class Selection:
     tests: tuple[TestCase, ...]
     must_include: str | None = None
     """Only pairs with this implementation in them, as -i asks."""
+    overridden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By test, what --set has set, as ``key=value``."""
     left_out: tuple[str, ...] = ()
     """What was not asked for by name and cannot run here, with the reason."""
 
@@ -81,6 +84,7 @@ def select(
     require: Callable[[Implementation, Side], None] = require_program,
     cases: Sequence[TestCase] | None = None,
     by_default: Collection[str] | None = None,
+    overrides: Iterable[str] = (),
 ) -> Selection:
     """Understand the comma lists of -c, -s, -t and the name of -i.
 
@@ -100,6 +104,7 @@ def select(
         cases: All test cases, if others than those that are installed.
         by_default: Those implementations that stand for all; None: every one. The others take part
             only if they are named.
+        overrides: The words of --set.
 
     Raises:
         UserError: Something is unknown, with the nearest names, or cannot be run here.
@@ -128,10 +133,16 @@ def select(
             require(known[name], role)
     if must_include is not None and must_include not in known:
         raise unknown_implementation(must_include, known, cwd)
+    cases = testcases() if cases is None else cases
+    settings = parse_overrides(overrides, cases)
     return Selection(
         clients=tuple(known[name] for name in named[Side.CLIENT]),
         servers=tuple(known[name] for name in named[Side.SERVER]),
-        tests=_tests(tests, testcases() if cases is None else cases),
+        tests=overridden(_tests(tests, cases), settings),
+        overridden={
+            name: tuple(f"{key}={value}" for key, value in values.items())
+            for name, values in settings.items()
+        },
         must_include=must_include,
         left_out=tuple(dict.fromkeys(left_out)),
     )

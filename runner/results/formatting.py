@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.model.run import JobResult, TestInfo
 from quicmatrix.runner.model.verdict import RequirementResult, Status, Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results.estimate import kbps
@@ -103,6 +103,11 @@ def status_details(result: RequirementResult, *, most_packets: int = 1) -> str:
             return printable(f"{times(len(result.violations))}{first}")
         case _:
             return printable(result.reason)
+
+
+def overridden(test: TestInfo) -> str:
+    """What --set has changed of a test: ``set otherwise: timeout=120s``; else empty."""
+    return f"set otherwise: {', '.join(map(printable, test.overridden))}" if test.overridden else ""
 
 
 def times(count: int) -> str:

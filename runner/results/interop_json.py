@@ -48,7 +48,12 @@ def encode(result: RunResult) -> bytes:
         "urls": result.urls,
         "tests": {
             abbreviation: _Test(
-                test.name, test.summary, test.scenario, test.is_measurement, test.letter
+                test.name,
+                test.summary,
+                test.scenario,
+                test.is_measurement,
+                test.letter,
+                test.overridden,
             )
             for abbreviation, test in tests.items()
         },
@@ -107,7 +112,12 @@ def read(path: Path) -> RunResult:
         urls=document.urls,
         tests=tuple(
             TestInfo(
-                test.name, test.letter or letter, test.desc, test.scenario, test.is_measurement
+                test.name,
+                test.letter or letter,
+                test.desc,
+                test.scenario,
+                test.is_measurement,
+                test.overridden,
             )
             for letter, test in document.tests.items()
         ),
@@ -194,6 +204,7 @@ class _Test:
     scenario: str = ""
     is_measurement: bool = False
     letter: str = ""
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

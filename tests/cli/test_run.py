@@ -30,6 +30,7 @@ from quicmatrix.runner.sandbox.model import Form
 from tests.support.golden_run import golden_run, jobs_of, one_job_run
 
 Capsys = pytest.CaptureFixture[str]
+Monkey = pytest.MonkeyPatch
 
 
 class Stage:
@@ -151,6 +152,34 @@ def test_an_implementations_file_is_part_of_the_command_that_repeats_a_job(
     assert stage.plan is not None
     assert stage.options.repeat_with == ("--implementations", str(file))
     assert [(job.client, job.server) for job in stage.plan.jobs] == [("mine", "mine")]
+
+
+def test_quic_interop_runner_s_options_are_taken(stage: Stage, monkeypatch: Monkey) -> None:
+    monkeypatch.setenv("CRON", "true")
+    words = ["--client", "reference", "--server", "reference", "--test", "handshake", "-p", "quic"]
+    for save in (["-f"], ["-f", "yes"], ["--save-files"], []):
+        assert main(["run", *words, *save]) == 0
+        assert stage.options is not None
+        assert stage.options.stage.save_files is bool(save)
+        assert stage.options.stage.passed_on == {"CRON": "true"}
+
+
+def test_a_letter_that_means_something_else_there_is_said(stage: Stage, capsys: Capsys) -> None:
+    assert main([*RUN, "-n", "quic-go"]) == 2
+    hint = capsys.readouterr().err.splitlines()[1]
+    assert "quic-interop-runner's -n" in hint
+    assert stage.options is None
+
+
+def test_what_is_set_otherwise_is_run_repeated_and_told(stage: Stage) -> None:
+    words = ["--set", "handshake.timeout=120s", "--set", "G.timeout=9s"]
+    assert main([*RUN, *words]) == 0
+    assert stage.options is not None
+    assert stage.plan is not None
+    assert stage.options.names.tests["handshake"].timeout_s == 120
+    assert stage.options.repeat_with == tuple(words)
+    (test,) = stage.plan.run.tests
+    assert test.overridden == ("timeout=120s",)
 
 
 def test_all_means_all(stage: Stage) -> None:

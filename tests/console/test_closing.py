@@ -195,6 +195,12 @@ def test_an_implementation_that_supports_nothing_is_warned_of() -> None:
     assert "a exited with 127 as client" in summarized(replace(first, jobs=(*jobs, servers)))
 
 
+def test_what_was_set_otherwise_is_said() -> None:
+    result = golden_run()
+    tests = (replace(result.tests[0], overridden=("timeout=9s",)), *result.tests[1:])
+    assert f"{tests[0].name}: set otherwise: timeout=9s" in summarized(replace(result, tests=tests))
+
+
 NAMES = tuple(f"implementation-{number}" for number in range(12))
 
 

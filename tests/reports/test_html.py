@@ -282,3 +282,8 @@ def test_warnings_are_a_banner_of_their_own() -> None:
     jobs = tuple(replace(result.jobs[0], test=name) for name in "xyz")
     text = Page(rendered(replace(result, jobs=jobs))).text
     assert "a exited with 127 as client in all 3 tests" in text
+
+
+def test_what_was_set_otherwise_is_told(golden: RunResult) -> None:
+    tests = tuple(replace(one, overridden=("timeout=9s",)) for one in golden.tests)
+    assert "set otherwise: timeout=9s" in Page(rendered(replace(golden, tests=tests))).text

@@ -114,3 +114,10 @@ def test_the_requirements_of_a_verdict_are_counted_by_status() -> None:
 )
 def test_a_status_has_details(result: RequirementResult, packets: int, words: str) -> None:
     assert formatting.status_details(result, most_packets=packets) == words
+
+
+def test_what_was_set_otherwise() -> None:
+    assert formatting.overridden(LOSS) == ""
+    assert formatting.overridden(replace(LOSS, overridden=("timeout=9s", "scenario=x\x1b"))) == (
+        r"set otherwise: timeout=9s, scenario=x\x1b"
+    )

@@ -57,7 +57,7 @@ RESULT = RunResult(
     clients=("a",),
     servers=("b", "c"),
     urls={"a": "https://example.org"},
-    tests=(TestInfo("retry", "S", "It retries.", "simple-p2p"),),
+    tests=(TestInfo("retry", "S", "It retries.", "simple-p2p", overridden=("timeout=9s",)),),
     seed=7,
     planned=2,
     jobs=(JOB,),
