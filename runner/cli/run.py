@@ -400,6 +400,8 @@ def _repeat_with(arguments: Arguments) -> tuple[str, ...]:
         words += ["--replace", replacement]
     for override in arguments.overrides:
         words += ["--set", override]
+    if arguments.log_limit != LOG_LIMIT_MIB:
+        words += ["--log-limit", str(arguments.log_limit)]
     words += ["--compat"] if arguments.compat else []
     words += ["--strict"] if arguments.strict else []
     return tuple(words)

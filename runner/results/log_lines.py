@@ -5,15 +5,14 @@ A log was written by an untrusted program: only its end is read, and each line i
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from quicmatrix.runner.bundle.untrusted_files import CHUNK_OF_LINES, read_part
 from quicmatrix.runner.model.verdict import Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.trace.model import Side
 
-_MOST_BYTES = 16 * 1024
 _LINE_LENGTH = 240
 _OF_PROCESSES = frozenset(
     {
@@ -51,12 +50,10 @@ def last_lines(log: Path, most: int) -> LogEnd | None:
     """The last lines of a log; None if there is no such file."""
     if not log.is_file():
         return None
-    with log.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - _MOST_BYTES, 0))
-        found = file.read(_MOST_BYTES).decode("utf-8", "replace").splitlines()
+    found = read_part(log, -CHUNK_OF_LINES).decode("utf-8", "replace").splitlines()
     lines = (
         printable(line[:_LINE_LENGTH]) + (" ..." if len(line) > _LINE_LENGTH else "")
         for line in found[-most:]
     )
-    return LogEnd(tuple(lines), size > _MOST_BYTES or len(found) > most)
+    longer = log.stat().st_size > CHUNK_OF_LINES
+    return LogEnd(tuple(lines), longer or len(found) > most)
