@@ -172,7 +172,9 @@ def _requirements(one: AttemptView) -> list[str]:
         details = formatting.status_details(result)
         lines.append(f"{result.status}: {_rule(result)}" + (f": {details}" if details else ""))
     if one.unlisted:
-        lines.append(f"and {one.unlisted} requirements more, in verdict.json")
+        lines += [
+            f"{line}, in verdict.json" for line in formatting.more(one.unlisted, "requirements")
+        ]
     return [printable(line) for line in lines]
 
 

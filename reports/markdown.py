@@ -79,6 +79,11 @@ def _facts(view: RunView) -> str:
     ]
     if run.command_line:
         lines[-1] += f", {code(run.command_line)}"
+    for test in run.tests:
+        if test.overridden:
+            lines += ["", escaped(f"{test.name}: {formatting.overridden(test)}")]
+    for warning in view.warnings:
+        lines += ["", f"**{escaped(warning)}**"]
     if not run.complete:
         done = f"{len(run.jobs)} of {run.planned}"
         lines += ["", f"**Stopped early: {done} planned attempts were done.**"]

@@ -27,12 +27,14 @@ from quicmatrix.runner.model.measurement import TimeSeries
 from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.log_lines import LogEnd, ended_badly, last_lines
 from quicmatrix.runner.results.matrix import EXPLANATIONS, MARKS, labels
 from quicmatrix.runner.results.requirement_lists import STATUS_MARKS
 from quicmatrix.runner.results.run_view import RunView
 from quicmatrix.runner.trace.model import Side
 
 FILE = "index.html"
+_LOG_LINES = 10
 _HERE = Path(__file__).parent
 
 
@@ -51,6 +53,8 @@ class Stored:
     """The time series of transfers, by the bundles' folders."""
     without_log: frozenset[tuple[str, Side]] = frozenset()
     """Bundles, by folder, and sides whose process never started, so that it has no log."""
+    log_ends: Mapping[tuple[str, Side], LogEnd] = field(default_factory=dict)
+    """By bundle and side, the ends of the logs of processes that did not end as they should."""
 
 
 def render(view: RunView, stored: Stored | None = None) -> str:
@@ -73,6 +77,7 @@ def render(view: RunView, stored: Stored | None = None) -> str:
         "version": formatting.version,
         "capture_name": formatting.capture_name,
         "packet_name": formatting.packet_name,
+        "overridden": formatting.overridden,
         "status_summary": formatting.status_summary,
         "status_details": formatting.status_details,
         "rfc": links.rfc,
@@ -94,6 +99,7 @@ def render(view: RunView, stored: Stored | None = None) -> str:
         page=page.page(view, stored.series),
         chart=chart,
         without_log=stored.without_log,
+        log_ends=stored.log_ends,
         explanations=EXPLANATIONS,
         labels=labels(view.run.tests),
         marks=MARKS,
@@ -110,6 +116,7 @@ def _stored(jobs: tuple[JobResult, ...], folder: Path) -> Stored:
     """Look into the bundles. A damaged one has no time series, which is no reason to fail."""
     series: dict[str, TimeSeries] = {}
     without_log: set[tuple[str, Side]] = set()
+    log_ends: dict[tuple[str, Side], LogEnd] = {}
     for job in jobs:
         if not links.inside(job.folder):
             continue
@@ -122,7 +129,10 @@ def _stored(jobs: tuple[JobResult, ...], folder: Path) -> Stored:
             for side in Side
             if bundle.is_dir() and not (bundle / side / OUTPUT_LOG).is_file()
         }
-    return Stored(series, frozenset(without_log))
+        for side in ended_badly(job.verdict) if len(log_ends) < page.MOST_EXPLAINED else ():
+            if end := last_lines(bundle / side / OUTPUT_LOG, _LOG_LINES):
+                log_ends[job.folder, side] = end
+    return Stored(series, frozenset(without_log), log_ends)
 
 
 def _printable(value: object) -> object:

@@ -11,16 +11,17 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from quicmatrix.runner.model.attempt import EntryKind, FileRecord
+from quicmatrix.runner.model.attempt import Difference, EntryKind, FileRecord
 from quicmatrix.runner.printable import printable
 
 CHUNK = 1024 * 1024
 CHUNK_OF_LINES = 8 * 1024
+_BYTES_SHOWN = 8
 MAX_DEPTH = 8
 OUR_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """Errors that writing a copy can meet and reading a tmpfs cannot."""
@@ -28,27 +29,31 @@ FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def manifest(folder: Path, max_entries: int, max_bytes: int) -> tuple[tuple[FileRecord, ...], bool]:
+def manifest(
+    folder: Path, max_entries: int, max_bytes: int, www: Path | None = None
+) -> tuple[tuple[FileRecord, ...], bool]:
     r"""The entries of a folder, sorted by name, and whether the list is complete.
 
     It is incomplete if there are more entries, folders deeper than :data:`MAX_DEPTH`, more bytes,
     or a file that could not be read; a file that was not hashed has an empty ``sha256``. Entries of
-    subfolders are named by their path. Bytes that are not UTF-8 appear as ``\xNN``.
+    subfolders are named by their path. Bytes that are not UTF-8 appear as ``\xNN``. Each file is
+    compared with that of the same name in ``www``, a folder of our own.
     """
     walk = _Walk(max_entries, MAX_DEPTH)
     records: list[FileRecord] = []
     complete, left = True, max_bytes
     for entry in walk.entries(folder):
-        digest, size = "", entry.status.st_size
+        digest, size, difference = "", entry.status.st_size, None
         if entry.kind is EntryKind.FILE:
             try:
-                digest, size = _hash(entry, left)
+                served = www / entry.path if www and usable(entry.path) else None
+                digest, size, difference = _hash(entry, left, served)
                 left -= size
             except OSError:
                 complete = False
         elif entry.kind is not EntryKind.LINK:
             size = 0
-        records.append(FileRecord(entry.path, entry.kind, size, digest))
+        records.append(FileRecord(entry.path, entry.kind, size, digest, difference))
     return tuple(records), complete and not walk.cut
 
 
@@ -222,18 +227,35 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _hash(entry: _Entry, limit: int) -> tuple[str, int]:
-    """The hash and the size of a file.
+def _hash(entry: _Entry, limit: int, served: Path | None) -> tuple[str, int, Difference | None]:
+    """The hash and the size of a file, and where it differs from the one that was served.
 
     Raises:
         OSError: It cannot be read, or is larger than the limit.
     """
-    digest, size = hashlib.sha256(), 0
-    with entry.open() as fd:
+    digest, size, difference = hashlib.sha256(), 0, None
+    with entry.open() as fd, ExitStack() as stack:
+        original = None
+        if served is not None and served.is_file():
+            original = stack.enter_context(served.open("rb"))
         for chunk in _chunks(fd, limit):
             digest.update(chunk)
+            if original and difference is None:
+                difference = _difference(size, original.read(len(chunk)), chunk)
             size += len(chunk)
-    return digest.hexdigest(), size
+        if original and difference is None:
+            difference = _difference(size, original.read(_BYTES_SHOWN), b"")
+    return digest.hexdigest(), size, difference
+
+
+def _difference(start: int, expected: bytes, found: bytes) -> Difference | None:
+    """The first difference between two pieces at the same offset; None if they are the same."""
+    if expected == found:
+        return None
+    pairs = enumerate(zip(expected, found, strict=False))
+    same = next((at for at, (a, b) in pairs if a != b), min(len(expected), len(found)))
+    shown = slice(same, same + _BYTES_SHOWN)
+    return Difference(start + same, expected[shown].hex(), found[shown].hex())
 
 
 def _copy(entry: _Entry, target: Path, limit: int) -> int:

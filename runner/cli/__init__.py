@@ -7,6 +7,7 @@ Ctrl-C (130) or SIGTERM (143), with all results until then stored and shown.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from quicmatrix.runner.cli.output import tolerant_output
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.printable import printable
 
@@ -39,9 +41,11 @@ def exit_code(result: RunResult) -> ExitCode:
     from quicmatrix.runner.results.matrix import (  # noqa: PLC0415 - there is a result now
         needs_attention,
         settled,
+        unsupported_everything,
     )
 
     failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
+    failed |= bool(unsupported_everything(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
@@ -123,6 +127,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with tolerant_output() as errors:
+        code = _main(words)
+    if not errors or code == ExitCode.BUG:
+        return code
+    hint = "give it another place to write to"
+    if words[:1] == ["run"]:
+        hint = "the run went on without it: everything is in runs/latest, or where -l says"
+    return _wrong_use(f"not all output could be written: {errors[0].strerror}", hint)
+
+
+def _main(words: list[str]) -> int:
     try:
         code = quicmatrix.main(words, "quicmatrix", standalone_mode=False, obj=tuple(words))
     except UserError as error:
@@ -135,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.SIGNALLED + 2
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        return _bug(error)
+        return _unforeseen(error)
     return int(code or ExitCode.OK)
 
 
@@ -146,7 +161,16 @@ def _wrong_use(message: str, hint: str) -> int:
     return ExitCode.WRONG_USE
 
 
-def _bug(error: Exception) -> int:
+_OF_THE_MACHINE = {
+    errno.EACCES: "give yourself access to it, or name another place",
+    errno.EROFS: "name a place that can be written to",
+    errno.ENOSPC: "make room; what a run stored until then is complete: quicmatrix judge DIR",
+    errno.EDQUOT: "make room; what a run stored until then is complete: quicmatrix judge DIR",
+}
+"""Errors of files that are never a bug of ours, and what to do about each."""
+
+
+def _unforeseen(error: Exception) -> int:
     import traceback  # noqa: PLC0415 - only bugs need it
 
     wrapped = error
@@ -154,6 +178,9 @@ def _bug(error: Exception) -> int:
         wrapped = wrapped.exceptions[0]
     if isinstance(wrapped, UserError):
         return _wrong_use(wrapped.message, wrapped.hint)
+    if isinstance(wrapped, OSError) and wrapped.errno in _OF_THE_MACHINE:
+        what = f"{wrapped.filename}: " if wrapped.filename else ""
+        return _wrong_use(f"{what}{wrapped.strerror}", _OF_THE_MACHINE[wrapped.errno])
     for line in traceback.format_exception(error):
         for part in line.splitlines():
             click.echo(printable(part), err=True)

@@ -204,11 +204,11 @@ def _plan(arguments: Arguments) -> Plan:
         select_requirements,
     )
     from quicmatrix.runner.plan import select  # noqa: PLC0415 - loads the suite
-    from quicmatrix.runner.plan.implementations import load  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan.implementations import beside_ours, load  # noqa: PLC0415 - as above
     from quicmatrix.runner.trace.model import Side  # noqa: PLC0415 - as above
 
     roles = frozenset(Side) if arguments.role == "both" else frozenset({Side(arguments.role)})
-    known = {one.name: one for one in load(arguments.implementations)}
+    known = {one.name: one for one in beside_ours(load(arguments.implementations))}
     if arguments.against not in known:
         raise select.unknown("implementation", arguments.against, known)
     requirements = select_requirements(arguments.requirements, roles)
@@ -244,7 +244,7 @@ def _command(
     """A local command, as ``name=command`` or by the name of an implementation."""
     from quicmatrix.runner.model.implementation import Implementation  # noqa: PLC0415 - as above
     from quicmatrix.runner.plan import select  # noqa: PLC0415 - loads the suite
-    from quicmatrix.runner.plan.implementations import missing_program, parse_command  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan.implementations import parse_command, require_program  # noqa: PLC0415 - as above
 
     name, equals, line = word.partition("=")
     if equals:
@@ -253,10 +253,9 @@ def _command(
     elif name in known:
         implementation = replace(known[name], name=_NAME)
     else:
-        raise select.unknown("implementation", name, known)
+        raise select.unknown_implementation(name, known, Path.cwd())
     for role in sorted(roles):
-        if problem := missing_program(implementation, role):
-            raise UserError(problem.replace(_NAME, name, 1), "--backend netns takes name=./program")
+        require_program(replace(implementation, name=name), role)
     return implementation
 
 

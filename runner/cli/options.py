@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.sandbox.backends import BACKENDS
 from quicmatrix.runner.sandbox.model import MIB, Limits
 
@@ -37,7 +38,11 @@ def jobs_option(per_core: Mapping[str, int], help_text: str) -> Decorator:
         if word == "auto":
             return per_core[context.params["backend"]] * len(os.sched_getaffinity(0))
         if not (word.isascii() and word.isdigit() and int(word) >= 1):
-            raise click.BadParameter(f"{word!r} is neither a number from 1 nor 'auto'")
+            raise UserError(
+                f"-n: {word!r} is neither a number from 1 nor 'auto'",
+                "it is how much runs side by side; quic-interop-runner's -n does not exist here,"
+                " see docs/compat.md",
+            )
         return int(word)
 
     return click.option(

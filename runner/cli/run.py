@@ -63,6 +63,9 @@ class Arguments:
     seed: int | None
     repeat: int | None
     retries: int
+    protocol: str
+    overrides: tuple[str, ...]
+    save_files: str | None
     compat: bool
     strict: bool
     log_limit: int
@@ -89,14 +92,23 @@ class Request:
 
 @click.command()
 @click.option(
-    "-c", "--clients", metavar="A,B", help="Clients: names, or name=command|image.  [all]"
+    "-c",
+    "--clients",
+    "--client",
+    metavar="A,B",
+    help="Clients: names, or name=command|image.  [all]",
 )
 @click.option(
-    "-s", "--servers", metavar="A,B", help="Servers: names, or name=command|image.  [all]"
+    "-s",
+    "--servers",
+    "--server",
+    metavar="A,B",
+    help="Servers: names, or name=command|image.  [all]",
 )
 @click.option(
     "-t",
     "--tests",
+    "--test",
     metavar="T,T",
     help="Tests: names or letters, onlyTests, onlyMeasurements.  [all]",
 )
@@ -108,7 +120,7 @@ class Request:
     "--replace",
     metavar="NAME=IMAGE",
     multiple=True,
-    help="Use another image for an implementation; may be given often.",
+    help="Use other images for implementations, a=x,b=y; may be given often.",
 )
 @implementations_option
 @jobs_option({NETNS: 2, DOCKER: 2}, "How many tests run side by side.  [two for each core]")
@@ -130,6 +142,22 @@ class Request:
     type=click.IntRange(min=0),
     default=0,
     help="Attempt a job that does not pass so often again.  [0; bad luck on a lossy link: 1]",
+)
+@click.option("-p", "--protocol", type=click.Choice(["quic"]), default="quic", help="quic.  [quic]")
+@click.option(
+    "--set",
+    "overrides",
+    metavar="TEST.KEY=VALUE",
+    multiple=True,
+    help="Override a test's timeout (120s) or scenario; may be given often.",
+)
+@click.option(
+    "-f",
+    "--save-files",
+    is_flag=False,
+    flag_value="yes",
+    metavar="",
+    help="Keep the files of attempts that did not get them all, served and downloaded.",
 )
 @click.option("--compat", is_flag=True, help="Judge by quic-interop-runner's requirements alone.")
 @click.option("--strict", is_flag=True, help="Let SHOULD requirements decide too.")
@@ -194,10 +222,16 @@ def _run(arguments: Arguments, command_line: str) -> int:
 
 def _select(arguments: Arguments, place: Backend) -> Selection:
     from quicmatrix.runner.plan import implementations, select  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.sandbox.model import Form  # noqa: PLC0415 - as above
 
+    if arguments.replace and place.form is Form.COMMAND:
+        raise UserError(
+            "--replace names an image, but local commands are what runs",
+            "--backend docker runs images; -c name=./program names a command",
+        )
     known = implementations.load(arguments.implementations)
     return select.select(
-        implementations.replaced(known, arguments.replace),
+        implementations.replaced(implementations.beside_ours(known), arguments.replace),
         clients=_unless_all(arguments.clients),
         servers=_unless_all(arguments.servers),
         tests=_unless_all(arguments.tests),
@@ -205,6 +239,8 @@ def _select(arguments: Arguments, place: Backend) -> Selection:
         cwd=Path.cwd(),
         form=place.form,
         require=place.require,
+        by_default=[one.name for one in known],
+        overrides=arguments.overrides,
     )
 
 
@@ -283,7 +319,15 @@ async def _execute(
         attach(Label(run_id, Runner.this()), scratch)
         options = RunOptions(
             folder=folder,
-            stage=Stage(request.backend, run_id, scratch, Path.cwd(), limits),
+            stage=Stage(
+                request.backend,
+                run_id,
+                scratch,
+                Path.cwd(),
+                limits,
+                passed_on={"CRON": os.environ.get("CRON", "")},
+                save_files=arguments.save_files is not None,
+            ),
             names=names,
             parallelism=Parallelism(arguments.jobs, _measuring_cores()),
             repeat_with=_repeat_with(arguments),
@@ -305,7 +349,14 @@ def _run_info(request: Request, run_id: str, started_at: float) -> RunInfo:
         servers=tuple(one.name for one in selection.servers),
         urls={one.name: one.url for one in taking_part},
         tests=tuple(
-            TestInfo(test.name, test.letter, test.summary, test.scenario, test.is_measurement)
+            TestInfo(
+                test.name,
+                test.letter,
+                test.summary,
+                test.scenario,
+                test.is_measurement,
+                overridden=selection.overridden.get(test.name, ()),
+            )
             for test in selection.tests
         ),
         seed=request.seed,
@@ -347,6 +398,8 @@ def _repeat_with(arguments: Arguments) -> tuple[str, ...]:
         words += ["--implementations", str(arguments.implementations)]
     for replacement in arguments.replace:
         words += ["--replace", replacement]
+    for override in arguments.overrides:
+        words += ["--set", override]
     if arguments.log_limit != LOG_LIMIT_MIB:
         words += ["--log-limit", str(arguments.log_limit)]
     words += ["--compat"] if arguments.compat else []

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from quicmatrix.runner.bundle.layout import OUTPUT_LOG
 from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.log_lines import ended_badly, last_lines
 from quicmatrix.runner.results.matrix import MARKS, Cell
+from quicmatrix.runner.results.run_folder import bundle_in
 from quicmatrix.runner.results.run_view import RunView
 from quicmatrix.runner.results.violation_groups import Occurrence, ViolationGroup, violation_groups
 
@@ -28,6 +32,11 @@ STYLES = {
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.UNSUPPORTED: "dim",
 }
+_UNBOUNDED = 1 << 20
+"""Characters in a line: more than any matrix has."""
+_CORNER = "client ↓ server →"
+_GAP = 3
+"""Characters between two columns."""
 MOST_LINES = 5
 """How many packets of an occurrence, and occurrences of a requirement, unless all are wanted."""
 
@@ -57,10 +66,24 @@ def failure(
     most = None if debug else MOST_LINES
     for group in violation_groups(job.verdict):
         yield from _group(group, most)
+    yield from _log_ends(job, folder)
     if job.folder:
         yield _labelled("bundle", str(Path(folder, job.folder)))
     if job.command:
         yield _labelled("again", job.command)
+
+
+def _log_ends(job: JobResult, folder: str) -> Iterator[Text]:
+    """The ends of the logs of those processes that did not end as they should."""
+    if not job.folder:
+        return
+    bundle = bundle_in(Path(folder), job.folder) if folder else Path(job.folder)
+    for side in ended_badly(job.verdict):
+        end = last_lines(bundle / side / OUTPUT_LOG, MOST_LINES)
+        if end and end.lines:
+            yield Text(f"  {side}'s log{' ends' if end.cut else ''}:", "dim")
+            for line in end.lines:
+                yield Text(f"    {line}")
 
 
 def heading(job: JobResult, cell: Cell | None) -> Iterator[Text]:
@@ -82,7 +105,7 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
     """Print the matrix, the counts, and where the report is."""
     run = view.run
     if run.jobs:
-        console.print(table(run.clients, run.servers, view.pairs))
+        _print_matrix(console, view)
     for text in metrics(view.cells):
         console.print(text, soft_wrap=True)
     line = Text(", ").join(
@@ -93,28 +116,45 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
     if view.flaky:
         line += Text.assemble(", ", (f"{len(view.flaky)} flaky", "yellow"))
     console.print(line + Text(f" in {took}, seed {run.seed}"), soft_wrap=True)
+    for test in run.tests:
+        if test.overridden:
+            text = Text(f"{printable(test.name)}: {formatting.overridden(test)}", "yellow")
+            console.print(text, soft_wrap=True)
+    for warning in view.warnings:
+        console.print(Text(f"warning: {printable(warning)}", "bold yellow"), soft_wrap=True)
     if not run.complete:
         done = f"{len(run.jobs)} of {run.planned}"
         console.print(Text(f"stopped early: {done} attempts were done", "yellow"), soft_wrap=True)
-    if view.notes:
-        number = len(view.notes)
-        which = (
-            "1 requirement that decides no verdict was"
-            if number == 1
-            else f"{number} requirements that decide no verdict were"
-        )
-        console.print(
-            Text(f"notes: {which} violated in attempts that passed"),
-            soft_wrap=True,
-        )
-        for note in view.notes if debug else ():
-            for text in _group(note.group, MOST_LINES):
-                console.print(text, soft_wrap=True)
+    _print_notes(console, view, debug=debug)
     if debug:
         tools = ", ".join(f"{name} {version}" for name, version in run.tools.items())
         console.print(Text(printable(tools), "dim"), soft_wrap=True)
     if report is not None:
         console.print(Text(f"report: {printable(str(report))}"), soft_wrap=True)
+
+
+def _print_notes(console: Console, view: RunView, *, debug: bool) -> None:
+    if not view.notes:
+        return
+    number = len(view.notes)
+    which = (
+        "1 requirement that decides no verdict was"
+        if number == 1
+        else f"{number} requirements that decide no verdict were"
+    )
+    console.print(Text(f"notes: {which} violated in attempts that passed"), soft_wrap=True)
+    for note in view.notes if debug else ():
+        for text in _group(note.group, MOST_LINES):
+            console.print(text, soft_wrap=True)
+
+
+def _print_matrix(console: Console, view: RunView) -> None:
+    """Print it as wide as it is if there is no terminal: whoever reads that can scroll."""
+    run, width = view.run, console.width
+    if not console.is_terminal:
+        console.width = _UNBOUNDED
+    console.print(table(run.clients, run.servers, view.pairs, console.width))
+    console.width = width
 
 
 def metrics(cells: Iterable[Cell]) -> Iterator[Text]:
@@ -134,28 +174,46 @@ def table(
     clients: tuple[str, ...],
     servers: tuple[str, ...],
     pairs: Mapping[tuple[str, str], Sequence[Cell]],
+    width: int,
+) -> Group:
+    """The matrix: a row for each client, a column for each server, a letter for each test.
+
+    Where not all servers fit into the width, there is one table below the other; no name and no
+    cell is ever cut.
+    """
+    cells = {pair: [_cell(cell) for cell in row] for pair, row in pairs.items()}
+    words = [cell_len(printable(server)) for server in servers]
+    words += [cell.cell_len for row in cells.values() for cell in row]
+    first = max(cell_len(word) for word in (_CORNER, *map(printable, clients)))
+    fitting = (width - first) // (max(words, default=0) + _GAP)
+    fitting = max(1, min(fitting, len(servers)))
+    return Group(
+        *(
+            _table(clients, servers[at : at + fitting], cells, (width - first) // fitting - _GAP)
+            for at in range(0, len(servers), fitting)
+        )
+    )
+
+
+def _table(
+    clients: tuple[str, ...],
+    servers: tuple[str, ...],
+    cells: Mapping[tuple[str, str], Sequence[Text]],
+    most: int,
 ) -> Table:
-    """The matrix: a row for each client, a column for each server, a letter for each test."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    grid.add_column(Text("client ↓ server →", "dim"), no_wrap=True)
+    grid.add_column(Text(_CORNER, "dim"), no_wrap=True)
     for server in servers:
-        grid.add_column(Text(printable(server)))
+        grid.add_column(Text(printable(server)), max_width=most, overflow="fold")
     for client in clients:
-        row = [Text(printable(client), "bold")]
-        for server in servers:
-            cells = pairs.get((client, server), ())
-            row.append(
-                Text(" ").join(
-                    Text(
-                        f"{MARKS[cell.outcome]}{printable(cell.label)}"
-                        f"{'(' + cell.score + ')' if cell.flaky else ''}",
-                        STYLES[cell.outcome],
-                    )
-                    for cell in cells
-                )
-            )
-        grid.add_row(*row)
+        row = [Text(" ").join(cells.get((client, server), ())) for server in servers]
+        grid.add_row(Text(printable(client), "bold"), *row)
     return grid
+
+
+def _cell(cell: Cell) -> Text:
+    score = f"({cell.score})" if cell.flaky else ""
+    return Text(f"{MARKS[cell.outcome]}{printable(cell.label)}{score}", STYLES[cell.outcome])
 
 
 def requirement_line(result: RequirementResult) -> Text:

@@ -26,14 +26,9 @@ from quicmatrix.runner.contract_check.report import Report
 from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.requirement_lists import STATUS_MARKS
 from quicmatrix.testcases.model import Level
 
-STATUS_MARKS = {
-    Status.HELD: "✓",
-    Status.VIOLATED: "✕",
-    Status.NOT_EXERCISED: "-",
-    Status.UNDETERMINED: "≈",
-}
 STATUS_STYLES = {
     Status.HELD: "green",
     Status.VIOLATED: "bold red",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.model.verdict import RequirementResult, Status, Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.log_lines import last_lines
 from quicmatrix.runner.results.matrix import Cell
 from quicmatrix.runner.results.requirement_lists import STATUS_MARKS, by_status
 from quicmatrix.runner.results.violation_groups import ViolationGroup, frames, violation_groups
@@ -31,8 +31,6 @@ _STATUS_STYLES = {
 }
 MOST_MILESTONES = 40
 LOG_LINES = 12
-_LOG_BYTES = 16 * 1024
-_LINE_LENGTH = 240
 
 Dissections = Mapping[tuple[Side, int], str]
 """Full dissections by capture and frame number."""
@@ -72,22 +70,16 @@ def explanation(
 
 def log_end(path: Path) -> Iterator[Text]:
     """The last lines of a log, printable, each of bounded length."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - _LOG_BYTES, 0))
-            tail = file.read(_LOG_BYTES)
-    except FileNotFoundError:
+    end = last_lines(path, LOG_LINES)
+    if end is None:
         yield Text("    no log: the process was never started", "dim")
         return
-    found = tail.decode("utf-8", "replace").splitlines()
-    if not found:
+    if not end.lines:
         yield Text("    it is empty", "dim")
-    elif size > _LOG_BYTES or len(found) > LOG_LINES:
-        yield Text(f"    its last {min(LOG_LINES, len(found))} lines:", "dim")
-    for line in found[-LOG_LINES:]:
-        rest = " ..." if len(line) > _LINE_LENGTH else ""
-        yield Text(f"    {printable(line[:_LINE_LENGTH])}{rest}")
+    elif end.cut:
+        yield Text(f"    its last {len(end.lines)} lines:", "dim")
+    for line in end.lines:
+        yield Text(f"    {line}")
 
 
 def frames_shown(job: JobResult) -> dict[Side, set[int]]:
@@ -98,7 +90,8 @@ def frames_shown(job: JobResult) -> dict[Side, set[int]]:
         for group in violation_groups(job.verdict)
         for occurrence in group.occurrences[:MOST_SHOWN]
     ]
-    named += [result.evidence for result in _undetermined(job.verdict)]
+    for result in _undetermined(job.verdict):
+        named += [result.evidence, packets.named(result.reason)]
     for evidence in named:
         for side in Side:
             shown[side].update(frames(evidence, side)[:MOST_SHOWN])
@@ -149,13 +142,17 @@ def _group(group: ViolationGroup, trace: Trace, dissections: Dissections) -> Ite
 def _open_question(
     result: RequirementResult, trace: Trace, dissections: Dissections
 ) -> Iterator[Text]:
-    """A requirement that is undetermined, with the packets that kept it until then."""
+    """A requirement that is undetermined, with packets that its reason names or that kept it."""
     yield requirement_line(result)
     yield Text(f"  the check is {printable(result.requirement)}", "dim")
     yield Text(f"  undetermined: {printable(result.reason)}", "bold")
-    if result.evidence:
-        yield Text("  packets that keep the requirement:", "dim")
-    yield from _packets(result.evidence, trace, dissections)
+    for what, evidence in (
+        ("what cannot be told, and the packets around it:", packets.named(result.reason)),
+        ("packets that keep the requirement:", result.evidence),
+    ):
+        if evidence:
+            yield Text(f"  {what}", "dim")
+        yield from _packets(evidence, trace, dissections)
 
 
 def _packets(

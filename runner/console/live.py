@@ -131,13 +131,14 @@ class Display:
             return []
         state = (progress.done, options.max_width)
         if state != self._rendered_at:
-            grid = table(progress.clients, progress.servers, progress.cells())
+            cells, width = progress.cells(), options.max_width
+            grid = table(progress.clients, progress.servers, cells, width)
             self._rendered = console.render_lines(grid, options, pad=False)
             self._rendered_at = state
         return self._rendered
 
     def _say(self, line: Text) -> None:
-        self._console.print(line, soft_wrap=True)
+        self._console.print(line)  # wrapped between words: the terminal itself wraps within them
 
 
 def _status(progress: Progress, now: float) -> Table:

@@ -39,6 +39,7 @@ from quicmatrix.runner.trace.model import (
     TlsMessage,
     UnknownFrame,
 )
+from quicmatrix.testcases.model import Evidence
 
 AROUND = 3
 """How many datagrams are shown before and after one that matters."""
@@ -89,6 +90,14 @@ def neighbourhoods(
             capture.datagrams[max(first, 0) : last + 1],
             frozenset(group),
         )
+
+
+def named(reason: str) -> tuple[Evidence, ...]:
+    """The packets that a requirement's reason names, as ``str`` of a packet does."""
+    return tuple(
+        Evidence(Side.CLIENT if side == "left" else Side.SERVER, int(number), 0.0)
+        for number, side in re.findall(r"frame (\d{1,9}) (left|right)", reason)
+    )
 
 
 def lost(neighbourhood: Neighbourhood, far: Capture) -> Neighbourhood:

@@ -1,7 +1,7 @@
 """The contract cases: what is run to check the requirements, as data.
 
-Most are attempts at a test case of the suite, with files small enough to be quick, judged by what
-quic-interop-runner checks. A case's name begins with the role of the implementation under test.
+Most are attempts at a test case of the suite, with files small enough to be quick, judged as in a
+run. A case's name begins with the role of the implementation under test.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from quicmatrix.runner.contract_check.recording_backend import ProcessRecording,
 from quicmatrix.runner.execute import unknown
 from quicmatrix.runner.execute.attempt import Names, Stage, attempt
 from quicmatrix.runner.judge.bundle import decode
-from quicmatrix.runner.judge.judge import Policy, judge
+from quicmatrix.runner.judge.judge import judge
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.network.control import MiddleboxError
@@ -202,7 +202,7 @@ async def _attempt(
     return ObservedAttempt(
         test,
         observation,
-        verdict=judge(observation, test, Policy(compat=True)),
+        verdict=judge(observation, test),
         logs=await asyncio.to_thread(read_endpoint_logs, bundle / case.role),
         stop_duration_s=backend.processes[case.role].stop_duration_s,
         modified_files=backend.modified_files,

@@ -1,7 +1,8 @@
 """The implementation does what TESTCASE says: one requirement for each test case that shows it.
 
-It is judged by the requirements of quic-interop-runner on the test case: a Retry for ``retry``,
-nothing but ChaCha20 offered for ``chacha20``, version 2 for ``v2``, and so on. It is not exercised
+It is judged as a run judges the test case: a Retry for ``retry``, nothing but ChaCha20 offered for
+``chacha20``, version 2 for ``v2``, and so on. An RFC's MUST that was broken on the way is no breach
+of the contract, but is said. It is not exercised
 if the implementation exits with 127, as the contract asks of one that does not support a test case.
 """
 
@@ -69,6 +70,8 @@ def _check(role: Side, case: str, seen: Observations) -> Iterator[Finding]:
     match verdict.outcome:
         case Outcome.PASSED:
             yield Held(message="files and packets are as required")
+        case Outcome.NONCONFORMANT:
+            yield Held(message=f"it works, but is nonconformant: {_reason(verdict)}")
         case Outcome.ERROR | Outcome.INCONCLUSIVE | Outcome.UNSUPPORTED:
             raise Inconclusive(verdict.reason)
         case _:

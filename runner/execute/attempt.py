@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from quicmatrix.runner.bundle import capture, key_logs, untrusted_files
@@ -96,6 +96,10 @@ class Stage:
     """Seconds since the epoch."""
     core: int | None = None
     """The core that everything in the attempt runs on; None: wherever there is room."""
+    passed_on: Mapping[str, str] = field(default_factory=dict)
+    """Variables that all endpoints have beside those of the contract."""
+    save_files: bool = False
+    """Whether to keep what was served and downloaded where the client did not get it all."""
     start_s: float = START_S
     stop_s: float = STOP_S
 
@@ -121,6 +125,7 @@ async def attempt(
     test = names.tests[job.test]
     started = time.monotonic()
     record = replace(new_record(job, test.scenario, stage.clock()), repeat_command=repeat_command)
+    record = replace(record, timeout_s=test.timeout_s)
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(dir=stage.scratch))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -179,6 +184,7 @@ def launch(
     Raises:
         UserError: It has no image, no local command for the role, or there is no such program.
     """
+    environment = {**stage.passed_on, **environment}
     if stage.backend.form is Form.IMAGE:
         if not implementation.image:
             raise UserError(f"{implementation.name} has no image as {role}")
@@ -198,7 +204,11 @@ async def _perform(
     record = replace(record, www=www)
     async with stage.backend.sandbox(stage.run_id, folders, stage.limits) as sandbox:
         record = await _converse(job, names, stage, record, sandbox, bundle=bundle, folder=folder)
-        record = await asyncio.to_thread(_collect, record, bundle, sandbox, stage.limits)
+        record = await asyncio.to_thread(
+            _collect, record, bundle, sandbox, stage.limits, folders.www
+        )
+        if stage.save_files and {*record.downloads} != {*record.www}:
+            await asyncio.to_thread(_save_files, bundle, sandbox, stage.limits, folders.www)
     damage = await asyncio.to_thread(_finish_captures, bundle)
     missing = "; ".join(filter(None, (record.link.incomplete, damage)))
     captures = await asyncio.to_thread(record_captures, bundle)
@@ -340,13 +350,14 @@ async def _until_done(client: Started, server: Started, timeout_s: float, stop_s
 
 
 def _collect(
-    record: AttemptRecord, bundle: Path, sandbox: Sandbox, limits: Limits
+    record: AttemptRecord, bundle: Path, sandbox: Sandbox, limits: Limits, www: Path
 ) -> AttemptRecord:
     """List what the client downloaded and copy the logs, while the hosts are still there."""
     downloads, complete = untrusted_files.manifest(
         sandbox.client.folder("/downloads"),
         max_entries=limits.downloads_entries,
         max_bytes=limits.downloads_bytes,
+        www=www,
     )
     notes = {
         name: untrusted_files.copy_out(
@@ -363,6 +374,17 @@ def _collect(
         downloads_complete=complete,
         client=replace(record.client, notes=record.client.notes + notes["client"]),
         server=replace(record.server, notes=record.server.notes + notes["server"]),
+    )
+
+
+def _save_files(bundle: Path, sandbox: Sandbox, limits: Limits, www: Path) -> None:
+    """Keep what was served and downloaded, in folders named as quic-interop-runner names them."""
+    shutil.copytree(www, bundle / "server_www")
+    untrusted_files.copy_out(
+        sandbox.client.folder("/downloads"),
+        bundle / "client_downloads",
+        max_bytes=limits.downloads_bytes,
+        max_files=limits.downloads_entries,
     )
 
 

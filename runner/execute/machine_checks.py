@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.plan.implementations import setup_hint
 from quicmatrix.runner.sandbox.model import Backend
 from quicmatrix.runner.trace.model import Side
 
@@ -114,7 +115,7 @@ def implementations(
         name = f"implementation {one.name}"
         roles = ", ".join(sorted(one.roles))
         if missing:
-            yield Check(name, State.WARN, "; ".join(missing), "scripts/setup builds the peers")
+            yield Check(name, State.WARN, "; ".join(missing), setup_hint())
         else:
             yield Check(name, State.OK, f"can run as {roles}")
     if not ready:
@@ -122,7 +123,7 @@ def implementations(
             "implementations",
             State.FAIL,
             "none can run here",
-            "scripts/setup builds the peers; -c name=./program names your own",
+            f"{setup_hint()}; -c name=./program names your own",
         )
 
 

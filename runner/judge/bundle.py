@@ -11,6 +11,7 @@ from quicmatrix.runner.bundle.layout import SERIES_FILE
 from quicmatrix.runner.bundle.records import read_attempt, write_series
 from quicmatrix.runner.bundle.stored_captures import CAPTURES, damages
 from quicmatrix.runner.errors import UserError, raised_at
+from quicmatrix.runner.judge.compat import has_key_log
 from quicmatrix.runner.judge.judge import Policy, judge
 from quicmatrix.runner.judge.measure import measure
 from quicmatrix.runner.model.attempt import AttemptRecord
@@ -61,7 +62,7 @@ def _judge(
     bundle: Path, record: AttemptRecord, test: TestCase, policy: Policy
 ) -> tuple[Verdict, Sample | None]:
     seen = Observation(decode(bundle, record), record)
-    verdict = judge(seen, test, policy)
+    verdict = judge(seen, test, policy, key_log=not policy.compat or has_key_log(bundle))
     if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
         return _measure(bundle, seen, test, verdict)
     return verdict, None

@@ -4,10 +4,11 @@ The order in which facts decide, the first that applies:
 
 =============  ===================================================================================
 error          the runner or the machine failed, or a check raised something unforeseen
-unsupported    an endpoint exited with 127
+unsupported    an endpoint exited with 127; under ``--compat`` see :mod:`.compat`
 crashed        an endpoint was ended by a signal of its own making, wrote more than its log may
                hold, used more memory than it may, reached a limit of processes or of a folder,
-               or was a server that ended too early
+               or was a server that ended too early; under ``--compat`` none of
+               that decides
 timeout        the client was not done in time, or the server was not ready in time
 failed         a requirement was violated that the test case is about (level TEST), or a MUST that
                quic-interop-runner checks too; under ``--compat`` any that it checks
@@ -37,7 +38,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.judge.compat_handshakes import ITS_COUNT
+from quicmatrix.runner.judge import compat
 from quicmatrix.runner.judge.evaluate import CheckError, evaluate
 from quicmatrix.runner.judge.luck import luck
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, SideRecord
@@ -74,22 +75,27 @@ class Policy:
         return one.level is Level.MUST or (self.strict and one.level is Level.SHOULD)
 
 
-def judge(seen: Observation, test: TestCase, policy: Policy = Policy()) -> Verdict:
+def judge(
+    seen: Observation, test: TestCase, policy: Policy = Policy(), *, key_log: bool = True
+) -> Verdict:
     """The verdict on one attempt.
 
     Args:
         seen: What was recorded.
         test: The case that was run.
         policy: Which requirements decide.
+        key_log: Whether a side wrote a key log; under ``--compat`` some tests need one.
     """
     record = seen.record
     if record.fault:
         return Verdict(Outcome.ERROR, record.fault)
     if reason := _unsupported(record):
         return Verdict(Outcome.UNSUPPORTED, reason)
+    if policy.compat and (reason := compat.without_key_log(record, key_log=key_log)):
+        return Verdict(Outcome.UNSUPPORTED, reason)
     wanted: Sequence[Requirement[Observation]] = test.requirements
     if policy.compat:
-        wanted = [ITS_COUNT.get(one.name, one) for one in wanted if one.compat]
+        wanted = [compat.as_it_checks(one) for one in wanted if one.compat]
     try:
         results = tuple(evaluate(one, with_gaps(seen)) for one in wanted)
     except CheckError as error:
@@ -170,7 +176,7 @@ def _reasons(
     deciding = [one for one in results if policy.fails(one)]
     conformance = [one for one in results if policy.conforms(one)]
     for outcome, reason in (
-        (Outcome.CRASHED, _crashed(record)),
+        (Outcome.CRASHED, "" if policy.compat else _crashed(record)),
         (Outcome.TIMEOUT, timeout),
         (Outcome.FAILED, _violations(deciding)),
         (Outcome.INCONCLUSIVE, doubt or _damage(seen) or _open_questions(deciding)),
@@ -220,7 +226,7 @@ def _timeout(record: AttemptRecord, test: TestCase) -> str:
     if started and not record.server_ready:
         return "the server answered no Version Negotiation probe"
     if record.client.ending is Ending.OUT_OF_TIME:
-        return f"the client was not done after {test.timeout_s:g} s"
+        return f"the client was not done after {record.timeout_s or test.timeout_s:g} s"
     return ""
 
 
@@ -255,7 +261,8 @@ def _violations(results: Iterable[RequirementResult]) -> str:
 def _blame(violated: RequirementResult) -> str:
     """A requirement's first violation, and whose it is."""
     first = violated.violations[0]
-    return f"the {first.side}: {first.message}" if first.side else first.message
+    said = first.side is None or first.message.startswith(f"the {first.side} ")
+    return first.message if said else f"the {first.side}: {first.message}"
 
 
 def _open_questions(results: Iterable[RequirementResult]) -> str:

@@ -27,6 +27,16 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a downloaded file begins to differ from the one that was served."""
+
+    offset: int
+    expected: str
+    """Up to 8 bytes from there on, in hexadecimal; empty at the end of the file."""
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """One entry of /www or /downloads: enough to compare them without keeping the bytes."""
 
@@ -35,6 +45,8 @@ class FileRecord:
     size: int = 0
     sha256: str = ""
     """Of a file's bytes; empty for anything else."""
+    difference: Difference | None = None
+    """From the file of that name in /www; None if there is none, or no such file."""
 
 
 class Ending(StrEnum):
@@ -124,6 +136,8 @@ class AttemptRecord:
     attempt: int = 1
     idle_share: float | None = None
     """How much of the machine's CPU time was idle while the client ran, from 0 to 1."""
+    timeout_s: float | None = None
+    """How long the client had; None if it is not known."""
     repeat_command: str = ""
     """What runs it again, as a line for a shell."""
     format: int = FORMAT

@@ -21,6 +21,8 @@ class TestInfo:
     summary: str
     scenario: str
     is_measurement: bool = False
+    overridden: tuple[str, ...] = ()
+    """What the command line set otherwise, e.g. ``timeout=120s``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

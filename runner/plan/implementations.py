@@ -12,18 +12,20 @@ folder of the peers that ``scripts/setup`` built.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from quicmatrix.runner.checkout import script_hint
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.trace.model import Side
@@ -42,7 +44,10 @@ def load(path: Path | None = None) -> tuple[Implementation, ...]:
     """
     path = path or DEFAULT_FILE
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
+        data = path.read_bytes()
+        entries = msgspec.json.decode(data, type=dict[str, _Entry])
+        for name, keys in msgspec.json.decode(data, type=dict[str, dict[str, msgspec.Raw]]).items():
+            _check_keys(path, name, keys)
     except OSError as error:
         raise UserError(
             f"{path}: {error.strerror}", "--implementations names a JSON file"
@@ -55,17 +60,23 @@ def load(path: Path | None = None) -> tuple[Implementation, ...]:
     return tuple(_implementation(path, name, entry) for name, entry in entries.items())
 
 
+def beside_ours(known: Sequence[Implementation]) -> tuple[Implementation, ...]:
+    """The implementations of another file, and those of ours whose names it does not have."""
+    names = {one.name for one in known}
+    return (*known, *(one for one in load() if one.name not in names))
+
+
 def replaced(
     implementations: Sequence[Implementation], replacements: Iterable[str]
 ) -> tuple[Implementation, ...]:
-    """Apply ``-r name=image``: run that image in place of the one that the file names.
+    """Apply ``-r name=image,...``: run that image in place of the one that the file names.
 
     Raises:
         UserError: A replacement is not of that form, or its name is unknown.
     """
     by_name = {implementation.name: implementation for implementation in implementations}
-    for replacement in replacements:
-        name, equals, image = replacement.partition("=")
+    for replacement in (one for words in replacements for one in words.split(",")):
+        name, equals, image = replacement.strip().partition("=")
         if not equals or not image:
             raise UserError(f"--replace {replacement!r} is not of the form name=image")
         if name not in by_name:
@@ -120,12 +131,7 @@ def peers_folder() -> Path:
 
 def missing_program(implementation: Implementation, role: Side) -> str:
     """Why its local command for a role cannot be started; empty if it can."""
-    command = implementation.commands.get(role)
-    if command is None:
-        return f"{implementation.name} has no local command as {role}"
-    if shutil.which(command[0]) is None:
-        return f"{implementation.name}: there is no program {command[0]}"
-    return ""
+    return _obstacle(implementation, role)[0]
 
 
 def require_program(implementation: Implementation, role: Side) -> None:
@@ -134,8 +140,14 @@ def require_program(implementation: Implementation, role: Side) -> None:
     Raises:
         UserError: It cannot.
     """
-    if problem := missing_program(implementation, role):
-        raise UserError(problem, "scripts/setup builds the peers; name=./program names your own")
+    problem, hint = _obstacle(implementation, role)
+    if problem:
+        raise UserError(problem, hint)
+
+
+def setup_hint() -> str:
+    """How to get the peers."""
+    return script_hint("scripts/setup builds the peers")
 
 
 def valid_name(name: str) -> bool:
@@ -151,6 +163,71 @@ class _Entry:
     url: str = ""
     role: Literal["both", "client", "server"] = "both"
     command: str | dict[Literal["client", "server"], str] | None = None
+
+
+_KEYS = tuple(field.name for field in fields(_Entry))
+
+
+def _check_keys(path: Path, name: str, keys: Iterable[str]) -> None:
+    """Refuse keys that nobody reads: most are misspelt.
+
+    Raises:
+        UserError: There is one.
+    """
+    for key in keys:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_KEYS)}"
+            raise UserError(f"{path}: {name}: there is no key {key!r}", hint)
+
+
+def _obstacle(implementation: Implementation, role: Side) -> tuple[str, str]:
+    """Why its local command for a role cannot be started, and what to do; empty if it can."""
+    command = implementation.commands.get(role)
+    if command is None:
+        hint = "--backend docker runs its image" if implementation.image else "name=./program"
+        return f"{implementation.name} has no local command as {role}", hint
+    program = Path(command[0])
+    found = shutil.which(program)
+    if found is not None:
+        problem, hint = _unrunnable(Path(found))
+    elif not program.exists():
+        problem = f"there is no program {program}"
+        hint = f"{setup_hint()}; name=./program names your own"
+    elif program.is_dir():
+        problem, hint = f"{program} is a folder", "name a program in it"
+    else:
+        problem, hint = f"{program} is not executable", f"chmod +x {shlex.quote(str(program))}"
+    return (f"{implementation.name}: {problem}", hint) if problem else ("", "")
+
+
+def _unrunnable(program: Path) -> tuple[str, str]:
+    """Why the kernel would not start an executable file, and what to do; empty if it may."""
+    try:
+        with program.open("rb") as file:
+            start = file.read(256)
+    except OSError:  # it may be executed, but not read
+        return "", ""
+    if not start.startswith(b"#!"):
+        if b"\0" in start:
+            return "", ""
+        return (
+            f"{program} is a script whose first line names no interpreter",
+            "let it begin with #!/bin/sh, or with what is to run it",
+        )
+    line = start.splitlines(keepends=True)[0]
+    if line.endswith(b"\r\n"):
+        return (
+            f"the first line of {program} ends with CR LF, and so does its interpreter's name",
+            f"sed -i 's/\\r$//' {shlex.quote(str(program))}",
+        )
+    words = os.fsdecode(line[2:]).split()
+    if not words or not Path(words[0]).exists():
+        return (
+            f"there is no interpreter {words[0] if words else ''} for {program}",
+            "its first line names it",
+        )
+    return "", ""
 
 
 def _implementation(path: Path, name: str, entry: _Entry) -> Implementation:

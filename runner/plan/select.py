@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from quicmatrix.runner.plan.implementations import (
     require_program,
     valid_name,
 )
+from quicmatrix.runner.plan.overrides import overridden, parse_overrides
 from quicmatrix.runner.sandbox.model import Form
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
@@ -40,6 +41,8 @@ class Selection:
     tests: tuple[TestCase, ...]
     must_include: str | None = None
     """Only pairs with this implementation in them, as -i asks."""
+    overridden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By test, what --set has set, as ``key=value``."""
     left_out: tuple[str, ...] = ()
     """What was not asked for by name and cannot run here, with the reason."""
 
@@ -80,6 +83,8 @@ def select(
     form: Form = Form.COMMAND,
     require: Callable[[Implementation, Side], None] = require_program,
     cases: Sequence[TestCase] | None = None,
+    by_default: Collection[str] | None = None,
+    overrides: Iterable[str] = (),
 ) -> Selection:
     """Understand the comma lists of -c, -s, -t and the name of -i.
 
@@ -97,6 +102,9 @@ def select(
         form: What runs.
         require: Sees to it that one can run here; raises UserError if it cannot.
         cases: All test cases, if others than those that are installed.
+        by_default: Those implementations that stand for all; None: every one. The others take part
+            only if they are named.
+        overrides: The words of --set.
 
     Raises:
         UserError: Something is unknown, with the nearest names, or cannot be run here.
@@ -109,23 +117,34 @@ def select(
             named[role] = [
                 name
                 for name, implementation in known.items()
-                if _runnable(implementation, role, require, left_out)
+                if (by_default is None or name in by_default)
+                and _runnable(implementation, role, require, left_out)
             ]
         else:
             named[role] = [_define(word, role, known, form, cwd) for word in _split(words)]
+            if twice := [name for name, times in Counter(named[role]).items() if times > 1]:
+                raise UserError(
+                    f"{twice[0]} stands for two things in the {role}s {words}", "use two names"
+                )
     for role, words in ((Side.CLIENT, clients), (Side.SERVER, servers)):
         for name in named[role] if words is not None else ():
             if role not in known[name].roles:
                 raise UserError(f"{name} cannot be a {role}", "its entry says so")
             require(known[name], role)
     if must_include is not None and must_include not in known:
-        raise unknown("implementation", must_include, known)
+        raise unknown_implementation(must_include, known, cwd)
+    cases = testcases() if cases is None else cases
+    settings = parse_overrides(overrides, cases)
     return Selection(
         clients=tuple(known[name] for name in named[Side.CLIENT]),
         servers=tuple(known[name] for name in named[Side.SERVER]),
-        tests=_tests(tests, testcases() if cases is None else cases),
+        tests=overridden(_tests(tests, cases), settings),
+        overridden={
+            name: tuple(f"{key}={value}" for key, value in values.items())
+            for name, values in settings.items()
+        },
         must_include=must_include,
-        left_out=tuple(left_out),
+        left_out=tuple(dict.fromkeys(left_out)),
     )
 
 
@@ -161,6 +180,21 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UserError:
     return UserError(f"there is no {what} called {word!r}", hint)
 
 
+def unknown_implementation(word: str, known: Iterable[str], cwd: Path) -> UserError:
+    """Nothing of that name is known; if it looks like a program or an image, how to name it.
+
+    Args:
+        word: What was asked for.
+        known: The names of the implementations file.
+        cwd: What relative programs are relative to.
+    """
+    error = unknown("implementation", word, known)
+    if "/" in word or ":" in word or (cwd / word.split(" ", maxsplit=1)[0]).is_file():
+        there = "" if "/" in word or ":" in word else "./"
+        return UserError(error.message, f"give it a name: mine={there}{word}")
+    return error
+
+
 def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]:
     if words is None:
         return tuple(cases)
@@ -183,7 +217,7 @@ def _define(word: str, role: Side, known: dict[str, Implementation], form: Form,
     name, equals, given = word.partition("=")
     if not equals:
         if name not in known:
-            raise unknown("implementation", name, known)
+            raise unknown_implementation(name, known, cwd)
         return name
     if not valid_name(name):
         raise UserError(

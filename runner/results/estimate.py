@@ -21,8 +21,8 @@ class Estimate:
     """Of a metric, in its own unit."""
 
     mean: float
-    deviation: float
-    """The sample standard deviation, with n - 1; 0 if there is one sample."""
+    deviation: float | None
+    """The sample standard deviation, with n - 1; None if there is one sample."""
     low: float
     """Lower end of the 95 % confidence interval of the mean."""
     high: float
@@ -37,7 +37,7 @@ def estimate(samples: Sequence[float], seed: int = 0) -> Estimate:
     """
     mean = statistics.fmean(samples)
     if len(samples) == 1:
-        return Estimate(mean, 0.0, mean, mean)
+        return Estimate(mean, None, mean, mean)
     source = random.Random(seed)  # noqa: S311 - repeatable, not secret
     count = len(samples)
     means = sorted(sum(source.choices(samples, k=count)) / count for _ in range(RESAMPLES))
@@ -59,5 +59,6 @@ def quantile(ascending: Sequence[float], share: float) -> float:
 
 
 def kbps(estimated: Estimate) -> str:
-    """A goodput as quic-interop-runner writes it: ``9104 (± 141) kbps``."""
-    return f"{estimated.mean:.0f} (± {estimated.deviation:.0f}) kbps"
+    """A goodput as quic-interop-runner writes it: ``9104 (± 141) kbps``; of one sample the mean."""
+    deviation = estimated.deviation
+    return f"{estimated.mean:.0f} {'' if deviation is None else f'(± {deviation:.0f}) '}kbps"

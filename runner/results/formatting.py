@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.model.run import JobResult, TestInfo
 from quicmatrix.runner.model.verdict import RequirementResult, Status, Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results.estimate import kbps
@@ -59,12 +59,13 @@ def place(evidence: Evidence) -> str:
 
 def occurrence(one: Occurrence) -> str:
     """Side and message of a violation: ``by the client: the token is not the Retry's``."""
-    by = f"by the {one.side}: " if one.side else ""
-    return f"{by}{printable(one.message)}"
+    said = one.side is None or one.message.startswith(f"the {one.side} ")
+    return printable(one.message if said else f"by the {one.side}: {one.message}")
 
 
 def more(count: int, what: str, *, prefix: str = "") -> list[str]:
     """A line with the number of things left out; none if none were."""
+    what = what.removesuffix("s") if count == 1 else what
     return [f"{prefix}and {count} {what} more"] if count > 0 else []
 
 
@@ -102,6 +103,11 @@ def status_details(result: RequirementResult, *, most_packets: int = 1) -> str:
             return printable(f"{times(len(result.violations))}{first}")
         case _:
             return printable(result.reason)
+
+
+def overridden(test: TestInfo) -> str:
+    """What --set has changed of a test: ``set otherwise: timeout=120s``; else empty."""
+    return f"set otherwise: {', '.join(map(printable, test.overridden))}" if test.overridden else ""
 
 
 def times(count: int) -> str:

@@ -6,7 +6,7 @@ Beside its keys are ``run`` and ``jobs``, which hold everything that it has no w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.results.estimate import estimate, kbps
 from quicmatrix.runner.results.matrix import settled
 
+_Place = tuple[str, str, str]
+"""Client, server and test."""
 FORMAT = 2
 """Version of ``run`` and ``jobs``."""
 
@@ -30,6 +32,13 @@ def encode(result: RunResult) -> bytes:
     attempts_of: dict[tuple[str, str, str], list[JobResult]] = defaultdict(list)
     for job in result.jobs:
         attempts_of[job.client, job.server, job.test].append(job)
+    results = {
+        (client, server, test.name): _interop_result(attempts_of[client, server, test.name])
+        for client, server in cells
+        for test in result.tests
+    }
+    if result.compat:
+        results |= _unsupported_by_all(result, results)
     document = {
         "start_time": result.started_at,
         "end_time": result.ended_at,
@@ -39,17 +48,21 @@ def encode(result: RunResult) -> bytes:
         "urls": result.urls,
         "tests": {
             abbreviation: _Test(
-                test.name, test.summary, test.scenario, test.is_measurement, test.letter
+                test.name,
+                test.summary,
+                test.scenario,
+                test.is_measurement,
+                test.letter,
+                test.overridden,
             )
             for abbreviation, test in tests.items()
         },
         "quic_version": "0x1",
         "results": [
             [
-                _Abbreviated(abbreviation, test.name, _interop_result(attempts))
+                _Abbreviated(abbreviation, test.name, results[client, server, test.name])
                 for abbreviation, test in tests.items()
                 if not test.is_measurement
-                for attempts in [attempts_of[client, server, test.name]]
             ]
             for client, server in cells
         ],
@@ -57,7 +70,8 @@ def encode(result: RunResult) -> bytes:
             [
                 _measurement(abbreviation, test, attempts_of[client, server, test.name])
                 for abbreviation, test in tests.items()
-                if test.is_measurement
+                # It has no word for one that cannot be told, and its page shows a broken link.
+                if test.is_measurement and results[client, server, test.name]
             ]
             for client, server in cells
         ],
@@ -98,7 +112,12 @@ def read(path: Path) -> RunResult:
         urls=document.urls,
         tests=tuple(
             TestInfo(
-                test.name, test.letter or letter, test.desc, test.scenario, test.is_measurement
+                test.name,
+                test.letter or letter,
+                test.desc,
+                test.scenario,
+                test.is_measurement,
+                test.overridden,
             )
             for letter, test in document.tests.items()
         ),
@@ -127,7 +146,9 @@ def _measurement(abbreviation: str, test: TestInfo, attempts: Sequence[JobResult
         details=kbps(estimated) if estimated else "",
         samples_kbps=values,
         mean_kbps=round(estimated.mean, 3) if estimated else None,
-        deviation_kbps=round(estimated.deviation, 3) if estimated else None,
+        deviation_kbps=round(estimated.deviation, 3)
+        if estimated and estimated.deviation is not None
+        else None,
         confidence_95_kbps=(round(estimated.low, 3), round(estimated.high, 3))
         if estimated
         else None,
@@ -146,6 +167,28 @@ def _interop_result(attempts: Sequence[JobResult]) -> str | None:
     return "unsupported" if Outcome.UNSUPPORTED in outcomes else "succeeded"
 
 
+def _unsupported_by_all(
+    result: RunResult, results: Mapping[_Place, str | None]
+) -> dict[_Place, str | None]:
+    """What quic-interop-runner makes of a test that an implementation fails with all its peers.
+
+    It calls such a test unsupported by it, unless there is one client, or one server, alone.
+    """
+    alone = {names[0] for names in (result.clients, result.servers) if len(names) == 1}
+    measurements = {test.name for test in result.tests if test.is_measurement}
+    found: dict[_Place, str | None] = {}
+    for role, peers in enumerate((result.servers, result.clients)):
+        rows: dict[tuple[str, str], list[_Place]] = defaultdict(list)
+        for place in results:
+            rows[place[role], place[2]].append(place)
+        for (name, test), places in rows.items():
+            words = {found.get(place, results[place]) for place in places}
+            exempt = len(peers) < 2 or name in alone or test in measurements
+            if not exempt and words <= {"failed", "unsupported"}:
+                found |= dict.fromkeys(places, "unsupported")
+    return found
+
+
 def _abbreviations(tests: Iterable[TestInfo]) -> dict[str, TestInfo]:
     """Tests by their letters, as quic-interop-runner has them; by name where a letter is taken."""
     found: dict[str, TestInfo] = {}
@@ -161,6 +204,7 @@ class _Test:
     scenario: str = ""
     is_measurement: bool = False
     letter: str = ""
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from quicmatrix.runner.model.run import JobResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.results.estimate import Estimate, estimate
 from quicmatrix.runner.results.violation_groups import ViolationGroup, violation_groups
+from quicmatrix.runner.trace.model import Side
 
 SEVERITY = (
     Outcome.FAILED,
@@ -206,6 +207,32 @@ def notes(jobs: Iterable[JobResult]) -> tuple[Note, ...]:
             for group in violation_groups(job.verdict):
                 found.setdefault(group.requirement.requirement, (group, []))[1].append(job)
     return tuple(Note(group, tuple(violating)) for group, violating in found.values())
+
+
+ENOUGH_TESTS = 3
+"""Different tests: nobody who works answers all of so many with 127."""
+
+
+def unsupported_everything(jobs: Iterable[JobResult]) -> tuple[str, ...]:
+    """A warning for each implementation that exited with 127 in all tests, in a role.
+
+    Wrappers whose ``exec`` fails do so too, so that is no answer which can be relied on.
+    """
+    tests: dict[tuple[Side, str], set[str]] = {}
+    others: set[tuple[Side, str]] = set()
+    for job in jobs:
+        for side, name in ((Side.CLIENT, job.client), (Side.SERVER, job.server)):
+            said = job.verdict.reason.startswith(f"the {side} exited with 127")
+            if said and job.verdict.outcome is Outcome.UNSUPPORTED:
+                tests.setdefault((side, name), set()).add(job.test)
+            elif job.verdict.outcome is not Outcome.UNSUPPORTED:
+                others.add((side, name))
+    return tuple(
+        f"{name} exited with 127 as {side} in all {len(answered)} tests: "
+        "does its program start at all?"
+        for (side, name), answered in tests.items()
+        if len(answered) >= ENOUGH_TESTS and (side, name) not in others
+    )
 
 
 def settled(jobs: Iterable[JobResult]) -> tuple[JobResult, ...]:

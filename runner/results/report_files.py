@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -53,5 +54,12 @@ def check_writable(file: Path) -> None:
     """
     if file.is_dir():
         raise UserError(f"--json {file}: is a folder", "name a file")
-    if not file.absolute().parent.is_dir():
+    folder = file.absolute().parent
+    if not folder.is_dir():
         raise UserError(f"--json {file}: its folder does not exist", "make it first")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # not every file system does what modes say
+    except OSError as error:
+        raise UserError(
+            f"--json {file}: its folder cannot be written to: {error.strerror}", "name another"
+        ) from error

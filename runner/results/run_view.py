@@ -23,6 +23,7 @@ from quicmatrix.runner.results.matrix import (
     needs_attention,
     notes,
     settled,
+    unsupported_everything,
 )
 from quicmatrix.runner.results.requirement_lists import STATUSES, by_status
 from quicmatrix.runner.results.violation_groups import ViolationGroup, violation_groups
@@ -78,6 +79,8 @@ class RunView:
     counts: dict[Outcome, int]
     """How many attempts ended how, best first, without those outcomes that did not occur."""
     headline: str
+    warnings: tuple[str, ...]
+    """What the outcomes do not show, but cannot be as it was meant."""
 
 
 def run_view(result: RunResult) -> RunView:
@@ -108,6 +111,7 @@ def run_view(result: RunResult) -> RunView:
         notes=notes(one.job for one in attempts),
         counts=counts(result.jobs),
         headline=_headline(result, sum(cell.flaky for cell in cells)),
+        warnings=unsupported_everything(result.jobs),
     )
 
 

@@ -33,6 +33,8 @@ OLDEST = (4, 0)
 PROGRAM = "tshark"
 INSTALL_HINT = "apt-get install tshark"
 DEFAULT_LIMITS = Limits()
+_VERSION_S = 20.0
+"""How long ``tshark --version`` may take; half a second is usual."""
 MAX_PACKETS = 2_000_000
 
 OPTIONS = (
@@ -123,14 +125,20 @@ def _decodes_differently(version: str, expected: str, found: str) -> UserError:
 
 def _check_version() -> None:
     """Raise a UserError if tshark is too old or prints no version."""
-    shown = subprocess.run(
-        [PROGRAM, "--version"],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        env=environment(),
-    ).stdout
+    try:
+        shown = subprocess.run(
+            [PROGRAM, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=environment(),
+            timeout=_VERSION_S,
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"{PROGRAM} --version does not end within {_VERSION_S:g} s", INSTALL_HINT
+        ) from error
     found = re.search(r"^TShark\D*((\d+)\.(\d+)[\w.]*)", shown, re.MULTILINE)
     if found is None:
         raise UserError(f"{PROGRAM} --version does not name a version", INSTALL_HINT)

@@ -20,6 +20,7 @@ from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.crypto import CryptoBytes, with_bytes
+from quicmatrix.testcases.views.differences import first_difference
 from quicmatrix.testcases.views.retries import exchanges
 from quicmatrix.testcases.views.view import (
     View,
@@ -53,10 +54,15 @@ def client_sends_a_retry_token(seen: Observation) -> Iterator[Finding]:
     retries = arrived(seen.trace, Side.CLIENT, PacketType.RETRY)
     initials = sent(seen.trace, Side.CLIENT, PacketType.INITIAL)
     tokens = {retry.token for retry in retries} - {b""}
+    other = next((one for one in initials if one.token), None)
+    where = ""
+    if tokens and other:
+        # Only the last Retry can have been meant where there are several.
+        where = f": {first_difference(retries.items[-1].token, other.token)}"
     yield from exists(
         (packet for packet in initials if packet.token in tokens),
         Violation(
-            "no Initial packet of the client carries the token of a Retry",
+            f"no Initial packet of the client carries the token of a Retry{where}",
             *retries,
             side=Side.CLIENT if tokens else Side.SERVER,
         ),
@@ -97,7 +103,8 @@ def client_repeats_the_token(seen: Observation) -> Iterator[Finding]:
             if packet.token == attempt.retry.token:
                 yield Held(packet, attempt.retry)
             else:
-                yield Violation("the token is not the Retry's", packet, attempt.retry)
+                where = first_difference(attempt.retry.token, packet.token)
+                yield Violation(f"the token is not the Retry's: {where}", packet, attempt.retry)
 
 
 @requirement(Level.MUST, "RFC 9000, 17.2.5.1")
@@ -149,8 +156,9 @@ def client_sends_the_same_client_hello(seen: Observation) -> Iterator[Finding]:
             for _, frame in with_bytes(frames(View(attempt.before), Crypto)):
                 hello.add(frame)
             for packet, frame in with_bytes(frames(View(attempt.after), Crypto)):
-                if hello.contradicts(frame):
-                    yield Violation("the ClientHello has changed", packet, attempt.before[0])
+                if where := hello.contradiction(frame):
+                    message = f"the ClientHello has changed: {where}"
+                    yield Violation(message, packet, attempt.before[0])
                 elif hello.overlaps(frame):
                     yield Held(packet, attempt.before[0])
 

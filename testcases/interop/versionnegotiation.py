@@ -15,7 +15,7 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT, nothing_was_sent
 from quicmatrix.testcases.shared.versions import name
 from quicmatrix.testcases.views.datagrams import PROCESSING_TIME_S, with_packets
 from quicmatrix.testcases.views.view import View, arrived, complete, every, exists, sent
@@ -27,6 +27,9 @@ def client_receives_version_negotiation(seen: Observation) -> Iterator[Finding]:
     asked = _asked(sent(seen.trace, Side.CLIENT))
     answers = arrived(seen.trace, Side.CLIENT, PacketType.VERSION_NEGOTIATION)
     first = asked.items[:1]
+    if nothing_was_sent(seen):
+        yield Violation("it sent nothing", side=Side.CLIENT)
+        return
     if not first:
         complete(asked)
     yield from exists(

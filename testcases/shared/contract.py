@@ -138,6 +138,14 @@ ENDPOINT_CONTRACT = (
 )
 
 
+def nothing_was_sent(seen: Observation) -> bool:
+    """Whether no side sent anything, for certain: the captures and the link agree on that."""
+    link, captures = seen.record.link, (seen.trace.left, seen.trace.right)
+    counted = link.forwarded_to_client or link.forwarded_to_server or link.dropped
+    damaged = link.incomplete or any(one.damage or one.datagrams for one in captures)
+    return _started(seen.record.client) and not counted and not damaged
+
+
 def _started(process: SideRecord) -> bool:
     return process.ending is not Ending.NOT_STARTED
 
@@ -173,9 +181,19 @@ def _difference(wanted: FileRecord, found: FileRecord) -> Iterator[str]:
     if found.kind != wanted.kind:
         yield f"{name} is no file, but: {found.kind}"
     elif found.size != wanted.size:
-        yield f"{name} has {found.size} bytes instead of {wanted.size}"
+        yield f"{name} has {found.size} bytes instead of {wanted.size}{_first_difference(found)}"
     elif found.sha256 != wanted.sha256:
-        yield f"{name} has the right size but other bytes"
+        yield f"{name} has the right size but other bytes{_first_difference(found)}"
+
+
+def _first_difference(found: FileRecord) -> str:
+    if found.difference is None:
+        return ""
+    place = found.difference
+    return (
+        f": at offset {place.offset} is {place.found or 'the end'}"
+        f" instead of {place.expected or 'the end'}"
+    )
 
 
 def _listing(names: Sequence[str], most: int = 3, width: int = 40) -> str:

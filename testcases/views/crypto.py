@@ -28,9 +28,16 @@ class CryptoBytes:
         """Whether a byte of the frame has an offset at which one is known."""
         return any(offset in self.known for offset, _ in _start(frame))
 
+    def contradiction(self, frame: Crypto) -> str:
+        """The first byte of the frame that differs from the one known; empty if none does."""
+        for offset, byte in _start(frame):
+            if (known := self.known.get(offset, byte)) != byte:
+                return f"at offset {offset} is 0x{byte:02x} instead of 0x{known:02x}"
+        return ""
+
     def contradicts(self, frame: Crypto) -> bool:
         """Whether a byte of the frame differs from the one known at its offset."""
-        return any(self.known.get(offset, byte) != byte for offset, byte in _start(frame))
+        return bool(self.contradiction(frame))
 
 
 def with_bytes(frames: Iterable[tuple[Packet, Crypto]]) -> Iterator[tuple[Packet, Crypto]]:

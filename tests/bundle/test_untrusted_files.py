@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quicmatrix.runner.bundle import untrusted_files
-from quicmatrix.runner.bundle.untrusted_files import copy_out, last_lines, manifest, usable
-from quicmatrix.runner.model.attempt import EntryKind, FileRecord
+from quicmatrix.runner.bundle.untrusted_files import CHUNK, copy_out, last_lines, manifest, usable
+from quicmatrix.runner.model.attempt import Difference, EntryKind, FileRecord
 
 
 def sha256(data: bytes) -> str:
@@ -52,6 +52,44 @@ def test_everything_is_listed_and_files_are_hashed(theirs: Path) -> None:
         FileRecord("sub", EntryKind.FOLDER),
         FileRecord("sub/inner", EntryKind.FILE, 0, sha256(b"")),
     )
+
+
+SERVED = bytes(range(256)) * (CHUNK // 128)  # two pieces
+
+
+@pytest.mark.parametrize(
+    ("downloaded", "difference"),
+    [
+        (SERVED, None),
+        (SERVED[:-1] + b"x", Difference(len(SERVED) - 1, "ff", "78")),
+        (b"x" + SERVED[1:], Difference(0, "0001020304050607", "7801020304050607")),
+        (SERVED[: CHUNK + 3], Difference(CHUNK + 3, "030405060708090a", "")),
+        (SERVED[:CHUNK], Difference(CHUNK, "0001020304050607", "")),
+        (SERVED + b"yz", Difference(len(SERVED), "", "797a")),
+        (b"", Difference(0, "0001020304050607", "")),
+    ],
+)
+def test_where_a_file_differs_from_the_one_that_was_served(
+    tmp_path: Path, downloaded: bytes, difference: Difference | None
+) -> None:
+    www, folder = tmp_path / "www", tmp_path / "downloads"
+    for place, data in ((www, SERVED), (folder, downloaded)):
+        place.mkdir()
+        (place / "file").write_bytes(data)
+    (folder / "other").write_bytes(b"nobody asked")
+    ((found, other), _) = manifest(folder, 10, 1 << 30, www)
+    assert found.difference == difference
+    assert found.sha256 == sha256(downloaded)
+    assert other.difference is None
+
+
+def test_a_name_leads_to_nothing_but_what_was_served(tmp_path: Path) -> None:
+    www, folder = tmp_path / "www", tmp_path / "downloads"
+    (www / "sub").mkdir(parents=True)
+    (www / "sub" / "file").write_bytes(b"ours")
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "file").write_bytes(b"theirs")
+    assert [one.difference for one in manifest(folder, 10, 100, www)[0]] == [None, None]
 
 
 def test_more_entries_than_wanted_are_not_listed(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from quicmatrix.runner.sandbox.model import Form
 from tests.support.golden_run import golden_run, jobs_of, one_job_run
 
 Capsys = pytest.CaptureFixture[str]
+Monkey = pytest.MonkeyPatch
 
 
 class Stage:
@@ -119,7 +120,7 @@ def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_pat
         "-l",
         "here",
     ]
-    assert main([*words, "-i", "reference", "-r", "reference=other:1"]) == 0
+    assert main([*words, "-i", "reference"]) == 0
     assert stage.options is not None
     assert stage.plan is not None
     assert stage.options.folder == Path("here")
@@ -127,10 +128,8 @@ def test_what_was_selected_and_wanted_reaches_the_executor(stage: Stage, tmp_pat
     run = stage.plan.run
     assert (run.seed, run.retries, run.compat, run.strict) == (7, 2, True, True)
     assert set(run.tools) == {"quicmatrix", "python", "kernel", "tshark"}
-    assert run.command_line == shlex.join(
-        ["quicmatrix", *words, "-i", "reference", "-r", "reference=other:1"]
-    )
-    assert stage.options.repeat_with == ("--replace", "reference=other:1", "--compat", "--strict")
+    assert run.command_line == shlex.join(["quicmatrix", *words, "-i", "reference"])
+    assert stage.options.repeat_with == ("--compat", "--strict")
     assert [job.seed for job in stage.plan.jobs] == [7, 8, 9]
     assert not stage.options.stage.scratch.exists()
     assert not (tmp_path / "runs").exists()
@@ -153,6 +152,34 @@ def test_an_implementations_file_is_part_of_the_command_that_repeats_a_job(
     assert stage.plan is not None
     assert stage.options.repeat_with == ("--implementations", str(file))
     assert [(job.client, job.server) for job in stage.plan.jobs] == [("mine", "mine")]
+
+
+def test_quic_interop_runner_s_options_are_taken(stage: Stage, monkeypatch: Monkey) -> None:
+    monkeypatch.setenv("CRON", "true")
+    words = ["--client", "reference", "--server", "reference", "--test", "handshake", "-p", "quic"]
+    for save in (["-f"], ["-f", "yes"], ["--save-files"], []):
+        assert main(["run", *words, *save]) == 0
+        assert stage.options is not None
+        assert stage.options.stage.save_files is bool(save)
+        assert stage.options.stage.passed_on == {"CRON": "true"}
+
+
+def test_a_letter_that_means_something_else_there_is_said(stage: Stage, capsys: Capsys) -> None:
+    assert main([*RUN, "-n", "quic-go"]) == 2
+    hint = capsys.readouterr().err.splitlines()[1]
+    assert "quic-interop-runner's -n" in hint
+    assert stage.options is None
+
+
+def test_what_is_set_otherwise_is_run_repeated_and_told(stage: Stage) -> None:
+    words = ["--set", "handshake.timeout=120s", "--set", "G.timeout=9s"]
+    assert main([*RUN, *words]) == 0
+    assert stage.options is not None
+    assert stage.plan is not None
+    assert stage.options.names.tests["handshake"].timeout_s == 120
+    assert stage.options.repeat_with == tuple(words)
+    (test,) = stage.plan.run.tests
+    assert test.overridden == ("timeout=120s",)
 
 
 def test_all_means_all(stage: Stage) -> None:
@@ -191,6 +218,14 @@ def test_something_that_needs_attention_is_told_and_is_exit_code_1(
 def test_unsupported_is_no_failure(stage: Stage) -> None:
     stage.result = one_job_run(Verdict(Outcome.UNSUPPORTED, "exited with 127"))
     assert main(RUN) == 0
+
+
+def test_to_support_nothing_at_all_is_one(stage: Stage, capsys: Capsys) -> None:
+    first = one_job_run(Verdict(Outcome.UNSUPPORTED, "the client exited with 127: it does not"))
+    jobs = tuple(replace(first.jobs[0], test=name) for name in "xyz")
+    stage.result = replace(first, jobs=jobs)
+    assert main(RUN) == 1
+    assert "warning: a exited with 127 as client in all 3 tests" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -254,8 +289,7 @@ def test_a_signal_is_what_counts_even_if_something_failed(stage: Stage) -> None:
         (["-t", "handshaek"], "there is no test called 'handshaek'"),
         (["-c", "referenec"], "there is no implementation called 'referenec'"),
         (["-i", "nobody"], "there is no implementation called 'nobody'"),
-        (["-r", "reference"], "--replace 'reference' is not of the form name=image"),
-        (["-r", "nobody=image"], "no implementation is called 'nobody'"),
+        (["-r", "reference=image"], "--replace names an image, but local commands are what runs"),
         (["-n", "0"], "'0' is neither a number from 1 nor 'auto'"),
         (["-n", "many"], "'many' is neither a number from 1 nor 'auto'"),
         (["-n", "²"], "'²' is neither a number from 1 nor 'auto'"),
@@ -267,6 +301,7 @@ def test_a_signal_is_what_counts_even_if_something_failed(stage: Stage) -> None:
         (["-l", "."], "--log-dir .: exists already"),
         (["-j", "."], "--json .: is a folder"),
         (["-j", "nowhere/x.json"], "its folder does not exist"),
+        (["-j", "/proc/x.json"], "its folder cannot be written to"),
     ],
 )
 def test_wrong_use_starts_nothing(
@@ -326,6 +361,36 @@ def test_images_run_with_the_docker_backend(stage: Stage, tmp_path: Path) -> Non
     names = stage.options.names
     assert names.implementations["mine"].image == "me/server:1"
     assert repeat_command(stage.plan.jobs[0], names).split()[5] == "mine=me/server:1"
+
+
+@pytest.mark.parametrize(
+    ("replacement", "message"),
+    [
+        ("reference", "--replace 'reference' is not of the form name=image"),
+        ("nobody=image", "no implementation is called 'nobody'"),
+    ],
+)
+def test_a_replacement_that_replaces_nothing(
+    stage: Stage, capsys: Capsys, replacement: str, message: str
+) -> None:
+    stage.backend.form = Form.IMAGE
+    assert main([*RUN, "--backend", "docker", "-r", replacement]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_beside_another_file_our_own_entries_can_be_named(stage: Stage, tmp_path: Path) -> None:
+    images = {"me/a:1": Image("me/a:1", "sha256:1", "amd64")}
+    stage.backend.form = Form.IMAGE
+    stage.backend.images = {**images, "other:1": replace(images["me/a:1"])}
+    file = tmp_path / "implementations_quic.json"
+    file.write_text(json.dumps({"a": {"image": "me/a:1", "url": "", "role": "both"}}))
+    words = ["--implementations", str(file), "-r", "a=me/a:1,reference=other:1"]
+    assert main(["run", "--backend", "docker", *words, "-c", "reference", "-t", "H"]) == 0
+    assert stage.plan is not None
+    assert stage.options is not None
+    assert [(job.client, job.server) for job in stage.plan.jobs] == [("reference", "a")]
+    assert stage.options.repeat_with[-2:] == ("--replace", "a=me/a:1,reference=other:1")
+    assert stage.options.names.implementations["reference"].image == "other:1"
 
 
 def test_an_engine_that_cannot_be_used_is_said_before_anything_is_fetched(

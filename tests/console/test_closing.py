@@ -9,9 +9,10 @@ from rich.console import Console
 from quicmatrix.runner.console.closing import MOST_LINES, explain_failures, summarize
 from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.run import RunResult, TestInfo
-from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.model.verdict import Outcome, RecordedViolation, Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results.run_view import run_view
+from quicmatrix.runner.trace.model import Side
 from tests.support.golden_run import (
     HANDSHAKE,
     HOSTILE,
@@ -157,3 +158,70 @@ def test_a_flaky_job_is_explained_even_if_it_passed_in_the_end() -> None:
     assert "✓H(1/2)" in text
     assert "1 flaky" in text
     assert "handshake, attempt 1\n  flaky: 1 of 2 passed\n  why" in explained(run)
+
+
+def crashed_run(tmp_path: Path) -> RunResult:
+    violated = replace(
+        TOKEN_LOST,
+        requirement="server_runs_until_it_is_stopped",
+        violations=(RecordedViolation("it was ended by SIGSEGV", Side.SERVER),),
+    )
+    verdict = Verdict(Outcome.CRASHED, "the server was ended by SIGSEGV", (violated,))
+    result = replace(one_job_run(verdict), folder=str(tmp_path))
+    folder = tmp_path / result.jobs[0].folder / "server"
+    folder.mkdir(parents=True)
+    lines = [*map(str, range(20)), "panic: \x1b[2Jno"]
+    (folder / "output.log").write_text("\n".join(lines))
+    return result
+
+
+def test_a_crash_has_the_end_of_its_log(tmp_path: Path) -> None:
+    text = explained(crashed_run(tmp_path))
+    _, log = text.split("  server's log ends:\n")
+    assert log.splitlines()[:5] == ["    16", "    17", "    18", "    19", r"    panic: \x1b[2Jno"]
+    assert "client's log" not in text
+
+
+def test_an_implementation_that_supports_nothing_is_warned_of() -> None:
+    verdict = Verdict(Outcome.UNSUPPORTED, "the client exited with 127: it does not support x")
+    first = one_job_run(verdict)
+    jobs = tuple(replace(first.jobs[0], test=name) for name in "xyz")
+    warning = "warning: a exited with 127 as client in all 3 tests: does its program start at all?"
+    assert warning in summarized(replace(first, jobs=jobs))
+    assert "warning" not in summarized(replace(first, jobs=jobs[:2]))
+    passed = replace(jobs[0], verdict=Verdict(Outcome.PASSED))
+    assert "warning" not in summarized(replace(first, jobs=(*jobs, passed)))
+    servers = replace(jobs[0], verdict=Verdict(Outcome.UNSUPPORTED, "the server exited with 127"))
+    assert "a exited with 127 as client" in summarized(replace(first, jobs=(*jobs, servers)))
+
+
+def test_what_was_set_otherwise_is_said() -> None:
+    result = golden_run()
+    tests = (replace(result.tests[0], overridden=("timeout=9s",)), *result.tests[1:])
+    assert f"{tests[0].name}: set otherwise: timeout=9s" in summarized(replace(result, tests=tests))
+
+
+NAMES = tuple(f"implementation-{number}" for number in range(12))
+
+
+def wide_run() -> RunResult:
+    result = golden_run()
+    jobs = tuple(replace(one, server=name) for name in NAMES for one in result.jobs)
+    return replace(result, servers=NAMES, jobs=jobs, planned=len(jobs))
+
+
+def test_in_a_pipe_the_matrix_is_as_wide_as_it_is() -> None:
+    header, _, *rows = summarized(wide_run(), width=80).splitlines()[:4]
+    assert header.split()[4:] == list(NAMES)
+    assert all(row.count("H") == len(NAMES) for row in rows)
+
+
+def test_on_a_narrow_terminal_no_name_and_no_cell_is_cut() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=70, force_terminal=True, color_system=None)
+    summarize(console, run_view(wide_run()), None)
+    lines = [line for line in file.getvalue().splitlines() if "flaky in" not in line]
+    assert max(map(len, lines[:-1])) <= 80
+    words = [word for line in lines for word in line.split()]
+    assert all(words.count(name) == 1 for name in NAMES)
+    assert words.count("…L1(2/4)") == len(NAMES)

@@ -111,6 +111,16 @@ def test_an_undetermined_requirement_has_its_reason_and_the_packets_that_kept_it
     assert "packets that keep the requirement" not in explained(replace(UNDETERMINED, evidence=()))
 
 
+def test_the_packet_that_cannot_be_told_is_shown() -> None:
+    reason = "the connection of 1-RTT 4 (frame 5 left) is not known"
+    one = replace(UNDETERMINED, reason=reason, evidence=())
+    text = explained(one)
+    _, shown = text.split("what cannot be told, and the packets around it:")
+    assert "▶      5 " in shown.split("events")[0]
+    shown_frames = frames_shown(job("a", "b", LOSS, Verdict(Outcome.INCONCLUSIVE, "", (one,))))
+    assert shown_frames == {Side.CLIENT: {5}, Side.SERVER: set()}
+
+
 def test_processes_link_and_what_happened() -> None:
     text = explained()
     assert "client  exited with 1 after 2.5 s" in text

@@ -89,13 +89,23 @@ def test_failures_scroll_by_and_hostile_text_does_nothing() -> None:
             display.job_finished(result)
         display.note(HOSTILE)
         display.run_finished(RUN)
-    text = file.getvalue()
+    text = " ".join(file.getvalue().split())  # it is wrapped, between words
     assert "client ngtcp2, server reference: handshakeloss" in text
     assert "the server was ended by SIGSEGV" in text
     assert printable(HOSTILE) in text
     assert "\x1b]0;owned" not in text
     assert "\x1b[2J" not in text
     assert "started client" in text
+
+
+def test_no_word_is_cut_at_the_end_of_a_line() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=40, force_terminal=True, color_system=None)
+    message = "the link struck all flights and nothing was left of them"
+    Display(console, clock=Clock()).note(message)
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert " ".join(" ".join(lines).split()) == f"note: {message}"
 
 
 def test_the_terminal_is_given_back() -> None:

@@ -8,6 +8,7 @@ from quicmatrix.runner.console.packets import (
     lines,
     lost,
     milestones,
+    named,
     neighbourhoods,
     packet_words,
     tls_words,
@@ -198,3 +199,12 @@ def test_what_the_link_dropped_meanwhile_is_found_in_the_other_capture() -> None
     assert shown[1] == ["#3", "dropped:", "queue", "full"]
     (alone,) = neighbourhoods(here, [2], around=0)
     assert lost(alone, far).datagrams == ()
+
+
+def test_frames_that_a_reason_names() -> None:
+    reason = "a datagram could not be decoded: frame 3 right; it is 1-RTT 5 (frame 12 left)"
+    assert [(one.capture, one.frame_number) for one in named(reason)] == [
+        (Side.SERVER, 3),
+        (Side.CLIENT, 12),
+    ]
+    assert named("no keys, frame 3") == ()

@@ -271,6 +271,15 @@ def test_a_violated_test_case_names_a_packet() -> None:
     )
 
 
+def test_what_works_but_breaks_a_must_is_said_to() -> None:
+    seen = with_attempt("client-retry", verdict=failed("a MUST", Outcome.NONCONFORMANT))
+    found = results(seen)["client_implements_retry"].result
+    assert (found.status, found.reason) == (
+        Status.HELD,
+        "it works, but is nonconformant: a MUST (left capture, frame 3, 0.250 s: Initial 1)",
+    )
+
+
 def test_a_fault_of_the_machine_violates_nothing() -> None:
     seen = with_record("server-transfer", fault="no memory")
     assert message(seen, "server_serves_www") == (

@@ -85,6 +85,7 @@ def run(
     core: int | None = None,
     start_s: float = START_S,
     stop_s: float = STOP_S,
+    save_files: bool = False,
 ) -> AttemptRecord:
     case = TestCase("case", "X", "It works.", "c", "s", (), (10, 20), timeout_s=timeout_s)
     implementation = Implementation("a", "me/a:1", commands=COMMANDS)
@@ -93,7 +94,8 @@ def run(
     )
     (tmp_path / "scratch").mkdir()
     stage = Stage(backend, "run", tmp_path / "scratch", tmp_path, Limits(), clock=lambda: 1e9)
-    stage = replace(stage, core=core, start_s=start_s, stop_s=stop_s)
+    stage = replace(stage, core=core, start_s=start_s, stop_s=stop_s, save_files=save_files)
+    stage = replace(stage, passed_on={"CRON": "true", "ROLE": "nobody's"})
     names = Names({"a": implementation}, {"case": case})
     job = Job.of("a", "a", "case", seed=1)
     return asyncio.run(attempt(job, names, tmp_path / "bundle", stage))
@@ -302,6 +304,42 @@ def test_an_attempt_with_a_core_to_itself_has_all_three_hosts_on_it(tmp_path: Pa
     for host in (sandbox.client, sandbox.server, sandbox.sim):
         assert [launch.core for launch in host.launches] == [3]
     assert record.client.command == COMMANDS[Side.CLIENT]
+
+
+async def flip(running: Running) -> Exit:
+    """A client whose files have another last byte."""
+    await download(running)
+    for file in running.host.folder("/downloads").iterdir():
+        data = file.read_bytes()
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    return Exit(0)
+
+
+def test_where_a_download_differs_stands_in_the_record(tmp_path: Path) -> None:
+    found = run(tmp_path, client=flip).downloads
+    places = [one.difference.offset for one in found if one.difference]
+    assert sorted(places) == [9, 19]
+    assert not (tmp_path / "bundle" / "server_www").exists()
+
+
+@pytest.mark.parametrize(("client", "kept"), [(flip, True), (download, False)])
+def test_files_are_kept_where_they_did_not_all_arrive(
+    tmp_path: Path, client: Program, kept: bool
+) -> None:
+    record = run(tmp_path, client=client, save_files=True)
+    for name in ("server_www", "client_downloads"):
+        folder = tmp_path / "bundle" / name
+        names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        assert names == ({file.name for file in record.www} if kept else set())
+
+
+def test_variables_are_passed_on_and_override_nothing(tmp_path: Path) -> None:
+    backend = FakeBackend({"client": download, "server": until_terminated, "sim": sim()})
+    record = run(tmp_path, backend=backend)
+    (sandbox,) = backend.sandboxes
+    (launch,) = sandbox.server.launches
+    assert (launch.environment["CRON"], launch.environment["ROLE"]) == ("true", "server")
+    assert record.timeout_s == 5
 
 
 def test_a_backend_of_images_gets_images_and_the_contract_alone(tmp_path: Path) -> None:

@@ -186,6 +186,15 @@ def test_a_violation_carries_requirement_side_and_packet() -> None:
     assert (evidence.capture, evidence.frame_number, evidence.packet_number) == (Side.SERVER, 7, 3)
 
 
+def test_a_reason_names_a_side_once() -> None:
+    @requirement(Level.TEST, "interop suite")
+    def sends_a_retry(_: Observation) -> Iterator[Finding]:
+        """The server sends a Retry."""
+        yield Violation("the server sends no Retry packet", side=Side.SERVER)
+
+    assert judge(SEEN, case(sends_a_retry)).reason == "the server sends no Retry packet"
+
+
 def test_the_level_of_what_was_violated_decides() -> None:
     assert outcome(RECORD, compatible, broken) is Outcome.FAILED
     assert outcome(RECORD, replace(broken, level=Level.TEST)) is Outcome.FAILED

@@ -10,7 +10,7 @@ import pytest
 
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
-from quicmatrix.runner.plan.implementations import load, replaced
+from quicmatrix.runner.plan.implementations import beside_ours, load, replaced
 from quicmatrix.runner.plan.select import Selection, jobs, select
 from quicmatrix.runner.plan.select import testcases as all_testcases
 from quicmatrix.runner.sandbox.model import Form
@@ -82,13 +82,74 @@ def test_one_name_may_get_a_command_for_each_role(tmp_path: Path) -> None:
         ({"clients": "x/../y=./z"}, "cannot be an implementation's name", ""),
         ({"clients": "x="}, "empty", ""),
         ({"clients": "x='"}, "cannot be split", ""),
+        ({"clients": "./my-client"}, "'./my-client'", "give it a name: mine=./my-client"),
+        ({"servers": "/opt/q --port"}, "'/opt/q --port'", "mine=/opt/q --port"),
+        ({"clients": "program -v"}, "'program -v'", "give it a name: mine=./program -v"),
+        ({"clients": "me/image:1"}, "'me/image:1'", "give it a name: mine=me/image:1"),
+        ({"clients": "x=/bin/a,x=/bin/b"}, "x stands for two things", "use two names"),
+        ({"clients": "a,a=/bin/true"}, "a stands for two things", "use two names"),
+        ({"servers": "a=/bin/true,a"}, "a stands for two things", "use two names"),
     ],
 )
 def test_bad_words(tmp_path: Path, words: dict[str, str], message: str, hint: str) -> None:
+    (tmp_path / "program").write_text("")
     with pytest.raises(UserError) as raised:
         chosen(tmp_path, **words)
     assert message in raised.value.message
     assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "message", "hint"),
+    [
+        (b"#!/bin/sh\n", 0o644, "program is not executable", "chmod +x"),
+        (b"#!/bin/sh\r\nexit\r\n", 0o755, "ends with CR LF", "sed -i 's/\\r$//'"),
+        (b"exit 127\n", 0o755, "whose first line names no interpreter", "#!/bin/sh"),
+        (b"", 0o755, "whose first line names no interpreter", "#!/bin/sh"),
+        (b"#! /nowhere/python3 -u\n", 0o755, "there is no interpreter /nowhere/python3", "line"),
+        (b"#!", 0o755, "there is no interpreter", "line"),
+    ],
+)
+def test_a_program_that_the_kernel_would_not_start(
+    tmp_path: Path, content: bytes, mode: int, message: str, hint: str
+) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(content)
+    program.chmod(mode)
+    with pytest.raises(UserError) as raised:
+        chosen(tmp_path, clients="mine=./program")
+    assert raised.value.message.startswith("mine: ")
+    assert message in raised.value.message
+    assert hint in raised.value.hint
+
+
+def test_a_folder_is_no_program(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder"):
+        chosen(tmp_path, clients="mine=./")
+
+
+@pytest.mark.parametrize("content", [b"#!/bin/sh -e\nexit\n", b"\x7fELF\0\0", b"MZ\0"])
+def test_a_program_that_the_kernel_may_start(tmp_path: Path, content: bytes) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(content)
+    program.chmod(0o755)
+    assert names(chosen(tmp_path, clients="mine=./program").clients) == ["mine"]
+
+
+def test_an_image_without_a_command_says_what_runs_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as raised:
+        select((Implementation("x", "x:1"),), cwd=tmp_path, cases=CASES, clients="x")
+    assert raised.value.hint == "--backend docker runs its image"
+
+
+def test_what_is_left_out_is_said_once(tmp_path: Path) -> None:
+    left_out = chosen(tmp_path).left_out
+    assert left_out.count("gone: there is no program /nowhere/x") == 1
+
+
+def test_what_is_not_there_by_default_can_be_named(tmp_path: Path) -> None:
+    selection = chosen(tmp_path, clients="a", by_default=("b",))
+    assert (names(selection.clients), names(selection.servers)) == (["a"], ["b"])
 
 
 def test_must_include_leaves_out_other_pairs(tmp_path: Path) -> None:
@@ -142,6 +203,8 @@ def test_a_command_for_each_role_relative_to_the_file(tmp_path: Path) -> None:
         ({"x": {"image": 3}}, "$[...].image"),
         ({"../x": {}}, "cannot be an implementation's name"),
         ({"x": {"command": ""}}, "x: command: a command is empty"),
+        ({"x": {"imagee": "a"}}, "x: there is no key 'imagee'"),
+        ({"x": {"image": "a", "URL": "b"}}, "x: there is no key 'URL'"),
     ],
 )
 def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, content: object, message: str) -> None:
@@ -152,6 +215,19 @@ def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, content: object, me
     assert message in raised.value.message
 
 
+def test_a_key_that_is_not_known_has_its_nearest_as_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as raised:
+        load(written(tmp_path, {"x": {"comand": "./x"}}))
+    assert raised.value.hint == "did you mean command?"
+
+
+def test_ours_stand_beside_those_of_another_file() -> None:
+    theirs = Implementation("ngtcp2", "theirs:1")
+    found = beside_ours((theirs,))
+    assert names(found) == ["ngtcp2", "reference", "picoquic"]
+    assert found[0] is theirs
+
+
 def test_a_missing_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         load(tmp_path / "none.json")
@@ -159,6 +235,7 @@ def test_a_missing_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
 
 def test_replacing_an_image() -> None:
     assert replaced((A, B), ["b=me/b:1"])[1].image == "me/b:1"
+    assert [one.image for one in replaced((A, B), ["a=x, b=y"])] == ["x", "y"]
     with pytest.raises(UserError, match="'c'"):
         replaced((A, B), ["c=me/c"])
     with pytest.raises(UserError, match="name=image"):

@@ -10,10 +10,11 @@ import pytest
 
 from quicmatrix.reports import html
 from quicmatrix.runner.model.run import RunResult, TestInfo
-from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.model.verdict import Outcome, RecordedViolation, Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results.matrix import MARKS
 from quicmatrix.runner.results.run_view import run_view
+from quicmatrix.runner.trace.model import Side
 from tests.support.golden_run import (
     HANDSHAKE,
     HELD,
@@ -115,6 +116,10 @@ def test_what_was_not_run_is_not_shown_as_anything_else(page: Page) -> None:
 def test_outcomes_have_the_marks_that_they_have_in_the_terminal(page: Page) -> None:
     for outcome in Outcome:
         assert f"{MARKS[outcome]} {outcome} " in page.text
+
+
+def test_a_flaky_cell_has_its_outcome_s_mark_and_its_score(page: Page) -> None:
+    assert f"{MARKS[Outcome.TIMEOUT]}L1(2/3)" in page.text.replace(" ", "")
 
 
 def test_every_outcome_has_a_colour_of_its_own(golden: RunResult) -> None:
@@ -254,3 +259,31 @@ def test_a_run_of_5000_attempts_stays_a_page_that_can_be_opened() -> None:
     assert "and 4500 more, in the table of attempts" in page.text
     targets = {href[1:] for href in page.all("href") if href.startswith("#")}
     assert targets <= set(page.all("id"))
+
+
+def test_a_crash_has_the_end_of_its_log(tmp_path: Path) -> None:
+    violated = replace(
+        TOKEN_LOST,
+        requirement="client_exits_with_0",
+        violations=(RecordedViolation("it was ended by SIGSEGV", Side.CLIENT),),
+    )
+    result = one_job_run(Verdict(Outcome.CRASHED, "the client was ended by SIGSEGV", (violated,)))
+    folder = tmp_path / result.jobs[0].folder / "client"
+    folder.mkdir(parents=True)
+    lines = [*map(str, range(20)), "<script>panic"]
+    (folder / "output.log").write_text("\n".join(lines))
+    text = html.write(run_view(result), tmp_path).read_text()
+    assert Page(text).text.count("client's log ends 11 12 13 14 15 16 17 18 19 <script>panic") == 1
+    assert "<script>" not in text
+
+
+def test_warnings_are_a_banner_of_their_own() -> None:
+    result = one_job_run(Verdict(Outcome.UNSUPPORTED, "the client exited with 127: it does not"))
+    jobs = tuple(replace(result.jobs[0], test=name) for name in "xyz")
+    text = Page(rendered(replace(result, jobs=jobs))).text
+    assert "a exited with 127 as client in all 3 tests" in text
+
+
+def test_what_was_set_otherwise_is_told(golden: RunResult) -> None:
+    tests = tuple(replace(one, overridden=("timeout=9s",)) for one in golden.tests)
+    assert "set otherwise: timeout=9s" in Page(rendered(replace(golden, tests=tests))).text

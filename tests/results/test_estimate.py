@@ -46,7 +46,7 @@ def test_one_sample_has_no_interval() -> None:
     estimated = estimate([9104.5])
     assert (estimated.mean, estimated.deviation, estimated.low, estimated.high) == (
         9104.5,
-        0.0,
+        None,
         9104.5,
         9104.5,
     )

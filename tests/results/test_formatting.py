@@ -71,6 +71,14 @@ def test_a_title_says_who_was_what() -> None:
 def test_more_is_said_only_if_there_is_more() -> None:
     assert formatting.more(0, "packets") == []
     assert formatting.more(3, "packets", prefix="  ") == ["  and 3 packets more"]
+    assert formatting.more(1, "packets") == ["and 1 packet more"]
+
+
+def test_a_side_is_said_once() -> None:
+    by_it = formatting.occurrence(Occurrence("it is empty", Side.SERVER, ()))
+    assert by_it == "by the server: it is empty"
+    named = formatting.occurrence(Occurrence("the server sends no Retry packet", Side.SERVER, ()))
+    assert named == "the server sends no Retry packet"
 
 
 def test_an_occurrence_names_the_side_if_there_is_one() -> None:
@@ -106,3 +114,10 @@ def test_the_requirements_of_a_verdict_are_counted_by_status() -> None:
 )
 def test_a_status_has_details(result: RequirementResult, packets: int, words: str) -> None:
     assert formatting.status_details(result, most_packets=packets) == words
+
+
+def test_what_was_set_otherwise() -> None:
+    assert formatting.overridden(LOSS) == ""
+    assert formatting.overridden(replace(LOSS, overridden=("timeout=9s", "scenario=x\x1b"))) == (
+        r"set otherwise: timeout=9s, scenario=x\x1b"
+    )

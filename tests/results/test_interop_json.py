@@ -57,7 +57,7 @@ RESULT = RunResult(
     clients=("a",),
     servers=("b", "c"),
     urls={"a": "https://example.org"},
-    tests=(TestInfo("retry", "S", "It retries.", "simple-p2p"),),
+    tests=(TestInfo("retry", "S", "It retries.", "simple-p2p", overridden=("timeout=9s",)),),
     seed=7,
     planned=2,
     jobs=(JOB,),
@@ -208,3 +208,54 @@ def test_two_tests_with_one_letter_have_two_keys(tmp_path: Path) -> None:
         ("retry-twice", "succeeded"),
     ]
     assert load(tmp_path) == result
+
+
+def exported(tmp_path: Path, result: RunResult, **results: Outcome) -> dict[str, str | None]:
+    """The words on each pair, ``ab`` being client a and server b."""
+    jobs = tuple(
+        replace(JOB, client=pair[0], server=pair[1], verdict=Verdict(outcome))
+        for pair, outcome in results.items()
+    )
+    write_result(replace(result, jobs=jobs), tmp_path / RESULT_FILE)
+    rows = iter(json.loads((tmp_path / RESULT_FILE).read_text())["results"])
+    return {
+        client + server: next(rows)[0]["result"]
+        for client in result.clients
+        for server in result.servers
+    }
+
+
+def test_under_compat_what_fails_with_every_peer_is_unsupported(tmp_path: Path) -> None:
+    failed, passed, unsupported = Outcome.FAILED, Outcome.PASSED, Outcome.UNSUPPORTED
+    square = replace(RESULT, clients=("a", "b"), servers=("a", "b"), compat=True)
+    seen = {"aa": failed, "ab": unsupported, "ba": passed, "bb": failed}
+    words = exported(tmp_path, square, **seen)
+    # It is unsupported by client a; server b then has no peer with which it works either.
+    assert words == {
+        "aa": "unsupported",
+        "ab": "unsupported",
+        "ba": "succeeded",
+        "bb": "unsupported",
+    }
+    assert exported(tmp_path, replace(square, compat=False), **seen)["aa"] == "failed"
+    seen |= {"ab": Outcome.INCONCLUSIVE}
+    assert exported(tmp_path, square, **seen)["aa"] == "failed"
+
+
+def test_a_client_alone_is_not_called_unsupporting(tmp_path: Path) -> None:
+    alone = replace(RESULT, clients=("a",), servers=("b", "c"), compat=True)
+    words = exported(tmp_path, alone, ab=Outcome.FAILED, ac=Outcome.FAILED)
+    assert words == {"ab": "failed", "ac": "failed"}
+
+
+def test_a_measurement_that_cannot_be_told_has_no_entry(tmp_path: Path) -> None:
+    result = measured(Sample(9000))
+    (job,) = result.jobs
+    unknown = replace(job, verdict=Verdict(Outcome.INCONCLUSIVE), sample=None)
+    write_result(replace(result, jobs=(unknown,)), tmp_path / RESULT_FILE)
+    assert json.loads((tmp_path / RESULT_FILE).read_text())["measurements"] == [[], []]
+
+
+def test_one_sample_has_no_deviation(tmp_path: Path) -> None:
+    entry = measurement(tmp_path, measured(Sample(9000)))
+    assert (entry["details"], entry["deviation_kbps"]) == ("9000 kbps", None)

@@ -971,6 +971,16 @@ def test_a_tshark_that_does_not_run_our_script(
     assert message in raised.value.message
 
 
+def test_a_tshark_that_does_not_end_when_asked_for_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = 'case "$1" in --version) exec sleep 600;; esac; exit 1\n'
+    monkeypatch.setenv("PATH", replaced_tshark(tmp_path, hanging))
+    monkeypatch.setattr(tshark, "_VERSION_S", 0.2)
+    with pytest.raises(UserError, match=r"tshark --version does not end within 0\.2 s"):
+        tshark.check()
+
+
 def test_a_tshark_that_prints_something_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

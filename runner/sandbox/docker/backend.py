@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from quicmatrix.runner.checkout import script_hint
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Image, Implementation
 from quicmatrix.runner.sandbox import label
@@ -115,7 +116,7 @@ class DockerBackend:
         if engine.image(self._holder_image) is None:
             raise UserError(
                 f"there is no image {self._holder_image}, which the hosts are created from",
-                "scripts/images builds it, without any registry",
+                script_hint("scripts/images builds it, without any registry"),
             )
         self.memlock = preflight(engine, self._holder_image, self._scratch, MEMLOCK)
         if self.memlock is not None:

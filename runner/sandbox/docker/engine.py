@@ -21,6 +21,7 @@ from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException
 from docker.utils import parse_repository_tag
 
+from quicmatrix.runner.checkout import script_hint
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Image
 from quicmatrix.runner.sandbox.model import SandboxError
@@ -262,8 +263,10 @@ def _knock(path: str) -> None:
     except OSError as error:
         raise UserError(
             f"there is no Docker engine at {path}: {error.strerror}",
-            "scripts/engine installs and starts it on Debian, systemctl start docker elsewhere;"
-            " --backend netns needs none",
+            script_hint(
+                "scripts/engine installs and starts it on Debian, systemctl start docker elsewhere;"
+                " --backend netns needs none"
+            ),
         ) from error
 
 

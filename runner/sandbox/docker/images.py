@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from quicmatrix.runner.checkout import script_hint
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Image, Implementation
 from quicmatrix.runner.sandbox.docker.engine import Engine, EngineError
@@ -128,10 +129,14 @@ def _refusal(reference: str, error: EngineError, machine: str) -> UserError:
     if error.status == _NOT_FOUND or "not found" in said or "denied" in said:
         return UserError(
             f"there is no image {reference} here, and no registry gives it to us: {said}",
-            "scripts/images builds ours; docker login, if it is private;"
-            " -r NAME=IMAGE names another",
+            script_hint(
+                "scripts/images builds ours; docker login, if it is private;"
+                " -r NAME=IMAGE names another"
+            ),
         )
     return UserError(
         f"there is no image {reference} here, and its registry cannot be reached: {said}",
-        "scripts/images builds ours; docker load brings others; -r NAME=IMAGE names another",
+        script_hint(
+            "scripts/images builds ours; docker load brings others; -r NAME=IMAGE names another"
+        ),
     )

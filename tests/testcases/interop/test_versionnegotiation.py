@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from quicmatrix.runner.model.attempt import LinkRecord
 from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, PacketType, Side
 from quicmatrix.testcases.interop.versionnegotiation import (
     client_abandons_the_attempt,
@@ -19,6 +20,7 @@ from tests.support.story import (
     client,
     doubtful,
     holds,
+    record,
     server,
     trace,
     unexercised,
@@ -80,6 +82,29 @@ STORIES = (
         trace(server.one_rtt()),
         "the client sends nothing",
         side=Side.CLIENT,
+    ),
+    breaks(
+        client_receives_version_negotiation,
+        "nobody sends anything",
+        trace(),
+        "it sent nothing",
+        side=Side.CLIENT,
+    ),
+    *(
+        doubtful(
+            client_receives_version_negotiation, f"the captures are empty, {why}", seen, "empty"
+        )
+        for why, seen in (
+            ("though packets were forwarded", record(link=LinkRecord(forwarded_to_server=1))),
+            ("since packets were dropped", record(link=LinkRecord(dropped=1))),
+            ("and not complete", record(link=LinkRecord(incomplete="they reached a limit"))),
+        )
+    ),
+    doubtful(
+        client_receives_version_negotiation,
+        "the captures are damaged and empty",
+        trace(left_damage="gone", right_damage="gone"),
+        "gone",
     ),
     breaks(
         version_negotiation_swaps_the_connection_ids,

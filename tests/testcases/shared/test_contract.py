@@ -10,6 +10,7 @@ import pytest
 
 from quicmatrix.runner.model.attempt import (
     AttemptRecord,
+    Difference,
     Ending,
     EntryKind,
     FileRecord,
@@ -138,6 +139,20 @@ STORIES = (
         "one has other bytes",
         downloads(replace(FILE, sha256="cd" * 32)),
         "pqmzrtuxwv has the right size but other bytes",
+        side=None,
+    ),
+    breaks(
+        files_arrive,
+        "one has other bytes from an offset on",
+        downloads(replace(FILE, sha256="cd" * 32, difference=Difference(7, "00ff", "00fe"))),
+        "pqmzrtuxwv has the right size but other bytes: at offset 7 is 00fe instead of 00ff",
+        side=None,
+    ),
+    breaks(
+        files_arrive,
+        "one ends early",
+        downloads(replace(FILE, size=7, sha256="cd" * 32, difference=Difference(7, "00ff", ""))),
+        "pqmzrtuxwv has 7 bytes instead of 1024: at offset 7 is the end instead of 00ff",
         side=None,
     ),
     breaks(
