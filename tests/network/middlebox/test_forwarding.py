@@ -173,7 +173,9 @@ def test_each_datagram_is_delivered_or_dropped_as_decided(
             assert wrong == (name == "corrupt-rate" and affected and not spared)
 
 
-@pytest.mark.parametrize("scenario", [*IMPAIRED, "rebind {} --first-rebind=1ms --rebind-freq=1ms"])
+@pytest.mark.parametrize(
+    "scenario", [*IMPAIRED, "rebind {} --first-rebind=1ms --rebind-freq=1ms --rebind-addr"]
+)
 @pytest.mark.parametrize("ends", [(CLIENT.ipv4, SERVER.ipv4), (CLIENT.ipv6, SERVER.ipv6)])
 @given(st.integers(0, 1 << 64))
 @settings(max_examples=20)

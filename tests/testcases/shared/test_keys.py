@@ -252,6 +252,11 @@ STORIES = (
         "the first one need not",
         trace(*CONFIRMED, up(0, 0), up(1, 1)),
     ),
+    unexercised(
+        next_update_waits_for_acknowledgment,
+        "a late packet with older keys is none",
+        trace(*CONFIRMED, up(0, 0), up(6, 2), up(3, 1)),
+    ),
     holds(
         next_update_waits_for_acknowledgment,
         "the second one does",
