@@ -190,7 +190,7 @@ class Paths(TransportParameters):
         cid = self._peer_cid.cid
         use = self._cid_uses.get(cid)
         address = self._network_paths[0].addr
-        if use is None or use[0] == address or not cid:
+        if use is None or use[0] is address or use[0] == address or not cid:
             return True
         if _local(use[0]) == _local(address) and use[1] == self.host_cid:
             return True
