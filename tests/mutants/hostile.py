@@ -494,15 +494,16 @@ def new_namespaces(_: Path) -> None:
 @client
 def chroot_escape(_: Path) -> None:
     """leaves its root by chroot(2)"""
+    os.mkdir("/tmp/jail")
+    own = os.listdir("/tmp")
     with trying("chroot"):
-        os.mkdir("/tmp/jail")
         root = os.open("/", os.O_RDONLY)
         os.chroot("/tmp/jail")
         os.fchdir(root)
         for _number in range(50):
             os.chdir("..")
         os.chroot(".")
-    print(f"in /tmp: {[name for name in os.listdir('/tmp') if name.startswith('quicmatrix')]}")
+    print(f"new in /tmp: {[name for name in os.listdir('/tmp') if name not in own]}")
 
 
 @client
@@ -648,6 +649,9 @@ def serve(first: Callable[[], object] = lambda: None, *, answer: bool = True) ->
 def main() -> None:
     role, testcase, place = os.environ["ROLE"], os.environ["TESTCASE"], Path(sys.argv[1])
     modes = CLIENT if role == "client" else SERVER_MODES
+    if role == "client":  # captures with nothing in them say nothing
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"\xc0\x1a\x2a\x3a\x4a\x01c\x01s" + bytes(1192), SERVER)
     if testcase in modes:
         modes[testcase](place)
     elif testcase == "fine":

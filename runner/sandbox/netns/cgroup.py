@@ -71,7 +71,7 @@ def unlimited(limited: frozenset[str]) -> str:
         text
         for name, text in (
             ("memory", "memory (only for each process, and shared memory not at all)"),
-            ("pids", "processes (only those of other users than root)"),
+            ("pids", "processes (all sides together, and root not at all)"),
         )
         if name not in limited
     ]
