@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 
 from quicmatrix.runner.model.run import RunResult
+from quicmatrix.runner.sandbox.netns import privileges
 from tests.support.certificates import write_certificates
 from tests.support.derived_image import derived
 from tests.support.golden_run import golden_run
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what the markers say cannot run here."""
+    if item.get_closest_marker("netns") and not privileges.privileged():
+        pytest.skip("makes network namespaces: as root, or with scripts/test in a user namespace")
 
 
 @pytest.fixture(scope="session")

@@ -51,16 +51,16 @@ def command(file: Path | None, as_json: bool) -> int:
 
 
 def _checks(file: Path | None) -> Iterator[Check]:
+    from quicmatrix.runner import needs  # noqa: PLC0415 - used here only
     from quicmatrix.runner.execute import machine_checks  # noqa: PLC0415 - as above
     from quicmatrix.runner.plan import implementations  # noqa: PLC0415 - imports msgspec
     from quicmatrix.runner.sandbox.backends import NETNS, backend, engine_version, widest  # noqa: PLC0415 - imports a sandbox
-    from quicmatrix.runner.sandbox.netns import privileges  # noqa: PLC0415 - as above
     from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - as above
 
     place = backend(NETNS)
 
     yield machine_checks.python()
-    yield machine_checks.tools(privileges.TOOLS, privileges.find_tool)
+    yield machine_checks.tools(needs.SANDBOX)
     yield machine_checks.sandbox(place.check)
     yield machine_checks.attempted(
         "tshark", lambda: f"{tshark.check()}, decodes a known capture as it must"

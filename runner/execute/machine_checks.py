@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from quicmatrix.runner import needs
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.plan.implementations import setup_hint
@@ -38,8 +39,7 @@ class Check:
 
 def python() -> Check:
     """The interpreter."""
-    needed = (3, 11)
-    fine = sys.version_info >= needed
+    fine = sys.version_info >= needs.PYTHON
     return Check(
         "python",
         State.OK if fine else State.FAIL,
@@ -48,18 +48,18 @@ def python() -> Check:
     )
 
 
-def tools(packages: Mapping[str, str], which: Callable[[str], str | None]) -> Check:
+def tools(wanted: Mapping[str, str], found: Callable[[str], str | None] = needs.find) -> Check:
     """The programs that a sandbox is made with.
 
     Args:
-        packages: By program, the package that has it.
-        which: Finds a program.
+        wanted: By program, the package that has it.
+        found: Finds a program.
     """
-    missing = [tool for tool in packages if which(tool) is None]
+    missing = needs.missing(wanted, found)
     if not missing:
-        return Check("tools", State.OK, ", ".join(packages))
-    wanted = " ".join(dict.fromkeys(packages[tool] for tool in missing))
-    return Check("tools", State.FAIL, f"missing: {', '.join(missing)}", f"apt-get install {wanted}")
+        return Check("tools", State.OK, ", ".join(wanted))
+    advice = f"apt-get install {needs.packages(missing)}"
+    return Check("tools", State.FAIL, f"missing: {', '.join(missing)}", advice)
 
 
 def attempted(name: str, attempt: Callable[[], str]) -> Check:

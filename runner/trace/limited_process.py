@@ -162,11 +162,15 @@ def _limited(arguments: Sequence[str], memory_bytes: int) -> tuple[str, ...]:
 def _start(
     arguments: Sequence[str], file: BinaryIO, stderr: BinaryIO, script: BinaryIO
 ) -> subprocess.Popen[bytes]:
-    """Start a program as user ``nobody`` if this process is root and may, else as its own user."""
+    """Start a program as user ``nobody`` if this process is root, else as its own user.
 
-    def start(user: int | None) -> subprocess.Popen[bytes]:
+    Root of a user namespace, which does not map ``nobody``, is that user in one more, without a
+    mapping. Since version 4.4 tshark runs no scripts as root.
+    """
+
+    def start(user: int | None, *prefix: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            arguments,
+            (*prefix, *arguments),
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -181,8 +185,9 @@ def _start(
         )
 
     if os.geteuid() == 0:
-        with contextlib.suppress(OSError):  # a user namespace may not map that user
+        with contextlib.suppress(OSError):
             return start(_NOBODY)
+        return start(None, "unshare", "--user", "--")
     return start(None)
 
 

@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
+from quicmatrix.runner import needs
 from quicmatrix.runner.bundle.capture import MAX_BYTES
 from quicmatrix.runner.bundle.regular_file import open_regular
 from quicmatrix.runner.errors import UserError
@@ -31,7 +32,7 @@ OLDEST = (4, 0)
 """The oldest version of tshark with all fields that are used."""
 
 PROGRAM = "tshark"
-INSTALL_HINT = "apt-get install tshark"
+INSTALL_HINT = f"apt-get install {needs.RUN[PROGRAM]}"
 DEFAULT_LIMITS = Limits()
 _VERSION_S = 20.0
 """How long ``tshark --version`` may take; half a second is usual."""

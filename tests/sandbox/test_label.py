@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from quicmatrix.runner.sandbox import label
 from quicmatrix.runner.sandbox.label import LABEL_FILE, Label, Runner
+from tests.support.real_root import real_root
 
 THIS = Runner.this()
 DEAD = replace(THIS, start=THIS.start - 1)
@@ -75,7 +76,7 @@ def test_only_folders_of_dead_runs_are_left_over(tmp_path: Path) -> None:
 
 
 def test_folders_of_other_users_are_not_believed(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
+    if not real_root():
         pytest.skip("only root can give folders away")
     folder = labelled(tmp_path, "theirs", DEAD)
     os.chown(folder, 65534, 65534)

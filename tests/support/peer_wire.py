@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 FIELDS = {
@@ -15,6 +16,8 @@ FIELDS = {
     "type": "quic.long.packet_type",
     "type2": "quic.long.packet_type_v2",
     "token": "quic.token_length",
+    "token_sent": "quic.token",
+    "token_given": "quic.retry_token",
     "phase": "quic.key_phase",
     "frame": "quic.frame_type",
     "message": "tls.handshake.type",
@@ -22,8 +25,9 @@ FIELDS = {
     "extension": "tls.handshake.extension.type",
     "alpn": "tls.handshake.extensions_alpn_str",
 }
-INITIAL, ZERO_RTT, RETRY = "0", "1", "3"
-CLIENT_HELLO, SERVER_HELLO, CERTIFICATE = "1", "2", "11"
+VERSION_1, VERSION_2 = "1", str(0x6B3343CF)
+ZERO_RTT, RETRY = "1", "3"
+CLIENT_HELLO, SERVER_HELLO, ENCRYPTED_EXTENSIONS, CERTIFICATE = "1", "2", "8", "11"
 PRE_SHARED_KEY, EARLY_DATA = "41", "42"
 ACK_ECN, MAX_STREAMS, CONNECTION_CLOSE = "3", "18", "29"
 
@@ -50,8 +54,15 @@ class Wire:
         """All values of a field in the packets of one side."""
         return [value for one in self.seen if one.from_server == server for value in one[name]]
 
+    def changes(self, name: str, *, server: bool) -> list[str]:
+        """The values of a field in the packets of one side, each run of equal ones once.
+
+        How many packets it has is not said: a ClientHello with a post-quantum key share takes two.
+        """
+        return [value for value, _ in groupby(self.of(name, server=server))]
+
     def hellos(self, message: str) -> list[Seen]:
-        """Datagrams in which a ClientHello or a ServerHello begins."""
+        """Datagrams in which a handshake message of this type ends."""
         return [one for one in self.seen if message in one["message"]]
 
 

@@ -911,8 +911,8 @@ def replaced_tshark(folder: Path, script: str) -> str:
     program.write_text("#!/bin/sh\n" + script)
     program.chmod(0o755)
     for parent in (folder, *folder.parents):
-        if parent.owner() == "root" and parent != Path("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o055)
+        if (state := parent.stat()).st_uid == os.geteuid() and state.st_mode & 0o055 != 0o055:
+            parent.chmod(state.st_mode | 0o055)
     return f"{folder}:/usr/bin:/bin"
 
 

@@ -196,7 +196,7 @@ class View:
             os.chdir(path)  # so that no character of the path has to be escaped
             mount("overlay", target, "overlay", RDONLY | NODEV, f"lowerdir={layers}")
         except OSError:
-            if not below:
+            if not below and path != "/":  # the root has our own folders too
                 bind(path, target, RDONLY | NODEV)
                 return
             # In a user namespace, nothing may uncover what the machine's mounts cover.

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from quicmatrix.runner.needs import SEARCH_PATH
 from quicmatrix.runner.sandbox.model import SandboxError
 
-SEARCH_PATH = os.pathsep.join(("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
-"""Where root's tools are, which the PATH of other users may lack."""
 BUILD_S = 20.0
 END_S = 10.0
 

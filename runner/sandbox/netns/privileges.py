@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from quicmatrix.runner import needs
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.sandbox.netns.holder import tool_environment
 
 MARKER = "QUICMATRIX_USER_NAMESPACE"
 """In the environment of a runner that :func:`enter_user_namespace` has executed again."""
-TOOLS = {
-    **dict.fromkeys(("unshare", "nsenter", "setpriv"), "util-linux"),
-    "mount": "mount",
-    "cat": "coreutils",
-    "ip": "iproute2",
-}
-"""The programs that are used, with their Debian packages."""
-CAP_SYS_ADMIN = 21
+CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
+"""What network namespaces are made with, by number (capabilities(7))."""
+IN_A_CONTAINER = (
+    "in a container, give it --privileged, or user namespaces:"
+    " --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+)
 ALL_USERS = ["0", "0", "4294967295"]
 """The uid_map of the machine's own user namespace (user_namespaces(7))."""
 CHECK_S = 20.0
@@ -42,33 +40,35 @@ OVERLAY_PREFLIGHT = (
 )
 
 
-def find_tool(name: str) -> str | None:
-    """The path of a tool, searched in root's PATH too; None if there is none."""
-    return shutil.which(name, path=tool_environment()["PATH"])
-
-
 def check() -> None:
     """Check that sandboxes can be made.
 
     Raises:
         UserError: They cannot be made; the hint says what to do.
     """
-    missing = {tool: package for tool, package in TOOLS.items() if find_tool(tool) is None}
-    if missing:
+    if missing := needs.missing(needs.SANDBOX):
         raise UserError(
             f"network namespaces need {', '.join(missing)}, not found in PATH",
-            f"install {', '.join(sorted(set(missing.values())))}",
+            f"apt-get install {needs.packages(missing)}",
         )
     if not privileged() and not user_namespace_allowed():
+        if os.geteuid() == 0:
+            raise UserError(
+                f"network namespaces need {' and '.join(lacking())}, which root has not got here,"
+                " or user namespaces, which are forbidden here",
+                IN_A_CONTAINER,
+            )
         raise UserError(
             "network namespaces need root, or user namespaces, which this machine forbids",
             "run it as root, or allow user namespaces: sysctl user.max_user_namespaces=10000"
-            " kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0",
+            " kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0;"
+            f" {IN_A_CONTAINER}",
         )
     if problem := _problem(_as_root(PREFLIGHT)):
+        reason = f" (there is no {' and no '.join(lacking())})" if lacking() else ""
         raise UserError(
-            f"network namespaces cannot be made here: {problem}",
-            "in a container, give it --privileged; elsewhere run it as root",
+            f"network namespaces cannot be made here: {problem}{reason}",
+            f"{IN_A_CONTAINER}; elsewhere run it as root",
         )
 
 
@@ -116,14 +116,20 @@ def enter_user_namespace(argv: Sequence[str], environment: Mapping[str, str]) ->
 
 def privileged() -> bool:
     """Whether we have CAP_SYS_ADMIN, which root has not got in most containers."""
+    return "CAP_SYS_ADMIN" not in lacking()
+
+
+def lacking() -> list[str]:
+    """Those of :data:`CAPABILITIES` that we have not got."""
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective.split()[1], 16) >> CAP_SYS_ADMIN & 1)
+    have = int(effective.split()[1], 16)
+    return [name for name, number in CAPABILITIES.items() if not have >> number & 1]
 
 
 def user_namespace_allowed() -> bool:
     """Whether we may make a user namespace."""
-    return find_tool("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
+    return needs.find("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
 
 
 def _as_root(command: Sequence[str]) -> Sequence[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from quicmatrix.runner.sandbox.model import SandboxError
+from quicmatrix.runner.sandbox.netns import filesystem
 from tests.support.machine_sockets import NOT_REACHED, PROBE, REACHED, listening
 from tests.support.one_sandbox import REPOSITORY, SMALL, Stage, one_sandbox, until
 
@@ -384,3 +385,23 @@ def test_a_missing_program_does_not_disturb_the_next(tmp_path: Path) -> None:
             assert process.running
 
     asyncio.run(story())
+
+
+def test_a_refused_overlay_of_the_root_keeps_our_own_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a root without mounts but those of a side, as of a user in a minimal chroot."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    shown: list[str] = []
+    monkeypatch.setattr(filesystem, "mount", refuse)
+    monkeypatch.setattr(filesystem, "bind", lambda path, *_: shown.append(path))
+    monkeypatch.setattr(filesystem.View, "show", lambda _, path, *__: shown.append(path))
+    monkeypatch.chdir(tmp_path)
+    view = filesystem.View()
+    view.mount_points = ["/", "/dev", "/proc", "/sys"]
+    view.show_folder("/", str(tmp_path))
+    assert "/usr" in shown
+    assert not {"/", "/proc", "/tmp"} & set(shown)
