@@ -45,6 +45,7 @@ from quicmatrix.testcases.shared.paths import (
     server_answers_path_challenges,
     server_begins_new_paths_with_a_challenge,
     server_moves_to_a_validated_path,
+    server_repeats_small_path_challenges,
     server_takes_a_new_connection_id_for_each_address,
     server_validates_each_new_path,
 )
@@ -228,6 +229,7 @@ CONNECTIONMIGRATION = TestCase(
         no_side_closes_with_an_error,
         server_begins_new_paths_with_a_challenge,
         path_challenges_are_expanded,
+        server_repeats_small_path_challenges,
         path_challenges_are_unpredictable,
         path_responses_answer_one_challenge_each,
         path_responses_stay_on_the_path,

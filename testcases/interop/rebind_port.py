@@ -21,6 +21,7 @@ from quicmatrix.testcases.shared.paths import (
     path_responses_stay_on_the_path,
     server_begins_new_paths_with_a_challenge,
     server_moves_to_a_validated_path,
+    server_repeats_small_path_challenges,
     server_sends_on_several_paths,
     server_validates_each_new_path,
 )
@@ -52,6 +53,7 @@ REBIND_PORT = TestCase(
         no_side_closes_with_an_error,
         server_begins_new_paths_with_a_challenge,
         path_challenges_are_expanded,
+        server_repeats_small_path_challenges,
         path_challenges_are_unpredictable,
         path_responses_answer_one_challenge_each,
         path_responses_stay_on_the_path,

@@ -144,11 +144,7 @@ def server_moves_to_a_validated_path(seen: Observation) -> Iterator[Finding]:
     capture = seen.trace.near(Side.SERVER)
     outgoing = readable(sent(seen.trace, Side.SERVER))
     incoming = readable(arrived(seen.trace, Side.SERVER))
-    fixed = {
-        packet.connection
-        for packet, message in messages(outgoing, EncryptedExtensions)
-        if message.transport_parameters.disable_active_migration
-    }
+    fixed = _without_migration(outgoing)
 
     def findings() -> Iterator[Finding]:
         places: dict[int, _Place] = {}
@@ -205,6 +201,37 @@ def address_changes_after_the_handshake(seen: Observation) -> Iterator[Finding]:
                 f"it is {packet.path.client} in {packet}, and the handshake is not confirmed yet"
             )
         return
+
+
+@requirement(Level.MUST, "RFC 9000, 8.2.1")
+def server_repeats_small_path_challenges(seen: Observation) -> Iterator[Finding]:
+    """A PATH_CHALLENGE that 3 times what came kept small is followed by one in 1200 bytes."""
+    outgoing = readable(sent(seen.trace, Side.SERVER))
+    incoming = frames(arrived(seen.trace, Side.SERVER), PathResponse)
+    responses = {response.data: packet for packet, response in incoming}
+    fixed = _without_migration(outgoing)
+
+    def findings() -> Iterator[Finding]:
+        challenges = list(frames(outgoing, PathChallenge))
+        expanded = {
+            packet.path: packet for packet, _ in challenges if packet.datagram.size >= EXPANDED
+        }
+        for packet, challenge in challenges:
+            answer = responses.get(challenge.data)
+            if packet.datagram.size >= EXPANDED or answer is None or packet.connection in fixed:
+                continue
+            if packet.path in expanded:
+                yield Held(expanded[packet.path], packet)
+            elif _goes_on(answer, seen.trace.near(Side.SERVER)):
+                complete(outgoing)  # the second one may be hidden
+                yield Violation(
+                    f"the only PATH_CHALLENGE on {packet.path} is in a datagram of "
+                    f"{packet.datagram.size} bytes",
+                    packet,
+                    answer,
+                )
+
+    yield from every(findings(), outgoing)
 
 
 @requirement(Level.MUST, "RFC 9000, 8.2.2", compat=True)
@@ -331,6 +358,15 @@ def sends_on_several_paths(trace: Trace, otherwise: Violation) -> Iterator[Findi
         else otherwise,
         packets,
     )
+
+
+def _without_migration(outgoing: View[Packet]) -> set[int | None]:
+    """The connections on which the server has told the client not to migrate (RFC 9000, 18.2)."""
+    return {
+        packet.connection
+        for packet, message in messages(outgoing, EncryptedExtensions)
+        if message.transport_parameters.disable_active_migration
+    }
 
 
 def is_probing(packet: Packet) -> bool:

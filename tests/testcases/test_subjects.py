@@ -280,6 +280,10 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
     ),
     "path_responses_answer_one_challenge_each": (frames(PathResponse), frames(PathChallenge)),
     "path_responses_stay_on_the_path": (frames(PathResponse), frames(PathChallenge)),
+    "server_repeats_small_path_challenges": (
+        frames(PathChallenge, sender=S),
+        frames(PathResponse, sender=C),
+    ),
     "path_challenges_are_expanded": (frames(PathChallenge),),
     "path_responses_are_expanded": (frames(PathResponse),),
     "path_challenges_are_unpredictable": (frames(PathChallenge),),

@@ -27,6 +27,7 @@ from quicmatrix.testcases.shared.paths import (
     server_answers_path_challenges,
     server_begins_new_paths_with_a_challenge,
     server_moves_to_a_validated_path,
+    server_repeats_small_path_challenges,
     server_sends_on_several_paths,
     server_sends_to_several_addresses,
     server_takes_a_new_connection_id_for_each_address,
@@ -93,6 +94,7 @@ MIGRATED = trace(
     asks(REPLY_2).but(dcid=b"second").on(PREFERRED),
 )
 VALIDATED = (*SHAKEN, moved(asks(ACK)), moved(says(ONE)), moved(asks(REPLY)))
+SMALL = (*SHAKEN, moved(asks(ACK)).sized(40), moved(says(ONE)).sized(120))
 FOLLOWED = trace(
     *SHAKEN,
     says(DATA),
@@ -488,6 +490,38 @@ STORIES = (
         path_responses_are_expanded,
         "the challenge was not either, on a path of its own",
         trace(*SHAKEN, moved(asks(ONE)).sized(40), moved(says(REPLY, TWO)).sized(120)),
+    ),
+    holds(
+        server_repeats_small_path_challenges,
+        "once more came",
+        trace(*SMALL, moved(asks(REPLY)), moved(says(TWO)), moved(asks(REPLY_2)).after(2)),
+    ),
+    unexercised(server_repeats_small_path_challenges, "none is small", REBOUND),
+    unexercised(
+        server_repeats_small_path_challenges,
+        "it is over before",
+        trace(*SMALL, moved(asks(REPLY)), says(CLOSE)),
+    ),
+    unexercised(
+        server_repeats_small_path_challenges,
+        "it is not answered",
+        trace(*SMALL, moved(says(DATA)).after(2)),
+    ),
+    breaks(
+        server_repeats_small_path_challenges,
+        "it does not",
+        trace(*SMALL, moved(asks(REPLY)), moved(says(DATA)).after(2)),
+        "the only PATH_CHALLENGE on 193.167.0.7:50001 - 193.167.100.100:443 is in a datagram of "
+        "120 bytes",
+        "right 5",
+        "right 6",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        server_repeats_small_path_challenges,
+        "the second one may be secret",
+        trace(*SMALL, moved(asks(REPLY)), moved(says(TWO)).secret(), moved(asks(ACK)).after(2)),
+        "could not be decrypted",
     ),
     breaks(
         path_challenges_are_unpredictable,
