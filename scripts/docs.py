@@ -12,8 +12,11 @@ from pathlib import Path
 
 from quicmatrix.runner.plan.select import testcases
 from quicmatrix.testcases.model import Observation, Requirement, TestCase
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
 from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 
+CAUSES = (*TRANSFER_ENDS, no_side_closes_with_an_error)
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "testcases.md"
 
 
@@ -44,6 +47,13 @@ def _contract() -> Iterator[str]:
         "(∘ marks what quic-interop-runner checks too):"
     )
     yield from _table(ENDPOINT_CONTRACT)
+    yield ""
+    yield (
+        "While the client is not done, these say whose it is. A test case has its requirements in "
+        "the order of causes, exit codes last, and the first that is violated is the reason that a "
+        "verdict gives."
+    )
+    yield from _table(CAUSES)
 
 
 def _details(case: TestCase) -> Iterator[str]:
@@ -54,7 +64,9 @@ def _details(case: TestCase) -> Iterator[str]:
         f"TESTCASE `{case.client}` (client), `{case.server}` (server); {_files(case.files)}; "
         f"{case.timeout_s:g} s. What must hold beside the contract:"
     )
-    yield from _table([one for one in case.requirements if one not in ENDPOINT_CONTRACT])
+    yield from _table(
+        [one for one in case.requirements if one not in (*ENDPOINT_CONTRACT, *CAUSES)]
+    )
 
 
 def _table(requirements: Sequence[Requirement[Observation]]) -> Iterator[str]:

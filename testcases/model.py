@@ -42,6 +42,9 @@ class Level(StrEnum):
     """An RFC's SHOULD or RECOMMENDED. A note; nonconformant under --strict."""
     TEST = "TEST"
     """The test case's own subject: without it, the case was not exercised. Failed."""
+    PRECONDITION = "PRECONDITION"
+    """What the network must do, or not do, so that a failure says anything of the endpoints.
+    Inconclusive."""
 
 
 class Inconclusive(Exception):  # noqa: N818 - it is no error of the program

@@ -45,7 +45,6 @@ AROUND = 3
 """How many datagrams are shown before and after one that matters."""
 _MOST_FRAMES = 6
 _TLS_NAMES = {
-    4: "NewSessionTicket",
     11: "Certificate",
     13: "CertificateRequest",
     15: "CertificateVerify",

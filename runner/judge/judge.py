@@ -9,6 +9,7 @@ crashed        an endpoint was ended by a signal of its own making, wrote more t
                hold, used more memory than it may, reached a limit of processes or of a folder,
                or was a server that ended too early; under ``--compat`` none of
                that decides
+inconclusive   the network broke the attempt (level PRECONDITION): that is nobody's fault
 timeout        the client was not done in time, or the server was not ready in time
 failed         a requirement was violated that the test case is about (level TEST), or a MUST that
                quic-interop-runner checks too; under ``--compat`` any that it checks
@@ -27,6 +28,8 @@ are then undetermined. So are they, but for the server, where the scenario's cha
 was of something needed (:mod:`.luck`); under ``--compat`` that is no excuse.
 An endpoint that a signal ended has crashed all the same, and a MUST that a packet shows to be
 broken is broken.
+The requirements of a test case are in the order of causes: what comes first explains what comes
+after it. So the reason is the first violation, and a MUST before the one that decides is its cause.
 
 Requirements are checked, and what became of them is shown, whenever there was traffic to check.
 """
@@ -175,10 +178,14 @@ def _reasons(
     record = seen.record
     deciding = [one for one in results if policy.fails(one)]
     conformance = [one for one in results if policy.conforms(one)]
+    causes = _with_causes(results, deciding)
+    shown = _violations(one for one in causes if any(it.evidence for it in one.violations))
+    preconditions = [one for one in results if one.level is Level.PRECONDITION]
     for outcome, reason in (
         (Outcome.CRASHED, "" if policy.compat else _crashed(record)),
-        (Outcome.TIMEOUT, timeout),
-        (Outcome.FAILED, _violations(deciding)),
+        (Outcome.INCONCLUSIVE, _violations(preconditions)),
+        (Outcome.TIMEOUT, f"{timeout}; {shown}" if timeout and shown else timeout),
+        (Outcome.FAILED, _violations(causes)),
         (Outcome.INCONCLUSIVE, doubt or _damage(seen) or _open_questions(deciding)),
         (Outcome.NONCONFORMANT, _violations(conformance)),
         (Outcome.INCONCLUSIVE, _open_questions(conformance)),
@@ -246,6 +253,19 @@ def _without_attempt(result: RequirementResult) -> RequirementResult:
         return result
     reason = "the attempt was not made"
     return replace(result, status=Status.NOT_EXERCISED, reason=reason, violations=())
+
+
+def _with_causes(
+    results: Sequence[RequirementResult], deciding: Sequence[RequirementResult]
+) -> list[RequirementResult]:
+    """What decides, and each MUST whose violation comes before all violations of that."""
+    first = next((at for at, one in enumerate(results) if _decides(one, deciding)), 0)
+    causes = [one for one in results[:first] if one.level is Level.MUST]
+    return [*causes, *deciding]
+
+
+def _decides(one: RequirementResult, deciding: Sequence[RequirementResult]) -> bool:
+    return one in deciding and one.status is Status.VIOLATED
 
 
 def _violations(results: Iterable[RequirementResult]) -> str:

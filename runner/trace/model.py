@@ -339,10 +339,12 @@ class VersionInformation:
 
 @dataclass(frozen=True, slots=True)
 class PreferredAddress:
-    """RFC 9000, 18.2, without the addresses."""
+    """RFC 9000, 18.2."""
 
     connection_id: bytes
     stateless_reset_token: bytes
+    addresses: tuple[Address, ...] = ()
+    """One of each family that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,13 +406,21 @@ class EncryptedExtensions:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSessionTicket:
+    """RFC 8446, 4.6.1."""
+
+    max_early_data_size: int | None = None
+    """None if the ticket has no early_data extension, so that it permits no 0-RTT data."""
+
+
+@dataclass(frozen=True, slots=True)
 class OtherTlsMessage:
     """A handshake message of which only the type matters, e.g. 11 Certificate, 20 Finished."""
 
     handshake_type: int
 
 
-TlsMessage = ClientHello | ServerHello | EncryptedExtensions | OtherTlsMessage
+TlsMessage = ClientHello | ServerHello | EncryptedExtensions | NewSessionTicket | OtherTlsMessage
 
 CERTIFICATE = 11
 """The handshake type of Certificate (RFC 8446, 4)."""

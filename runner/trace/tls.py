@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from ipaddress import ip_address
 
 from quicmatrix.runner.trace.model import (
+    Address,
     ClientHello,
     EncryptedExtensions,
+    NewSessionTicket,
     OtherTlsMessage,
     PreferredAddress,
     ServerHello,
@@ -19,7 +22,7 @@ from quicmatrix.runner.trace.reader import MalformedError, Reader
 HEADER_SIZE = 4
 """Bytes of a message's type and length."""
 
-_CLIENT_HELLO, _SERVER_HELLO, _ENCRYPTED_EXTENSIONS = 1, 2, 8
+_CLIENT_HELLO, _SERVER_HELLO, _NEW_SESSION_TICKET, _ENCRYPTED_EXTENSIONS = 1, 2, 4, 8
 _SERVER_NAME, _ALPN, _PRE_SHARED_KEY, _EARLY_DATA, _QUIC_PARAMETERS = 0, 16, 41, 42, 57
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """The Random of a ServerHello that is a HelloRetryRequest (RFC 8446, 4.1.3)."""
@@ -32,6 +35,8 @@ def parse_message(handshake_type: int, body: bytes) -> TlsMessage:
             return _client_hello(Reader(body))
         if handshake_type == _SERVER_HELLO:
             return _server_hello(Reader(body))
+        if handshake_type == _NEW_SESSION_TICKET:
+            return _new_session_ticket(Reader(body))
         if handshake_type == _ENCRYPTED_EXTENSIONS:
             return _encrypted_extensions(Reader(body))
     except MalformedError:
@@ -73,6 +78,14 @@ def _server_hello(reader: Reader) -> ServerHello:
     reader.take(1)  # legacy_compression_method
     extensions = _extensions(reader)
     return ServerHello(cipher_suite, _PRE_SHARED_KEY in extensions, random == _RETRY_RANDOM)
+
+
+def _new_session_ticket(reader: Reader) -> NewSessionTicket:
+    reader.take(4 + 4)  # ticket_lifetime, ticket_age_add
+    reader.opaque(1)  # ticket_nonce
+    reader.opaque(2)  # ticket
+    early_data = _extensions(reader).get(_EARLY_DATA)
+    return NewSessionTicket(None if early_data is None else Reader(early_data).uint(4))
 
 
 def _encrypted_extensions(reader: Reader) -> EncryptedExtensions:
@@ -171,9 +184,10 @@ def parse_transport_parameters(extension: bytes) -> TransportParameters:
 
 
 def _preferred_address(reader: Reader) -> PreferredAddress:
-    """RFC 9000, 18.2."""
-    reader.take(4 + 2 + 16 + 2)  # the addresses and ports
-    return PreferredAddress(reader.opaque(1), reader.take(16))
+    """RFC 9000, 18.2: a family whose address is all zero is not offered."""
+    fields = [(reader.take(size), reader.uint(2)) for size in (4, 16)]
+    addresses = tuple(Address(str(ip_address(host)), port) for host, port in fields if any(host))
+    return PreferredAddress(reader.opaque(1), reader.take(16), addresses)
 
 
 def _version_information(reader: Reader) -> VersionInformation:

@@ -19,9 +19,12 @@ from quicmatrix.testcases.shared.amplification import (
     server_keeps_to_the_amplification_limit,
     server_stays_below_fourfold_amplification,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.loss import dropped
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.datagrams import AMPLIFICATION, sent_datagrams
 from quicmatrix.testcases.views.view import exists, frames, sent
@@ -82,13 +85,17 @@ AMPLIFICATIONLIMIT = TestCase(
     certificates=9,
     filler_names=20,
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
         server_sends_the_whole_chain,
         server_reaches_the_amplification_limit,
         datagrams_of_the_client_are_dropped,
         server_stays_below_fourfold_amplification,
         server_keeps_to_the_amplification_limit,
+        *CLIENT_IS_DONE,
     ),
 )

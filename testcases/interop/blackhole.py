@@ -15,10 +15,13 @@ from quicmatrix.testcases.model import (
     TestCase,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.fates import fate
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.loss import dropped
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.view import complete, frames, sent
 
@@ -56,9 +59,13 @@ BLACKHOLE = TestCase(
     scenario="blackhole --delay=15ms --bandwidth=10Mbps --queue=25 --on=5s --off=2s",
     files=(10 * MIB,),
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
         outage_falls_into_the_transfer,
+        *CLIENT_IS_DONE,
     ),
 )

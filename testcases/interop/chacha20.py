@@ -14,8 +14,11 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.view import exists, messages, never, sent
 
@@ -70,10 +73,14 @@ CHACHA20 = TestCase(
     server="chacha20",
     files=(3 * MIB,),
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
         client_offers_only_chacha20,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
         server_selects_chacha20,
+        *CLIENT_IS_DONE,
     ),
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import KIB, TestCase
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.corruption import damaged_datagrams_arrive
 from quicmatrix.testcases.shared.handshakes import fifty_handshakes
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 HANDSHAKECORRUPTION = TestCase(
@@ -21,9 +24,13 @@ HANDSHAKECORRUPTION = TestCase(
     files=(1 * KIB,) * 50,
     timeout_s=300.0,
     requirements=(
-        *ENDPOINT_CONTRACT,
-        fifty_handshakes,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
+        fifty_handshakes,
         damaged_datagrams_arrive,
+        *CLIENT_IS_DONE,
     ),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import MIB, TestCase
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.keys import (
     client_updates_its_keys,
@@ -13,6 +15,7 @@ from quicmatrix.testcases.shared.keys import (
     next_update_waits_for_acknowledgment,
     server_updates_its_keys,
 )
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 KEYUPDATE = TestCase(
@@ -23,14 +26,18 @@ KEYUPDATE = TestCase(
     server="transfer",
     files=(3 * MIB,),
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
-        client_updates_its_keys,
-        server_updates_its_keys,
         key_generations_only_rise,
         key_phase_bit_follows_the_keys,
         first_update_waits_for_confirmation,
         next_update_waits_for_acknowledgment,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
+        client_updates_its_keys,
+        server_updates_its_keys,
+        *CLIENT_IS_DONE,
     ),
 )

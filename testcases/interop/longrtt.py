@@ -16,8 +16,11 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.view import arrived, complete, exists, readable, sent
 
@@ -72,10 +75,14 @@ LONGRTT = TestCase(
     scenario="simple-p2p --delay=750ms --bandwidth=10Mbps --queue=25",
     files=(1 * KIB,),
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
         client_repeats_its_client_hello,
         round_trip_outlasts_the_first_probe_timeout,
+        *CLIENT_IS_DONE,
     ),
 )

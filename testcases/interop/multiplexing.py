@@ -13,13 +13,16 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.flow_control import (
     client_keeps_to_the_stream_limit,
     server_allows_at_most_1000_streams,
     server_raises_the_stream_limit,
 )
 from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.streams import StreamType
 from quicmatrix.testcases.views.view import exists, frames, sent
@@ -50,12 +53,16 @@ MULTIPLEXING = TestCase(
     server="transfer",
     files=(32,) * FILES,
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
         server_allows_at_most_1000_streams,
-        server_raises_the_stream_limit,
-        client_opens_1999_streams,
         client_keeps_to_the_stream_limit,
+        one_handshake,
+        server_raises_the_stream_limit,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
+        client_opens_1999_streams,
+        *CLIENT_IS_DONE,
     ),
 )

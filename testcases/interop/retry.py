@@ -16,8 +16,11 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.crypto import CryptoBytes, with_bytes
 from quicmatrix.testcases.views.differences import first_difference
@@ -263,11 +266,12 @@ RETRY = TestCase(
     server="retry",
     files=(10 * KIB,),
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
-        server_sends_a_retry_with_a_token,
-        client_sends_a_retry_token,
+        retry_integrity_tag_is_right,
+        server_chooses_a_new_connection_id,
+        server_sends_one_retry_for_one_datagram,
         client_does_not_reset_the_packet_number,
         client_repeats_the_token,
         client_uses_the_retrys_connection_id,
@@ -275,8 +279,11 @@ RETRY = TestCase(
         client_sends_the_same_client_hello,
         client_derives_its_keys_from_the_retrys_connection_id,
         server_derives_its_keys_from_the_retrys_connection_id,
-        server_chooses_a_new_connection_id,
-        server_sends_one_retry_for_one_datagram,
-        retry_integrity_tag_is_right,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
+        server_sends_a_retry_with_a_token,
+        client_sends_a_retry_token,
+        *CLIENT_IS_DONE,
     ),
 )

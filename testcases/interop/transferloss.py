@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from quicmatrix.testcases.model import MIB, TestCase
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import one_handshake
 from quicmatrix.testcases.shared.loss import datagrams_of_the_server_are_lost
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 TRANSFERLOSS = TestCase(
@@ -20,9 +23,13 @@ TRANSFERLOSS = TestCase(
     ),
     files=(2 * MIB,),
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
         datagrams_of_the_server_are_lost,
+        *CLIENT_IS_DONE,
     ),
 )

@@ -27,7 +27,10 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import name
 from quicmatrix.testcases.views.view import (
     View,
@@ -221,14 +224,18 @@ V2 = TestCase(
     server="v2",
     files=(1 * KIB,),
     requirements=(
-        *ENDPOINT_CONTRACT,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         client_starts_in_version_1,
-        server_answers_in_version_2,
-        handshake_packets_are_version_2,
-        server_sends_crypto_in_one_version,
-        each_side_sends_version_information,
         client_offers_version_2,
         client_lists_its_chosen_version,
+        each_side_sends_version_information,
         each_side_chooses_the_version_in_use,
+        server_sends_crypto_in_one_version,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
+        server_answers_in_version_2,
+        handshake_packets_are_version_2,
+        *CLIENT_IS_DONE,
     ),
 )

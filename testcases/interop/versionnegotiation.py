@@ -15,10 +15,30 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT, nothing_was_sent
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE, nothing_was_sent
 from quicmatrix.testcases.shared.versions import name
 from quicmatrix.testcases.views.datagrams import PROCESSING_TIME_S, with_packets
 from quicmatrix.testcases.views.view import View, arrived, complete, every, exists, sent
+
+
+@requirement(Level.TEST, "interop suite")
+def client_asks_for_an_unknown_version(seen: Observation) -> Iterator[Finding]:
+    """The version of the client's first packet is none that the server has."""
+    asked = _asked(sent(seen.trace, Side.CLIENT))
+    answers = arrived(seen.trace, Side.CLIENT)
+    if not asked:
+        complete(asked)
+    for first in asked.items[:1]:
+        accepted = [
+            one
+            for one in answers
+            if one.type is not PacketType.VERSION_NEGOTIATION and one.version == first.version
+        ]
+        if first.version == VERSION_1 or accepted:
+            yield Violation(f"it is {name(first.version)}", first, *accepted[:1])
+        else:
+            yield Held(first)
 
 
 @requirement(Level.TEST, "interop suite", compat=True)
@@ -35,9 +55,9 @@ def client_receives_version_negotiation(seen: Observation) -> Iterator[Finding]:
     yield from exists(
         (one for one in answers if first and one.scid == first[0].dcid),
         Violation(
-            "no Version Negotiation packet answers it" if first else "the client sends nothing",
+            "no Version Negotiation packet answers it" if first else "it sends nothing",
             *first,
-            side=Side.SERVER if first else Side.CLIENT,
+            side=Side.SERVER if first and first[0].version != VERSION_1 else Side.CLIENT,
         ),
         asked,
         answers,
@@ -156,11 +176,14 @@ VERSIONNEGOTIATION = TestCase(
     client="versionnegotiation",
     server="versionnegotiation",
     requirements=(
-        *ENDPOINT_CONTRACT,
+        *ATTEMPT_IS_MADE,
+        client_asks_for_an_unknown_version,
         client_receives_version_negotiation,
         version_negotiation_swaps_the_connection_ids,
         version_negotiation_offers_version_1,
         server_sends_one_version_negotiation_for_one_datagram,
         client_abandons_the_attempt,
+        no_side_closes_with_an_error,
+        *CLIENT_IS_DONE,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quicmatrix.runner.trace.model import (
+    Ack,
     EncryptedExtensions,
     Packet,
     PacketType,
@@ -21,16 +22,21 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import two_handshakes
 from quicmatrix.testcases.shared.resumption import (
     client_offers_the_session,
+    server_enables_early_data,
     server_selects_the_session,
 )
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 from quicmatrix.testcases.views.streams import Ranges, StreamType
 from quicmatrix.testcases.views.view import (
     View,
+    arrived,
     by_connection,
     complete,
     every,
@@ -92,6 +98,37 @@ def server_accepts_0_rtt_data(seen: Observation) -> Iterator[Finding]:
     )
 
 
+@requirement(Level.TEST, "RFC 9001, 4.6.2")
+def server_processes_0_rtt_packets(seen: Observation) -> Iterator[Finding]:
+    """The server acknowledges 0-RTT packets: those that it rejects are never acknowledged."""
+    early = arrived(seen.trace, Side.SERVER, PacketType.ZERO_RTT)
+    acks = frames(sent(seen.trace, Side.SERVER, PacketType.ONE_RTT), Ack)
+    if not early:
+        complete(early)
+        return
+    acknowledged: dict[int | None, list[tuple[Packet, Ack]]] = {}
+    for packet, ack in acks:
+        acknowledged.setdefault(packet.connection, []).append((packet, ack))
+    taken = [
+        (answer, packet)
+        for packet in early
+        if packet.number is not None
+        for answer, ack in acknowledged.get(packet.connection, ())
+        if any(min(pair) <= packet.number <= max(pair) for pair in ack.ranges)
+    ]
+    if taken:
+        yield Held(*taken[0])
+        return
+    if unknown := next((one for one in early if one.number is None), None):
+        raise Inconclusive(f"the packet number of {unknown} is not known")
+    complete(early, acks)
+    # Whose it is, the packets alone do not say: a server drops what breaks a rule of the client's.
+    yield Violation(
+        f"0-RTT data was sent, but not accepted: none of {len(early)} packets is acknowledged, "
+        f"the first is {early.items[0]}"
+    )
+
+
 def _requests(packets: View[Packet]) -> Iterator[Finding]:
     """Compare the requests of each connection with 0-RTT packets."""
     for members in by_connection(packets).values():
@@ -141,14 +178,20 @@ ZERORTT = TestCase(
     files=(32,) * FILES,
     file_name_length=FILE_NAME_LENGTH,
     requirements=(
-        *ENDPOINT_CONTRACT,
-        two_handshakes,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
-        client_sends_0_rtt_data,
-        client_sends_little_1_rtt_data,
-        client_sends_its_requests_in_0_rtt,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
+        server_enables_early_data,
+        two_handshakes,
         client_offers_the_session,
+        client_sends_0_rtt_data,
         server_selects_the_session,
         server_accepts_0_rtt_data,
+        server_processes_0_rtt_packets,
+        client_sends_its_requests_in_0_rtt,
+        client_sends_little_1_rtt_data,
+        *CLIENT_IS_DONE,
     ),
 )

@@ -15,8 +15,11 @@ from quicmatrix.testcases.model import (
     TestCase,
     requirement,
 )
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
+from quicmatrix.testcases.shared.contract import ATTEMPT_IS_MADE, CLIENT_IS_DONE
 from quicmatrix.testcases.shared.handshakes import one_handshake
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.shared.versions import server_initials_are_version_1
 
 
@@ -42,10 +45,14 @@ CROSSTRAFFIC = TestCase(
     scenario="tcp-cross-traffic --delay=15ms --bandwidth=10Mbps --queue=25",
     timeout_s=180.0,
     requirements=(
-        *ENDPOINT_CONTRACT,
-        one_handshake,
+        *ATTEMPT_IS_MADE,
+        server_keeps_its_source_connection_id,
         server_initials_are_version_1,
+        one_handshake,
+        *TRANSFER_ENDS,
+        no_side_closes_with_an_error,
         tcp_flow_shares_the_link,
+        *CLIENT_IS_DONE,
     ),
     metric=goodput_of(25 * MIB),
     repetitions=5,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quicmatrix.runner.trace.model import ConnectionClose, Packet, PacketType, Side, Trace
-from quicmatrix.testcases.model import Finding, Level, Observation, Violation, requirement
+from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
+from quicmatrix.testcases.shared.contract import is_done
 from quicmatrix.testcases.views.view import (
     View,
     arrived,
@@ -18,8 +19,32 @@ from quicmatrix.testcases.views.view import (
 )
 
 NO_ERROR = 0x00
+H3_NO_ERROR = 0x100
+"""RFC 9114, 8.1."""
 APPLICATION_ERROR = 0x0C
 """What an application's close becomes in a packet that is not 1-RTT (RFC 9000, 10.2.3)."""
+
+TRANSPORT_ERRORS = (
+    "NO_ERROR",
+    "INTERNAL_ERROR",
+    "CONNECTION_REFUSED",
+    "FLOW_CONTROL_ERROR",
+    "STREAM_LIMIT_ERROR",
+    "STREAM_STATE_ERROR",
+    "FINAL_SIZE_ERROR",
+    "FRAME_ENCODING_ERROR",
+    "TRANSPORT_PARAMETER_ERROR",
+    "CONNECTION_ID_LIMIT_ERROR",
+    "PROTOCOL_VIOLATION",
+    "INVALID_TOKEN",
+    "APPLICATION_ERROR",
+    "CRYPTO_BUFFER_EXCEEDED",
+    "KEY_UPDATE_ERROR",
+    "AEAD_LIMIT_REACHED",
+    "NO_VIABLE_PATH",
+    "VERSION_NEGOTIATION_ERROR",
+)
+"""By code (RFC 9000, 20.1; RFC 9368, 5)."""
 
 
 @requirement(Level.TEST, "interop suite")
@@ -32,6 +57,24 @@ def no_side_closes_with_a_transport_error(seen: Observation) -> Iterator[Finding
             for view in closes
             for packet, close in view
             if not close.application and close.error_code not in (NO_ERROR, APPLICATION_ERROR)
+        ),
+        *(readable(sent(seen.trace, side)) for side in Side),
+    )
+
+
+@requirement(Level.TEST, "interop suite")
+def no_side_closes_with_an_error(seen: Observation) -> Iterator[Finding]:
+    """No side closes a connection with an error before the client is done."""
+    if is_done(seen.record):
+        yield Held(message="the client is done")
+        return
+    closes = (one for side in Side for one in _closes(seen.trace, side))
+    yield from never(
+        (
+            Violation(f"it closes with {describe(close)}", packet)
+            for packet, close in sorted(closes, key=lambda one: one[0].time)
+            if close.error_code
+            not in ((NO_ERROR, H3_NO_ERROR) if close.application else (NO_ERROR,))
         ),
         *(readable(sent(seen.trace, side)) for side in Side),
     )
@@ -55,10 +98,17 @@ def connection_is_closed_with_code_0(seen: Observation) -> Iterator[Finding]:
 
 
 def describe(close: ConnectionClose) -> str:
-    """The frame in words, e.g. ``transport error 0x0a: no such stream``."""
+    """The frame in words, e.g. ``transport error 0x0a (PROTOCOL_VIOLATION): no such stream``."""
     kind = "application" if close.application else "transport"
+    name = "" if close.application else _error_name(close.error_code)
     reason = f": {close.reason}" if close.reason else ""
-    return f"{kind} error 0x{close.error_code:02x}{reason}"
+    return f"{kind} error 0x{close.error_code:02x}{f' ({name})' if name else ''}{reason}"
+
+
+def _error_name(code: int) -> str:
+    if 0x100 <= code <= 0x1FF:
+        return f"CRYPTO_ERROR, TLS alert {code - 0x100}"
+    return TRANSPORT_ERRORS[code] if code < len(TRANSPORT_ERRORS) else ""
 
 
 def _closes(trace: Trace, side: Side) -> View[tuple[Packet, ConnectionClose]]:

@@ -123,19 +123,29 @@ def endpoints_keep_to_their_other_limits(seen: Observation) -> Iterator[Finding]
             yield Held()
 
 
-ENDPOINT_CONTRACT = (
+ATTEMPT_IS_MADE = (
     unknown_testcase_exits_with_127,
     server_answers_the_readiness_probe,
-    client_finishes_in_time,
-    client_exits_with_0,
-    files_arrive,
-    server_runs_until_it_is_stopped,
-    server_stops_on_sigterm,
     endpoints_keep_to_their_log_limit,
     endpoints_keep_to_their_memory_limit,
     endpoints_keep_to_their_other_limits,
+    server_runs_until_it_is_stopped,
+    server_stops_on_sigterm,
     datagrams_are_not_fragmented,
 )
+"""What comes first in every test case: without it nothing else says anything."""
+CLIENT_IS_DONE = (files_arrive, client_finishes_in_time, client_exits_with_0)
+"""What comes last in every test case: it is what follows from all else."""
+ENDPOINT_CONTRACT = (*ATTEMPT_IS_MADE, *CLIENT_IS_DONE)
+
+
+def is_done(record: AttemptRecord) -> bool:
+    """Whether the client did what was asked of it: it exited with 0, and has all files."""
+    return (
+        record.client.ending is Ending.EXITED
+        and record.client.exit_code == 0
+        and not any(_differences(record))
+    )
 
 
 def nothing_was_sent(seen: Observation) -> bool:

@@ -109,7 +109,7 @@ def client_keeps_to_the_stream_limit(seen: Observation) -> Iterator[Finding]:
 def _stream_data(trace: Trace) -> Iterator[Finding]:
     """The server's packets with stream data; each limit is violated once."""
     incoming = readable(arrived(trace, Side.SERVER))
-    totals: dict[int, _StreamData] = {}
+    totals: dict[int, StreamData] = {}
     for packet in trace.near(Side.SERVER).packets:
         if packet.sender is Side.SERVER:
             if any(isinstance(frame, Stream | ResetStream) for frame in packet.frames):
@@ -120,7 +120,7 @@ def _stream_data(trace: Trace) -> Iterator[Finding]:
         elif packet.connection is not None:
             for message in packet.tls:
                 if isinstance(message, ClientHello):
-                    offer = _StreamData(message.transport_parameters)
+                    offer = StreamData(message.transport_parameters)
                     totals.setdefault(packet.connection, offer)
             if packet.connection in totals:
                 totals[packet.connection].raise_limits(packet)
@@ -170,7 +170,7 @@ def _opened_streams(packet: Packet) -> Iterator[int]:
 
 
 @dataclass(slots=True)
-class _StreamData:
+class StreamData:
     """What the server has sent on one connection, and what it may send."""
 
     offer: TransportParameters
@@ -186,14 +186,16 @@ class _StreamData:
         self.limit = self.offer.initial_max_data or 0
 
     def raise_limits(self, packet: Packet) -> None:
+        """Take in the limits in a packet of the client."""
         for frame in packet.frames:
             if isinstance(frame, MaxData):
                 self.limit = max(self.limit, frame.maximum)
             elif isinstance(frame, MaxStreamData):
-                known = self._stream_limit(frame.stream_id)
+                known = self.stream_limit(frame.stream_id)
                 self.stream_limits[frame.stream_id] = max(known, frame.maximum)
 
     def count(self, packet: Packet) -> Iterator[Violation]:
+        """Count a packet of the server; what exceeds a limit for the first time is a violation."""
         for frame in packet.frames:
             if not isinstance(frame, Stream | ResetStream):
                 continue
@@ -202,9 +204,9 @@ class _StreamData:
             known = self.ends.get(stream, 0)
             self.ends[stream] = max(known, end)
             self.total += self.ends[stream] - known
-            if end > self._stream_limit(stream) and stream not in self.over:
+            if end > self.stream_limit(stream) and stream not in self.over:
                 self.over.add(stream)
-                limit = self._stream_limit(stream)
+                limit = self.stream_limit(stream)
                 yield Violation(f"{end} bytes on stream {stream}, whose limit is {limit}", packet)
             if self.total > self.limit and None not in self.over:
                 self.over.add(None)
@@ -212,7 +214,7 @@ class _StreamData:
                     f"{self.total} bytes on all streams, whose limit is {self.limit}", packet
                 )
 
-    def _stream_limit(self, stream: int) -> int:
+    def stream_limit(self, stream: int) -> int:
         """The limit, from the point of view of the client, who set it (RFC 9000, 18.2)."""
         initial = {
             StreamType.CLIENT_BIDIRECTIONAL: self.offer.initial_max_stream_data_bidi_local,

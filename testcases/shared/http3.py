@@ -20,7 +20,8 @@ HEAD = 16
 @requirement(Level.MUST, "RFC 9114, 6.2.1")
 def each_side_opens_a_control_stream(seen: Observation) -> Iterator[Finding]:
     """Each side opens one control stream, and SETTINGS is the first frame on it."""
-    views = {side: _carriers(readable(sent(seen.trace, side, PacketType.ONE_RTT))) for side in Side}
+    kinds = (PacketType.ZERO_RTT, PacketType.ONE_RTT)
+    views = {side: _carriers(readable(sent(seen.trace, side, *kinds))) for side in Side}
     yield from every(
         (finding for side, view in views.items() for finding in _control_streams(side, view)),
         *views.values(),

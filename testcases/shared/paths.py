@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from quicmatrix.runner.trace.model import (
@@ -15,6 +16,8 @@ from quicmatrix.runner.trace.model import (
     Address,
     Capture,
     ConnectionClose,
+    EncryptedExtensions,
+    HandshakeDone,
     NewConnectionId,
     Packet,
     PacketType,
@@ -33,6 +36,8 @@ from quicmatrix.testcases.model import (
     Violation,
     requirement,
 )
+from quicmatrix.testcases.shared.contract import is_done
+from quicmatrix.testcases.shared.transfers import ended_at
 from quicmatrix.testcases.views.datagrams import PROCESSING_TIME_S, sent_datagrams, with_packets
 from quicmatrix.testcases.views.view import (
     View,
@@ -42,6 +47,7 @@ from quicmatrix.testcases.views.view import (
     every,
     exists,
     frames,
+    messages,
     readable,
     sent,
 )
@@ -55,14 +61,8 @@ PROBING = (PathChallenge, PathResponse, NewConnectionId)
 @requirement(Level.TEST, "interop suite", compat=True)
 def server_sends_on_several_paths(seen: Observation) -> Iterator[Finding]:
     """The server sends on more than one path."""
-    packets = sent(seen.trace, Side.SERVER)
-    unused = next(_on_other_paths(arrived(seen.trace, Side.SERVER)), None)
-    yield from exists(
-        _on_other_paths(packets),
-        Violation("the server never sends on this path", unused, side=Side.SERVER)
-        if unused
-        else Violation("the client is seen on one path only"),
-        packets,
+    yield from sends_on_several_paths(
+        seen.trace, Violation("the client is seen on one path only: its address never changed")
     )
 
 
@@ -120,14 +120,118 @@ def server_validates_each_new_path(seen: Observation) -> Iterator[Finding]:
         for path, moved in _migrations(seen.trace, incoming).items():
             if path in challenges:
                 yield Held(challenges[path], moved)
-            # Where it does not go, it does not permit the migration.
             elif path in answers and _stays(moved, incoming):
                 complete(outgoing)
                 yield Violation(
                     f"there is no PATH_CHALLENGE on {path}", answers[path], moved, side=Side.SERVER
                 )
+            # Where it does not go, it does not permit the migration; but then nothing works.
+            elif path not in answers and not is_done(seen.record):
+                waited_s = ended_at(seen, Side.SERVER) - moved.time
+                if waited_s >= PROCESSING_TIME_S and not _closed(moved, incoming):
+                    complete(outgoing)
+                    yield Violation(
+                        f"it never sends on {path}, in {waited_s:.1f} s", moved, side=Side.SERVER
+                    )
 
     yield from every(findings(), incoming, outgoing)
+
+
+@requirement(Level.MUST, "RFC 9000, 9.3")
+def server_moves_to_a_validated_path(seen: Observation) -> Iterator[Finding]:
+    """The server sends to the client on the path it has migrated to, once that is validated."""
+    # Highest packet number: what was delayed on the old path is no migration back (9.3).
+    capture = seen.trace.near(Side.SERVER)
+    outgoing = readable(sent(seen.trace, Side.SERVER))
+    incoming = readable(arrived(seen.trace, Side.SERVER))
+    fixed = _without_migration(outgoing)
+
+    def findings() -> Iterator[Finding]:
+        places: dict[int, _Place] = {}
+        for packet in capture.packets:
+            if packet.connection is None or packet.connection in fixed or not packet.decrypted:
+                continue
+            place = places.setdefault(packet.connection, _Place(packet))
+            if packet.sender is Side.CLIENT:
+                place.arrive(packet)
+                continue
+            place.challenge(packet)
+            since = place.validated_since()
+            if packet.type is not PacketType.ONE_RTT or is_probing(packet) or since is None:
+                continue
+            if packet.path == place.moved.path:
+                yield Held(packet, place.moved)
+            elif packet.time > since + PROCESSING_TIME_S and packet.path not in place.reported:
+                complete(incoming)  # the client may have moved back unseen
+                place.reported.add(packet.path)
+                yield Violation(
+                    f"it goes to {packet.path}, {packet.time - since:.1f} s after the client has "
+                    f"moved to {place.moved.path}",
+                    packet,
+                    place.moved,
+                )
+
+    yield from every(findings(), outgoing, incoming)
+
+
+@requirement(Level.PRECONDITION, "RFC 9000, 9")
+def address_changes_after_the_handshake(seen: Observation) -> Iterator[Finding]:
+    """The NAT does not change the client's address before the server confirms the handshake."""
+    if is_done(seen.record):
+        yield Held(message="the client is done")
+        return
+    outgoing = sent(seen.trace, Side.SERVER, PacketType.ONE_RTT)
+    confirmed = frames(outgoing, HandshakeDone)
+    firsts: dict[int | None, Packet] = {}
+    for packet in arrived(seen.trace, Side.SERVER):
+        first = firsts.setdefault(packet.connection, packet)
+        if packet.path.client == first.path.client:
+            continue
+        before = [
+            one
+            for one, _ in confirmed
+            if one.connection == packet.connection
+            and one.datagram.frame_number < packet.datagram.frame_number
+        ]
+        if before:
+            yield Held(before[0], packet)
+        else:
+            complete(confirmed)
+            yield Violation(
+                f"it is {packet.path.client} in {packet}, and the handshake is not confirmed yet"
+            )
+        return
+
+
+@requirement(Level.MUST, "RFC 9000, 8.2.1")
+def server_repeats_small_path_challenges(seen: Observation) -> Iterator[Finding]:
+    """A PATH_CHALLENGE that 3 times what came kept small is followed by one in 1200 bytes."""
+    outgoing = readable(sent(seen.trace, Side.SERVER))
+    incoming = frames(arrived(seen.trace, Side.SERVER), PathResponse)
+    responses = {response.data: packet for packet, response in incoming}
+    fixed = _without_migration(outgoing)
+
+    def findings() -> Iterator[Finding]:
+        challenges = list(frames(outgoing, PathChallenge))
+        expanded = {
+            packet.path: packet for packet, _ in challenges if packet.datagram.size >= EXPANDED
+        }
+        for packet, challenge in challenges:
+            answer = responses.get(challenge.data)
+            if packet.datagram.size >= EXPANDED or answer is None or packet.connection in fixed:
+                continue
+            if packet.path in expanded:
+                yield Held(expanded[packet.path], packet)
+            elif _goes_on(answer, seen.trace.near(Side.SERVER)):
+                complete(outgoing)  # the second one may be hidden
+                yield Violation(
+                    f"the only PATH_CHALLENGE on {packet.path} is in a datagram of "
+                    f"{packet.datagram.size} bytes",
+                    packet,
+                    answer,
+                )
+
+    yield from every(findings(), outgoing)
 
 
 @requirement(Level.MUST, "RFC 9000, 8.2.2", compat=True)
@@ -238,13 +342,86 @@ def server_takes_a_new_connection_id_for_each_address(seen: Observation) -> Iter
     yield from every(_not_reused((one, one.path.server) for one in packets), packets)
 
 
+def sends_on_several_paths(trace: Trace, otherwise: Violation) -> Iterator[Finding]:
+    """Require that the server sends on more than one path.
+
+    Args:
+        trace: Where to look.
+        otherwise: What it is if the client is seen on one path only.
+    """
+    packets = sent(trace, Side.SERVER)
+    unused = next(_on_other_paths(arrived(trace, Side.SERVER)), None)
+    yield from exists(
+        _on_other_paths(packets),
+        Violation("the server never sends on this path", unused, side=Side.SERVER)
+        if unused
+        else otherwise,
+        packets,
+    )
+
+
+def _without_migration(outgoing: View[Packet]) -> set[int | None]:
+    """The connections on which the server has told the client not to migrate (RFC 9000, 18.2)."""
+    return {
+        packet.connection
+        for packet, message in messages(outgoing, EncryptedExtensions)
+        if message.transport_parameters.disable_active_migration
+    }
+
+
+def is_probing(packet: Packet) -> bool:
+    """Whether it shows no migration of its sender (RFC 9000, 9.1)."""
+    return all(isinstance(one, PROBING) for one in packet.frames)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the client of a connection is, as the server may know it."""
+
+    moved: Packet
+    """The packet that shows it: a non-probing one, of the highest packet number so far."""
+    start: Path = field(init=False)
+    challenges: dict[bytes, Path] = field(default_factory=dict)
+    validated: dict[Path, float] = field(default_factory=dict)
+    reported: set[Path] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.start = self.moved.path
+
+    def arrive(self, packet: Packet) -> None:
+        """Take in a packet of the client."""
+        for frame in packet.frames:
+            if isinstance(frame, PathResponse) and frame.data in self.challenges:
+                self.validated.setdefault(self.challenges[frame.data], packet.time)
+        if packet.type is not PacketType.ONE_RTT or is_probing(packet):
+            return
+        is_first = self.moved.type is not PacketType.ONE_RTT
+        if is_first or (packet.number or 0) > (self.moved.number or 0):
+            if packet.path != self.moved.path or is_first:
+                self.moved = packet
+            else:  # it stays: when it came there counts
+                self.moved = replace(packet, datagram=self.moved.datagram)
+
+    def challenge(self, packet: Packet) -> None:
+        """Take in a packet of the server."""
+        for frame in packet.frames:
+            if isinstance(frame, PathChallenge):
+                self.challenges[frame.data] = packet.path
+
+    def validated_since(self) -> float | None:
+        """Since when the client is on another path that is validated; None if it is not."""
+        if self.moved.path == self.start or self.moved.path not in self.validated:
+            return None
+        return max(self.moved.time, self.validated[self.moved.path])
+
+
 def _migrations(trace: Trace, incoming: View[Packet]) -> dict[Path, Packet]:
     """The first packet on each new path with which the client shows that it has migrated."""
     starts = _handshake_paths(trace)
     found: dict[Path, Packet] = {}
     for packet in incoming:
         began = packet.path in starts.get(packet.connection, ())
-        if not began and not all(isinstance(one, PROBING) for one in packet.frames):
+        if not began and not is_probing(packet):
             found.setdefault(packet.path, packet)
     return found
 
@@ -274,6 +451,16 @@ def _stays(moved: Packet, incoming: View[Packet]) -> bool:
         if packet.time >= moved.time + PROCESSING_TIME_S:
             return True
     return False
+
+
+def _closed(moved: Packet, incoming: View[Packet]) -> bool:
+    """Whether the client closes the connection after a packet."""
+    return any(
+        isinstance(frame, ConnectionClose)
+        for packet in incoming
+        if packet.connection == moved.connection and packet.time >= moved.time
+        for frame in packet.frames
+    )
 
 
 def _not_reused(sent_from: Iterable[tuple[Packet, Path | Address]]) -> Iterator[Finding]:

@@ -141,6 +141,18 @@ def endless(seen: Observation) -> Iterator[Finding]:
         yield Violation("again", seen.trace.right.packets[0])
 
 
+@requirement(Level.TEST, "interop suite")
+def gives_up(seen: Observation) -> Iterator[Finding]:
+    """No side gives up."""
+    yield Violation("it gives up", seen.trace.right.packets[0])
+
+
+@requirement(Level.PRECONDITION, "RFC 9000, 9")
+def undisturbed(_: Observation) -> Iterator[Finding]:
+    """The network does not disturb."""
+    yield Violation("it disturbs")
+
+
 @requirement(Level.MUST, "RFC 9000, 5")
 def buggy(seen: Observation) -> Iterator[Finding]:
     """It does not divide by zero."""
@@ -219,6 +231,39 @@ def test_what_cannot_be_determined_is_inconclusive_and_never_passed() -> None:
     verdict = judge(SEEN, case(undetermined))
     assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, "undetermined: no keys")
     assert [one.status for one in verdict.requirements] == [Status.UNDETERMINED]
+
+
+def test_the_first_violation_is_the_reason_and_a_must_before_it_its_cause() -> None:
+    for order, reason in (
+        ((compatible, gives_up), "it is not compatible (and 1 more requirement)"),
+        ((gives_up, compatible), "the server: it gives up (and 1 more requirement)"),
+        ((broken, gives_up), "the server: it is broken (and 1 more requirement)"),
+        ((gives_up, broken), "the server: it gives up"),
+        ((holds, impolite, gives_up), "the server: it gives up"),
+    ):
+        verdict = judge(SEEN, case(*order))
+        assert (verdict.outcome, verdict.reason) == (Outcome.FAILED, reason)
+
+
+def test_what_the_network_broke_is_nobodys_fault() -> None:
+    verdict = judge(SEEN, case(gives_up, undisturbed))
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, "it disturbs")
+    late = replace(RECORD, client=SideRecord(ending=Ending.OUT_OF_TIME, signal=15))
+    assert outcome(late, undisturbed) is Outcome.INCONCLUSIVE
+    kept = replace(undisturbed, check=holds.check)
+    assert outcome(RECORD, kept) is Outcome.PASSED
+    assert outcome(RECORD, kept, gives_up) is Outcome.FAILED
+    hidden = replace(undisturbed, check=unknown.check)
+    assert outcome(RECORD, hidden) is Outcome.PASSED
+
+
+def test_a_timeout_says_what_it_waited_for() -> None:
+    record = replace(RECORD, client=SideRecord(ending=Ending.OUT_OF_TIME, signal=15))
+    verdict = judge(Observation(TRACE, record), case(broken, gives_up))
+    assert (verdict.outcome, verdict.reason) == (
+        Outcome.TIMEOUT,
+        "the client was not done after 60 s; the server: it is broken (and 1 more requirement)",
+    )
 
 
 def test_nobody_is_nonconformant_who_may_not_work_at_all() -> None:

@@ -265,8 +265,16 @@ def record(**changes: Any) -> AttemptRecord:
     return replace(usual, **changes)
 
 
-def observation(seen: Trace | AttemptRecord) -> Observation:
+def unfinished(*legs: Leg, **captures: str) -> Observation:
+    """That traffic, of a client that exits with 1 and without a file."""
+    failed = SideRecord(ending=Ending.EXITED, exit_code=1)
+    return Observation(trace(*legs, **captures), record(client=failed, downloads=()))
+
+
+def observation(seen: Trace | AttemptRecord | Observation) -> Observation:
     """That trace with a record in which all went well, or that record with an empty trace."""
+    if isinstance(seen, Observation):
+        return seen
     if isinstance(seen, Trace):
         return Observation(seen, record())
     return Observation(trace(), seen)
@@ -310,7 +318,9 @@ class Story:
             assert (first.message, where, first.side) == (self.message, self.at, self.side)
 
 
-def holds(requirement: Requirement[Observation], title: str, seen: Trace | AttemptRecord) -> Story:
+def holds(
+    requirement: Requirement[Observation], title: str, seen: Trace | AttemptRecord | Observation
+) -> Story:
     """A story in which the requirement is held."""
     return Story(requirement, title, observation(seen), Status.HELD)
 
@@ -318,7 +328,7 @@ def holds(requirement: Requirement[Observation], title: str, seen: Trace | Attem
 def unexercised(
     requirement: Requirement[Observation],
     title: str,
-    seen: Trace | AttemptRecord,
+    seen: Trace | AttemptRecord | Observation,
     reason: str = "",
 ) -> Story:
     """A story in which there is nothing to which the requirement applies."""
@@ -328,7 +338,7 @@ def unexercised(
 def breaks(
     requirement: Requirement[Observation],
     title: str,
-    seen: Trace | AttemptRecord,
+    seen: Trace | AttemptRecord | Observation,
     message: str,
     *at: str,
     side: Side | None,
@@ -343,7 +353,7 @@ def breaks(
 def doubtful(
     requirement: Requirement[Observation],
     title: str,
-    seen: Trace | AttemptRecord,
+    seen: Trace | AttemptRecord | Observation,
     reason: str,
 ) -> Story:
     """A story in which the requirement is undetermined."""

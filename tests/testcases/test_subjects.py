@@ -24,12 +24,14 @@ from quicmatrix.runner.trace.model import (
     MaxData,
     MaxStreamData,
     MaxStreams,
+    NewSessionTicket,
     OtherTlsMessage,
     Packet,
     PacketType,
     PathChallenge,
     PathResponse,
     ResetStream,
+    RetireConnectionId,
     ServerHello,
     Side,
     Stream,
@@ -46,6 +48,7 @@ from quicmatrix.testcases.model import (
 )
 from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from quicmatrix.testcases.shared.fates import fate
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from quicmatrix.testcases.views.view import sent
 from tests.support.all_stories import stories
 from tests.support.removal import (
@@ -100,6 +103,7 @@ VERSION_NEGOTIATION = packets(PacketType.VERSION_NEGOTIATION)
 OF_CLIENT, OF_SERVER = packets(sender=C), packets(sender=S)
 SERVER_INITIALS = packets(INITIAL, sender=S)
 HELLO, EXTENSIONS = messages(ClientHello), messages(EncryptedExtensions)
+TICKETS = messages(NewSessionTicket)
 CONFIRMATIONS = both(frames(HandshakeDone, Ack), messages(OtherTlsMessage))
 UPDATED = packets(ONE_RTT, when=lambda one: one.key_generation not in (None, 0))
 CLIENT_NOT_STARTED = in_record(lambda _: {"client": NOT_STARTED})
@@ -136,6 +140,7 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
     "two_handshakes": (SERVER_INITIALS, packets(INITIAL, sender=S, when=second)),
     "fifty_handshakes": (SERVER_INITIALS, packets(INITIAL, sender=S, when=second)),
     "server_initials_are_version_1": (SERVER_INITIALS,),
+    "server_keeps_its_source_connection_id": (SERVER_INITIALS,),
     "server_sends_no_retry": (OF_SERVER,),
     "client_starts_in_version_1": (
         packets(INITIAL, sender=C, when=lambda one: one.version == VERSION_1),
@@ -152,6 +157,7 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
     "client_offers_version_2": (HELLO,),
     "client_lists_its_chosen_version": (HELLO,),
     "each_side_chooses_the_version_in_use": (messages(ClientHello, EncryptedExtensions),),
+    "client_asks_for_an_unknown_version": (OF_CLIENT,),
     "client_receives_version_negotiation": (VERSION_NEGOTIATION, OF_CLIENT),
     "version_negotiation_swaps_the_connection_ids": (VERSION_NEGOTIATION, OF_CLIENT),
     "version_negotiation_offers_version_1": (VERSION_NEGOTIATION, OF_CLIENT),
@@ -191,12 +197,15 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
         packets(sender=S, when=second),
         packets(HANDSHAKE, sender=S, when=second),
     ),
+    "server_sends_a_session_ticket": (both(TICKETS, HELLO),),
+    "server_enables_early_data": (both(TICKETS, HELLO),),
     "client_offers_the_session": (messages(ClientHello, when=second),),
     "server_selects_the_session": (messages(ServerHello, when=second),),
     "client_sends_0_rtt_data": (packets(ZERO_RTT),),
     "client_sends_little_1_rtt_data": (packets(ONE_RTT, sender=C),),
     "client_sends_its_requests_in_0_rtt": (packets(ZERO_RTT),),
     "server_accepts_0_rtt_data": (EXTENSIONS,),
+    "server_processes_0_rtt_packets": (packets(ZERO_RTT), frames(Ack, sender=S)),
     # --- Streams
     "client_raises_its_flow_control_limits": (frames(MaxData, MaxStreamData, sender=C),),
     "server_keeps_to_flow_control": (frames(Stream, ResetStream, sender=S),),
@@ -207,6 +216,15 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
         frames(Stream, sender=C),
         frames(Stream, sender=C, when=lambda _, frame: frame.stream_id == 0),
     ),
+    "lost_data_is_sent_again": (both(CLIENT_NOT_STARTED, packets()),),
+    "delivered_data_is_acknowledged": (both(CLIENT_NOT_STARTED, packets()),),
+    "client_raises_limits_that_stop_the_server": (both(CLIENT_NOT_STARTED, OF_SERVER),),
+    "server_sends_answers_to_their_end": (
+        both(CLIENT_NOT_STARTED, OF_SERVER),
+        both(CLIENT_NOT_STARTED, OF_CLIENT),
+    ),
+    "client_is_done_when_all_is_delivered": (CLIENT_NOT_STARTED,),
+    "no_side_closes_with_an_error": (both(CLIENT_NOT_STARTED, packets()),),
     "no_side_closes_with_a_transport_error": (packets(),),
     "connection_is_closed_with_code_0": (frames(ConnectionClose),),
     "client_offers_h3": (HELLO,),
@@ -247,6 +265,18 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
         packets_on_other_paths(C),
         frames(PathChallenge, sender=S),
     ),
+    "server_moves_to_a_validated_path": (
+        packets_on_other_paths(C),
+        frames(PathChallenge, sender=S),
+        frames(PathResponse, sender=C),
+    ),
+    "address_changes_after_the_handshake": (
+        both(CLIENT_NOT_STARTED, packets_on_other_paths(C)),
+        both(CLIENT_NOT_STARTED, frames(HandshakeDone)),
+    ),
+    "server_retires_connection_ids_of_left_paths": (
+        both(CLIENT_NOT_STARTED, frames(RetireConnectionId)),
+    ),
     "client_answers_path_challenges": (
         frames(PathChallenge, sender=S),
         frames(PathResponse, sender=C),
@@ -257,6 +287,10 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
     ),
     "path_responses_answer_one_challenge_each": (frames(PathResponse), frames(PathChallenge)),
     "path_responses_stay_on_the_path": (frames(PathResponse), frames(PathChallenge)),
+    "server_repeats_small_path_challenges": (
+        frames(PathChallenge, sender=S),
+        frames(PathResponse, sender=C),
+    ),
     "path_challenges_are_expanded": (frames(PathChallenge),),
     "path_responses_are_expanded": (frames(PathResponse),),
     "path_challenges_are_unpredictable": (frames(PathChallenge),),
@@ -264,6 +298,12 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
     "server_takes_a_new_connection_id_for_each_address": (packets_on_other_paths(S),),
     "server_prefers_another_address": (EXTENSIONS,),
     "client_migrates_to_another_address_of_the_server": (packets_on_other_paths(C),),
+    "server_sends_on_the_new_path": (packets_on_other_paths(S),),
+    "client_validates_the_preferred_address": (
+        packets_on_other_paths(C),
+        frames(PathResponse, sender=S),
+    ),
+    "server_waits_for_the_client_to_move": (packets_on_other_paths(S), packets_on_other_paths(C)),
     # --- The network
     "datagrams_of_the_client_are_lost": (dropped(C),),
     "datagrams_of_the_server_are_lost": (dropped(S),),
@@ -277,8 +317,15 @@ SUBJECTS: dict[str, tuple[Removal, ...]] = {
 """For each requirement what its sentence is about; without any one of these it cannot be held."""
 
 REQUIREMENTS = {one.name: one for case in (*TESTCASES, *MEASUREMENTS) for one in case.requirements}
-ON_RECORDS = {one.name for one in ENDPOINT_CONTRACT} | {"tcp_flow_shares_the_link"}
-ON_RECORDS -= {"datagrams_are_not_fragmented"}
+ON_RECORDS = (
+    {one.name for one in (*ENDPOINT_CONTRACT, *TRANSFER_ENDS)} - {"datagrams_are_not_fragmented"}
+) | {
+    "tcp_flow_shares_the_link",
+    "no_side_closes_with_an_error",
+    "address_changes_after_the_handshake",
+    "server_retires_connection_ids_of_left_paths",
+}
+"""They are held by a record, or may be: a client that is done needs no packet to show it."""
 
 
 def passing(name: str) -> list[Observation]:

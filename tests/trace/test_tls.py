@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from quicmatrix.runner.trace.model import (
     VERSION_1,
     VERSION_2,
+    Address,
     ClientHello,
     EncryptedExtensions,
+    NewSessionTicket,
     OtherTlsMessage,
     PreferredAddress,
     ServerHello,
@@ -39,7 +41,9 @@ PARAMETERS = b"".join(
         parameter(0x04, b"\x80\x01\x00\x00"),
         parameter(0x08, b"\x10"),
         parameter(0x0C, b""),
-        parameter(0x0D, bytes(41)),
+        parameter(
+            0x0D, bytes([192, 0, 2, 1]) + b"\x11\x5b" + bytes(18) + vector(1, b"cid") + bytes(16)
+        ),
         parameter(0x0F, b"scid"),
         parameter(0x10, b"rscid"),
         parameter(0x11, VERSION_2.to_bytes(4) + VERSION_2.to_bytes(4) + VERSION_1.to_bytes(4)),
@@ -55,7 +59,7 @@ PARSED = TransportParameters(
     initial_max_streams_bidi=16,
     disable_active_migration=True,
     has_preferred_address=True,
-    preferred_address=PreferredAddress(b"", bytes(16)),
+    preferred_address=PreferredAddress(b"cid", bytes(16), (Address("192.0.2.1", 4443),)),
     initial_source_connection_id=b"scid",
     retry_source_connection_id=b"rscid",
     version_information=VersionInformation(VERSION_2, (VERSION_2, VERSION_1)),
@@ -119,6 +123,21 @@ def test_encrypted_extensions() -> None:
     )
     assert parse_message(8, body) == EncryptedExtensions("h3", True, PARSED)
     assert parse_message(8, vector(2, b"")) == EncryptedExtensions()
+
+
+def test_new_session_ticket() -> None:
+    start = bytes(8) + vector(1, b"nonce") + vector(2, b"ticket")
+    early_data = vector(2, extension(42, b"\xff\xff\xff\xff"))
+    assert parse_message(4, start + early_data) == NewSessionTicket(0xFFFFFFFF)
+    assert parse_message(4, start + vector(2, b"")) == NewSessionTicket(None)
+    assert parse_message(4, start[:9]) == OtherTlsMessage(4)
+
+
+def test_preferred_addresses_of_both_families() -> None:
+    both = b"\xc0\x00\x02\x01\x11\x5b" + b"\xfd" + bytes(14) + b"\x01\x11\x5c"
+    parsed = parse_transport_parameters(parameter(0x0D, both + bytes(17)))
+    addresses = (Address("192.0.2.1", 4443), Address("fd00::1", 4444))
+    assert parsed.preferred_address == PreferredAddress(b"", bytes(16), addresses)
 
 
 def test_other_messages_are_their_type() -> None:

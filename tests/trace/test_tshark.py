@@ -38,6 +38,7 @@ from quicmatrix.runner.trace.model import (
     Ecn,
     EncryptedExtensions,
     HandshakeDone,
+    NewSessionTicket,
     OtherTlsMessage,
     Packet,
     PacketType,
@@ -388,7 +389,7 @@ def test_resumption_with_0_rtt(decoded: Callable[..., Capture]) -> None:
     assert only(EncryptedExtensions, messages(second)).accepts_early_data
     assert OtherTlsMessage(CERTIFICATE) not in messages(second)
     first = [each for each in capture.packets if each.connection == 0]
-    assert OtherTlsMessage(4) in messages(first)  # NewSessionTicket
+    assert NewSessionTicket(0xFFFFFFFF) in messages(first)
 
 
 def test_key_updates(decoded: Callable[..., Capture]) -> None:

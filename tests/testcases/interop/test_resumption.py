@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from quicmatrix.runner.trace.model import CERTIFICATE, OtherTlsMessage, Side
+from quicmatrix.runner.trace.model import CERTIFICATE, ClientHello, OtherTlsMessage, Side
 from quicmatrix.testcases.interop.resumption import (
     COMPRESSED_CERTIFICATE,
     first_handshake_has_a_certificate,
@@ -94,6 +94,20 @@ STORIES = (
         "the second handshake has a Certificate",
         "right 5",
         side=Side.SERVER,
+    ),
+    breaks(
+        second_handshake_has_no_certificate,
+        "it is a full one, as the client wants it",
+        trace(
+            *FIRST,
+            client_2.initial(ClientHello(())),
+            *SECOND[1:],
+            server_2.handshake(OtherTlsMessage(CERTIFICATE)),
+        ),
+        "the second handshake has a Certificate, for it offers no pre-shared key",
+        "right 4",
+        "right 7",
+        side=Side.CLIENT,
     ),
     doubtful(
         second_handshake_has_no_certificate,

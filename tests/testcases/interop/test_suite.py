@@ -14,8 +14,15 @@ from quicmatrix.testcases.interop import TESTCASES
 from quicmatrix.testcases.measurements import TESTCASES as MEASUREMENTS
 from quicmatrix.testcases.measurements.crosstraffic import tcp_flow_shares_the_link
 from quicmatrix.testcases.model import KIB, MIB, Level, Observation, Requirement, TestCase
-from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
+from quicmatrix.testcases.shared.closing import no_side_closes_with_an_error
+from quicmatrix.testcases.shared.contract import (
+    ATTEMPT_IS_MADE,
+    CLIENT_IS_DONE,
+    ENDPOINT_CONTRACT,
+    client_exits_with_0,
+)
 from quicmatrix.testcases.shared.fragmentation import datagrams_are_not_fragmented
+from quicmatrix.testcases.shared.transfers import TRANSFER_ENDS
 from tests.support.all_stories import stories
 
 REQUIREMENTS = {
@@ -81,7 +88,9 @@ COMPAT = {
     "transfercorruption": COMMON,
     "rebind-port": COMMON | PATHS,
     "rebind-addr": COMMON | PATHS | {"server_sends_to_several_addresses"},
-    "connectionmigration": COMMON | PATHS | {"client_takes_a_new_connection_id_for_each_path"},
+    "connectionmigration": COMMON
+    | (PATHS - {"server_sends_on_several_paths"})
+    | {"server_sends_on_the_new_path", "client_takes_a_new_connection_id_for_each_path"},
     "versionnegotiation": {"client_receives_version_negotiation"},
     "v2": {
         "client_starts_in_version_1",
@@ -205,7 +214,20 @@ def test_compat_is_what_quic_interop_runner_checks(case: TestCase) -> None:
 
 @pytest.mark.parametrize("case", [*TESTCASES, *MEASUREMENTS], ids=lambda case: case.name)
 def test_the_contract_is_part_of_each_case(case: TestCase) -> None:
-    assert case.requirements[: len(ENDPOINT_CONTRACT)] == ENDPOINT_CONTRACT
+    assert case.requirements[: len(ATTEMPT_IS_MADE)] == ATTEMPT_IS_MADE
+    assert case.requirements[-len(CLIENT_IS_DONE) :] == CLIENT_IS_DONE
+    assert case.requirements[-1] is client_exits_with_0, (
+        "an exit code is what follows from all else"
+    )
+
+
+@pytest.mark.parametrize("case", [*TESTCASES, *MEASUREMENTS], ids=lambda case: case.name)
+def test_each_case_says_who_gave_up(case: TestCase) -> None:
+    assert no_side_closes_with_an_error in case.requirements
+    if case.files:
+        assert set(TRANSFER_ENDS) < set(case.requirements)
+        names = [one.name for one in case.requirements]
+        assert names.index(TRANSFER_ENDS[-1].name) < names.index(no_side_closes_with_an_error.name)
 
 
 @pytest.mark.parametrize("case", TESTCASES, ids=lambda case: case.name)

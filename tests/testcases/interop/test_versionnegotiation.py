@@ -8,6 +8,7 @@ from quicmatrix.runner.model.attempt import LinkRecord
 from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, PacketType, Side
 from quicmatrix.testcases.interop.versionnegotiation import (
     client_abandons_the_attempt,
+    client_asks_for_an_unknown_version,
     client_receives_version_negotiation,
     server_sends_one_version_negotiation_for_one_datagram,
     version_negotiation_offers_version_1,
@@ -59,6 +60,40 @@ STORIES = (
     *(holds(one, "as usual", trace(HELLO, REFUSAL)) for one in ALL),
     *(holds(one, "the first is lost", trace(HELLO.lost(), HELLO, REFUSAL)) for one in ALL),
     *(holds(one, "another attempt follows", trace(HELLO, REFUSAL, AGAIN)) for one in ALL),
+    holds(client_asks_for_an_unknown_version, "as usual", trace(HELLO, REFUSAL)),
+    holds(client_asks_for_an_unknown_version, "it is not answered", trace(HELLO)),
+    breaks(
+        client_asks_for_an_unknown_version,
+        "it asks for version 1",
+        trace(client.initial(), server.initial()),
+        "it is 0x00000001",
+        "left 1",
+        "left 2",
+        side=Side.CLIENT,
+    ),
+    breaks(
+        client_asks_for_an_unknown_version,
+        "it asks for version 2, which the server has",
+        trace(client.initial(version=VERSION_2), server.initial(version=VERSION_2)),
+        "it is 0x6b3343cf",
+        "left 1",
+        "left 2",
+        side=Side.CLIENT,
+    ),
+    doubtful(
+        client_asks_for_an_unknown_version,
+        "its first packet may be hidden",
+        trace(left_damage="cut off"),
+        "cut off",
+    ),
+    breaks(
+        client_receives_version_negotiation,
+        "the client asks for version 1",
+        trace(client.initial(), server.initial()),
+        "no Version Negotiation packet answers it",
+        "left 1",
+        side=Side.CLIENT,
+    ),
     *(doubtful(one, "the captures are cut off", CUT, "cut off") for one in ALL),
     breaks(
         client_receives_version_negotiation,
@@ -80,7 +115,7 @@ STORIES = (
         client_receives_version_negotiation,
         "the client sends nothing",
         trace(server.one_rtt()),
-        "the client sends nothing",
+        "it sends nothing",
         side=Side.CLIENT,
     ),
     breaks(

@@ -8,6 +8,7 @@ from quicmatrix.testcases.interop.zerortt import (
     client_sends_its_requests_in_0_rtt,
     client_sends_little_1_rtt_data,
     server_accepts_0_rtt_data,
+    server_processes_0_rtt_packets,
 )
 from tests.support.story import (
     Leg,
@@ -17,8 +18,10 @@ from tests.support.story import (
     client_2,
     doubtful,
     holds,
+    server,
     server_2,
     trace,
+    unexercised,
 )
 
 
@@ -30,6 +33,10 @@ EARLY = client_2.zero_rtt(*map(request, range(4)))
 ACKS = client_2.one_rtt(Ack(0, 0, ((0, 0),)))
 FIRST = client.one_rtt(*map(request, range(20)))
 """The first connection's requests."""
+
+
+AGAIN = client_2.one_rtt(*map(request, range(4)))
+TAKEN = server_2.one_rtt(Ack(0, 0, ((0, 0),)))
 
 
 def bulk(size: int) -> Leg:
@@ -163,6 +170,36 @@ STORIES = (
         "no EncryptedExtensions has the early_data extension",
         "right 2",
         side=Side.SERVER,
+    ),
+    holds(server_processes_0_rtt_packets, "it does", trace(EARLY, TAKEN)),
+    unexercised(server_processes_0_rtt_packets, "none arrives", trace(EARLY.lost(), AGAIN, TAKEN)),
+    breaks(
+        server_processes_0_rtt_packets,
+        "it drops all of them, and they come again in 1-RTT",
+        trace(EARLY, EARLY, AGAIN, server_2.one_rtt(Ack(2, 0, ((2, 2),)))),
+        "0-RTT data was sent, but not accepted: none of 2 packets is acknowledged, the first is "
+        "0-RTT 0 (frame 1 right)",
+        side=None,
+    ),
+    breaks(
+        server_processes_0_rtt_packets,
+        "what it acknowledges is the first connection's",
+        trace(FIRST, EARLY, server.one_rtt(Ack(0, 0, ((0, 0),))), AGAIN),
+        "0-RTT data was sent, but not accepted: none of 1 packets is acknowledged, the first is "
+        "0-RTT 0 (frame 2 right)",
+        side=None,
+    ),
+    doubtful(
+        server_processes_0_rtt_packets,
+        "the acknowledgments are secret",
+        trace(EARLY, TAKEN.secret()),
+        "could not be decrypted",
+    ),
+    doubtful(
+        server_processes_0_rtt_packets,
+        "the packet numbers are not known",
+        trace(EARLY.secret(), TAKEN),
+        "the packet number of 0-RTT (frame 1 right) is not known",
     ),
     doubtful(
         server_accepts_0_rtt_data,

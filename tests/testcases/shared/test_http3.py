@@ -49,6 +49,11 @@ STORIES = (
             SERVERS.but(connection=1),
         ),
     ),
+    holds(
+        each_side_opens_a_control_stream,
+        "the client's is in 0-RTT",
+        trace(client.zero_rtt(data(2, SETTINGS)), SERVERS, client.one_rtt(data(0, b"\x01"))),
+    ),
     breaks(
         each_side_opens_a_control_stream,
         "the server does not",

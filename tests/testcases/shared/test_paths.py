@@ -6,13 +6,17 @@ from quicmatrix.runner.trace.model import (
     Ack,
     Address,
     ConnectionClose,
+    EncryptedExtensions,
     Frame,
+    HandshakeDone,
     PathChallenge,
     PathResponse,
     Side,
     Stream,
+    TransportParameters,
 )
 from quicmatrix.testcases.shared.paths import (
+    address_changes_after_the_handshake,
     client_answers_path_challenges,
     client_takes_a_new_connection_id_for_each_path,
     path_challenges_are_expanded,
@@ -22,6 +26,8 @@ from quicmatrix.testcases.shared.paths import (
     path_responses_stay_on_the_path,
     server_answers_path_challenges,
     server_begins_new_paths_with_a_challenge,
+    server_moves_to_a_validated_path,
+    server_repeats_small_path_challenges,
     server_sends_on_several_paths,
     server_sends_to_several_addresses,
     server_takes_a_new_connection_id_for_each_address,
@@ -41,6 +47,7 @@ from tests.support.story import (
     server_2,
     trace,
     unexercised,
+    unfinished,
 )
 
 PREFERRED = Address("193.167.100.100", 4443)
@@ -86,6 +93,19 @@ MIGRATED = trace(
     says(TWO, DATA).but(dcid=b"second c").on(PREFERRED),
     asks(REPLY_2).but(dcid=b"second").on(PREFERRED),
 )
+VALIDATED = (*SHAKEN, moved(asks(ACK)), moved(says(ONE)), moved(asks(REPLY)))
+SMALL = (*SHAKEN, moved(asks(ACK)).sized(40), moved(says(ONE)).sized(120))
+FOLLOWED = trace(
+    *SHAKEN,
+    says(DATA),
+    asks(ONE).but(dcid=b"second").on(PREFERRED),
+    says(REPLY).but(dcid=b"second c").on(PREFERRED),
+    asks(ACK).but(dcid=b"second").on(PREFERRED),
+    says(TWO).but(dcid=b"second c").on(PREFERRED),
+    asks(REPLY_2).but(dcid=b"second").on(PREFERRED),
+    says(DATA).but(dcid=b"second c").on(PREFERRED),
+)
+FIXED = EncryptedExtensions(transport_parameters=TransportParameters(disable_active_migration=True))
 STAYED = trace(*SHAKEN, says(DATA), asks(ACK))
 CUT = trace(*SHAKEN, left_damage="cut off", right_damage="cut off")
 SECRET = trace(*SHAKEN, says(ONE).secret(), asks(REPLY).secret())
@@ -154,7 +174,7 @@ STORIES = (
         server_sends_on_several_paths,
         "nothing has moved",
         STAYED,
-        "the client is seen on one path only",
+        "the client is seen on one path only: its address never changed",
         side=None,
     ),
     breaks(
@@ -238,6 +258,99 @@ STORIES = (
         server_validates_each_new_path,
         "the challenge may be in a packet that cannot be read",
         trace(*SHAKEN, moved(asks(ACK)), moved(says(DATA)), moved(says(ONE)).secret(), LATER),
+        "could not be decrypted",
+    ),
+    breaks(
+        server_validates_each_new_path,
+        "it goes silent when the client's address changes",
+        unfinished(*SHAKEN, moved(asks(ACK)), moved(says(ONE)), moved(asks(ACK), 50002), LATER),
+        "it never sends on 193.167.0.7:50002 - 193.167.100.100:443, in 2.0 s",
+        "right 6",
+        side=Side.SERVER,
+    ),
+    unexercised(
+        server_validates_each_new_path,
+        "the client closes when its address has changed",
+        unfinished(*SHAKEN, moved(asks(ACK)), moved(asks(CLOSE)), says(CLOSE).after(2)),
+    ),
+    *(
+        holds(server_moves_to_a_validated_path, title, seen)
+        for title, seen in (
+            ("behind a NAT", trace(*VALIDATED, moved(says(DATA)))),
+            ("to a preferred address", FOLLOWED),
+        )
+    ),
+    unexercised(server_moves_to_a_validated_path, "nothing has moved", STAYED),
+    unexercised(
+        server_moves_to_a_validated_path,
+        "the new path is not validated",
+        trace(*SHAKEN, moved(asks(ACK)), moved(says(ONE)), says(DATA).after(2)),
+    ),
+    unexercised(
+        server_moves_to_a_validated_path,
+        "it has told the client not to move",
+        trace(
+            *(client.initial(), server.handshake(FIXED), says(DATA)),
+            *(moved(asks(ACK)), moved(says(ONE)), moved(asks(REPLY, ACK)), says(DATA).after(2)),
+        ),
+    ),
+    holds(
+        server_moves_to_a_validated_path,
+        "it probes the old path, and what was under way goes there",
+        trace(
+            *(*SHAKEN, moved(asks(ACK)), moved(says(ONE)), moved(asks(REPLY)), says(DATA)),
+            *(moved(says(DATA)), says(TWO).after(2)),
+        ),
+    ),
+    holds(
+        server_moves_to_a_validated_path,
+        "an old packet that comes late is no migration back",
+        trace(
+            *(*SHAKEN, moved(asks(ACK)).but(number=5), moved(says(ONE)), moved(asks(REPLY))),
+            *(asks(ACK).but(number=1), moved(says(DATA)).after(2)),
+        ),
+    ),
+    breaks(
+        server_moves_to_a_validated_path,
+        "it stays on the address that is gone",
+        trace(
+            *(*SHAKEN, moved(asks(ACK)), moved(says(ONE)), moved(asks(REPLY))),
+            *(says(DATA).lost().after(2), says(DATA).lost().after(3)),
+        ),
+        "it goes to 193.167.0.100:50000 - 193.167.100.100:443, 2.0 s after the client has moved to "
+        "193.167.0.7:50001 - 193.167.100.100:443",
+        "right 7",
+        "right 4",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        server_moves_to_a_validated_path,
+        "the client may have moved back",
+        trace(
+            *(*SHAKEN, moved(asks(ACK)), moved(says(ONE)), moved(asks(REPLY))),
+            *(asks(ACK).secret(), says(DATA).after(2)),
+        ),
+        "could not be decrypted",
+    ),
+    holds(
+        address_changes_after_the_handshake,
+        "as it is",
+        unfinished(*SHAKEN, says(HandshakeDone()), moved(asks(ACK))),
+    ),
+    holds(address_changes_after_the_handshake, "it works", trace(*SHAKEN, moved(asks(ACK)))),
+    unexercised(address_changes_after_the_handshake, "it never does", unfinished(*SHAKEN)),
+    breaks(
+        address_changes_after_the_handshake,
+        "it changes during the handshake",
+        unfinished(*SHAKEN[:2], moved(client.handshake()), moved(says(HandshakeDone()))),
+        "it is 193.167.0.7:50001 in Handshake 0 (frame 3 right), and the handshake is not "
+        "confirmed yet",
+        side=None,
+    ),
+    doubtful(
+        address_changes_after_the_handshake,
+        "the confirmation cannot be read",
+        unfinished(*SHAKEN, says(HandshakeDone()).secret(), moved(asks(ACK))),
         "could not be decrypted",
     ),
     breaks(
@@ -377,6 +490,38 @@ STORIES = (
         path_responses_are_expanded,
         "the challenge was not either, on a path of its own",
         trace(*SHAKEN, moved(asks(ONE)).sized(40), moved(says(REPLY, TWO)).sized(120)),
+    ),
+    holds(
+        server_repeats_small_path_challenges,
+        "once more came",
+        trace(*SMALL, moved(asks(REPLY)), moved(says(TWO)), moved(asks(REPLY_2)).after(2)),
+    ),
+    unexercised(server_repeats_small_path_challenges, "none is small", REBOUND),
+    unexercised(
+        server_repeats_small_path_challenges,
+        "it is over before",
+        trace(*SMALL, moved(asks(REPLY)), says(CLOSE)),
+    ),
+    unexercised(
+        server_repeats_small_path_challenges,
+        "it is not answered",
+        trace(*SMALL, moved(says(DATA)).after(2)),
+    ),
+    breaks(
+        server_repeats_small_path_challenges,
+        "it does not",
+        trace(*SMALL, moved(asks(REPLY)), moved(says(DATA)).after(2)),
+        "the only PATH_CHALLENGE on 193.167.0.7:50001 - 193.167.100.100:443 is in a datagram of "
+        "120 bytes",
+        "right 5",
+        "right 6",
+        side=Side.SERVER,
+    ),
+    doubtful(
+        server_repeats_small_path_challenges,
+        "the second one may be secret",
+        trace(*SMALL, moved(asks(REPLY)), moved(says(TWO)).secret(), moved(asks(ACK)).after(2)),
+        "could not be decrypted",
     ),
     breaks(
         path_challenges_are_unpredictable,
