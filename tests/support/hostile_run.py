@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from quicmatrix.runner.execute.scheduler import Parallelism
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.sandbox.model import MIB, Limits
+from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
 from quicmatrix.runner.sandbox.netns.privileges import enter_user_namespace
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
@@ -53,7 +55,8 @@ def main(folder: Path, place: str, *modes: str) -> None:
         run_id="hostile",
         parallelism=Parallelism(4),
         implementations=(Implementation("hostile", commands=dict.fromkeys(Side, command)),),
-        limits=LIMITS,
+        # Without control groups, it is one limit for all sides together.
+        limits=LIMITS if "pids" in NetnsBackend().limited() else replace(LIMITS, processes=4096),
     )
 
 
