@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.real_root import real_root
+
 NOBODY = 65534
 
 
@@ -25,7 +27,7 @@ def interpreter_for_all() -> str:
 
 def become(folder: Path) -> tuple[str, ...]:
     """A command that runs another one as nobody, who owns the folder then, if we are root."""
-    if os.geteuid() != 0:
+    if not real_root():
         return ()
     os.chown(folder, NOBODY, NOBODY)
     user = f"{NOBODY}"

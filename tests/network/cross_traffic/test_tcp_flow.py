@@ -11,8 +11,9 @@ from quicmatrix.runner.network.cross_traffic.tcp_flow import CONGESTION_CONTROL,
 from quicmatrix.runner.network.cross_traffic.tun import Tun
 from quicmatrix.runner.network.middlebox.frame import TCP, mac_bytes
 from quicmatrix.runner.network.topology import SIM_LEFT, SIM_RIGHT, TCP_RECEIVER, TCP_RECEIVER_PORT
+from tests.support.real_root import needs_tun
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, needs_tun]
 
 S = 10**9
 

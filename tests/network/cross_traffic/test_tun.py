@@ -11,8 +11,9 @@ from quicmatrix.runner.network.middlebox.frame import TCP, mac_bytes
 from quicmatrix.runner.network.middlebox.port import Received
 from quicmatrix.runner.network.topology import CLIENT, SIM_RIGHT, TCP_RECEIVER, TCP_SENDER
 from tests.support import frames
+from tests.support.real_root import needs_tun
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, needs_tun]
 
 PORT_MAC = mac_bytes(SIM_RIGHT.mac)
 
