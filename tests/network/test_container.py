@@ -229,6 +229,7 @@ def test_the_image_has_all_that_the_program_imports(tmp_path: Path) -> None:
     assert [name for name in copied if not name.endswith("__init__.py")] == [
         "runner/errors.py",
         "runner/bundle/capture.py",
+        "runner/bundle/regular_file.py",
         "runner/network",
     ]
     home = str(tmp_path / "opt/network")
