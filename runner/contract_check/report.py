@@ -88,8 +88,8 @@ def write_json(report: Report, file: Path) -> None:
     data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
     try:
         write_file(file, data)
-    except OSError as error:
-        raise UserError(f"--json {file}: {error.strerror}") from error
+    except UserError as error:
+        raise UserError(f"--json {error.message}") from error
 
 
 @dataclass(frozen=True, slots=True)
