@@ -140,12 +140,8 @@ ENDPOINT_CONTRACT = (*ATTEMPT_IS_MADE, *CLIENT_IS_DONE)
 
 
 def is_done(record: AttemptRecord) -> bool:
-    """Whether the client did what was asked of it: it exited with 0, and has all files."""
-    return (
-        record.client.ending is Ending.EXITED
-        and record.client.exit_code == 0
-        and not any(_differences(record))
-    )
+    """Whether the client ended by itself and says that it has done what was asked of it."""
+    return record.client.ending is Ending.EXITED and record.client.exit_code == 0
 
 
 def nothing_was_sent(seen: Observation) -> bool:
