@@ -1,7 +1,7 @@
 """Endpoints that attack the runner: each does it once, all side by side, in one run.
 
 What the run stored of each is compared with one line of a table, which docs/sandbox.md shows. The
-attacks are in tests/mutants/hostile.py. As root, and as a user without privileges.
+attacks are in tests/support/hostile.py. As root, and as a user without privileges.
 """
 
 from __future__ import annotations
@@ -178,8 +178,6 @@ def _run(user: str, folder: Path, place: str, modes: Sequence[str]) -> RunResult
     code = folder / "code"  # where this lies, another user may not be allowed to look
     for package in (REPOSITORY / "quicmatrix", REPOSITORY / "tests" / "support"):
         shutil.copytree(package, code / package.relative_to(REPOSITORY))
-    (code / "tests" / "mutants").mkdir()
-    shutil.copy(HOSTILE, code / "tests" / "mutants")
     site = Path(msgspec.__path__[0]).parent
     for package in (Path(msgspec.__path__[0]), Path(cryptography.__path__[0])):
         shutil.copytree(package, code / package.name)

@@ -1,4 +1,4 @@
-"""Runs attacks of tests/mutants/hostile.py: arguments are FOLDER PLACE MODE..."""
+"""Runs attacks of tests/support/hostile.py: arguments are FOLDER PLACE MODE..."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from quicmatrix.testcases.model import TestCase
 from quicmatrix.testcases.shared.contract import ENDPOINT_CONTRACT
 from tests.support.real_run import do
 
-HOSTILE = Path(__file__).parents[1] / "mutants" / "hostile.py"
+HOSTILE = Path(__file__).with_name("hostile.py")
 ENDLESS = ("stopped", "sigterm-ignored")
 """Attacks that end only when their time is over; the others have time on a busy machine too."""
 LIMITS = Limits(
