@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from quicmatrix.runner.console.explanation import STATUS_STYLES
 from quicmatrix.runner.contract_check.cases import ContractCase
 from quicmatrix.runner.contract_check.model import ContractResult
 from quicmatrix.runner.contract_check.report import Report
@@ -29,12 +30,6 @@ from quicmatrix.runner.results import formatting
 from quicmatrix.runner.results.requirement_lists import STATUS_MARKS
 from quicmatrix.testcases.model import Level
 
-STATUS_STYLES = {
-    Status.HELD: "green",
-    Status.VIOLATED: "bold red",
-    Status.NOT_EXERCISED: "dim",
-    Status.UNDETERMINED: "yellow",
-}
 _INDENT = " " * (max(map(len, Status)) + 4)
 _MOST_EVIDENCE = 3
 

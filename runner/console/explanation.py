@@ -23,7 +23,7 @@ from quicmatrix.testcases.model import Evidence
 
 MOST_SHOWN = 5
 """How many occurrences of one requirement are shown, and packets of one occurrence."""
-_STATUS_STYLES = {
+STATUS_STYLES = {
     Status.VIOLATED: "bold red",
     Status.UNDETERMINED: "yellow",
     Status.NOT_EXERCISED: "dim",
@@ -118,7 +118,7 @@ def _requirements(verdict: Verdict) -> Iterator[Text]:
         yield Text.assemble(
             (
                 f"  {STATUS_MARKS[result.status]} {result.status:<13}  ",
-                _STATUS_STYLES[result.status],
+                STATUS_STYLES[result.status],
             ),
             requirement_line(result),
             (f"  {details}" if details else "", "dim"),
