@@ -52,11 +52,30 @@ class Inconclusive(Exception):  # noqa: N818 - it is no error of the program
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something that a conformance case's tester did or saw: a line of its log."""
+
+    time: float
+    """Seconds on its own clock."""
+    kind: str
+    """stimulus, sent, probe, seen, waited, done or failed."""
+    text: str = ""
+    datagram: str = ""
+    """The digest of the datagram that it is about; empty if it is about none."""
+    packet: str = ""
+    """RFC 9000's name of the packet's type; empty for a whole datagram."""
+    number: int | None = None
+    """The packet number."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that is known of an attempt: its packets, and what its processes and files did."""
 
     trace: Trace
     record: AttemptRecord
+    steps: tuple[Step, ...] = ()
+    """What the tester logged, in order; none where no tester took part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +110,18 @@ class Violation:
     side: Side | None
     """Who did it: the sender of the first piece of evidence unless said; None if nobody's."""
     evidence: tuple[Evidence, ...]
+    answer: str
+    """The grade of the answer to a stimulus, e.g. ``went on``; empty where there was none."""
 
-    def __init__(self, message: str, *seen: Packet | Datagram, side: Side | None = None) -> None:
+    def __init__(
+        self, message: str, *seen: Packet | Datagram, side: Side | None = None, answer: str = ""
+    ) -> None:
         if side is None and seen:
             side = seen[0].sender
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "side", side)
         object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
+        object.__setattr__(self, "answer", answer)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -108,10 +132,13 @@ class Held:
     """Empty where nothing in a capture shows it, e.g. for an exit code."""
     message: str
     """What was seen, e.g. ``exit code 0 after 1.2 s``; only needed where no packet shows it."""
+    answer: str
+    """The grade of the answer to a stimulus, e.g. ``exact code``; empty where there was none."""
 
-    def __init__(self, *seen: Packet | Datagram, message: str = "") -> None:
+    def __init__(self, *seen: Packet | Datagram, message: str = "", answer: str = "") -> None:
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
+        object.__setattr__(self, "answer", answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,18 +31,21 @@ def evaluate(requirement: Requirement[O], seen: O) -> RequirementResult:
     evidence: list[Evidence] = []
     times_held = 0
     held_message = ""
+    answer = ""
     reason = ""
     undetermined = False
     try:
         for finding in requirement(seen):
             match finding:
                 case Violation():
+                    answer = answer or finding.answer
                     violations.append(
                         RecordedViolation(finding.message, finding.side, finding.evidence)
                     )
                     if len(violations) == MOST_VIOLATIONS:
                         break
                 case Held():
+                    answer = answer or finding.answer
                     times_held += 1
                     held_message = held_message or finding.message
                     evidence += islice(finding.evidence, MOST_EVIDENCE - len(evidence))
@@ -73,4 +76,5 @@ def evaluate(requirement: Requirement[O], seen: O) -> RequirementResult:
         times_held=times_held,
         evidence=tuple(evidence),
         violations=tuple(violations),
+        answer=answer,
     )

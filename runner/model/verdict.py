@@ -70,6 +70,9 @@ class RequirementResult:
     """Of the first of those."""
     violations: tuple[RecordedViolation, ...] = ()
     """All of them; of very many, the first."""
+    answer: str = ""
+    """How the implementation answered a stimulus: exact code, generic code, other code, silence,
+    stateless reset, went on or gone; empty where there was none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import ipaddress
 from collections import deque
 from collections.abc import Iterator
@@ -174,6 +175,7 @@ class Assembly:
             size=record.size,
             fate=parse_fate(record.comment),
             fragments=record.fragments,
+            digest=hashlib.sha256(record.payload).hexdigest()[:16] if record.payload else "",
         )
         self._datagrams.append(self._current)
 

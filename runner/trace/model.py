@@ -118,6 +118,9 @@ class Datagram:
     """What the middlebox did with it; None if the capture does not say."""
     fragments: int = 1
     """IP packets that carry it; all but one are before its frame number."""
+    digest: str = field(default="", repr=False)
+    """The first 16 hexadecimal digits of the SHA-256 of its UDP payload, by which a tester's log
+    names it; empty where no tester took part."""
 
 
 # --- Frames (RFC 9000, 19) ---------------------------------------------------------------------

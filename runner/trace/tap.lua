@@ -2,7 +2,7 @@
 --
 --   V  format, version of tshark
 --   D  frame number, time, source, its port, destination, its port, ECN, UDP length,
---      bytes cut off, IP fragments, comment
+--      bytes cut off, IP fragments, comment, UDP payload if WITH_PAYLOADS is set
 --   P  size, connection, DCID length, packet number, key phase, payload size, bytes, plaintext
 --   R  bytes
 --   X  frame number, what went wrong in this script
@@ -17,7 +17,7 @@
 -- Only what needs keys, or the packets before, is taken from tshark; what the bytes alone contain
 -- is parsed by the reader of these lines.
 
-local FORMAT = 2
+local FORMAT = 3
 
 local datagrams = 0
 local listener = Listener.new("frame", "udp && !icmp && !icmpv6")
@@ -87,6 +87,12 @@ local function write_packet(packet, connection)
         packet.key_phase or "", size, hexadecimal(range), plaintext)
 end
 
+local function payload(udp, length)
+    local till = udp.offset + tonumber(length)
+    if not WITH_PAYLOADS or till > udp.source:len() then return "" end
+    return hexadecimal(udp.source:range(udp.offset + 8, tonumber(length) - 8))
+end
+
 local function write_rest(udp, from, till)
     if from < till and till <= udp.source:len() then
         write("R", hexadecimal(udp.source:range(from, till - from)))
@@ -120,7 +126,7 @@ local function write_datagram(pinfo)
     end
     write("D", pinfo.number, string.format("%.9f", pinfo.rel_ts), tostring(pinfo.src),
         pinfo.src_port, tostring(pinfo.dst), pinfo.dst_port, ecn, length,
-        pinfo.len - pinfo.caplen, fragments, comment)
+        pinfo.len - pinfo.caplen, fragments, comment, payload(udp, length))
     datagrams = datagrams + 1
     local rest = udp.offset + 8
     for _, each in ipairs(packets) do

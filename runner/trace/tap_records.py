@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from quicmatrix.runner.trace.model import Ecn
 
-FORMAT = 2
+FORMAT = 3
 """The format of lines that this module reads."""
 
 _UDP_HEADER_SIZE = 8
@@ -44,6 +44,8 @@ class DatagramRecord:
     fragments: int
     """IP packets that it was in; the record is at the last one."""
     comment: str
+    payload: bytes = b""
+    """Of UDP; empty unless it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def _version(line_format: str, version: str) -> VersionRecord:
 
 def _datagram(*columns: str) -> DatagramRecord:
     number, time, source, source_port, destination, destination_port, *more = columns
-    ecn, length, cut_off, fragments, comment = more
+    ecn, length, cut_off, fragments, comment, payload = more
     return DatagramRecord(
         frame_number=int(number),
         time=float(time),
@@ -125,6 +127,7 @@ def _datagram(*columns: str) -> DatagramRecord:
         cut_off=int(cut_off),
         fragments=int(fragments),
         comment=unquote(comment) if "%" in comment else comment,
+        payload=bytes.fromhex(payload),
     )
 
 

@@ -63,7 +63,12 @@ async def decode(
 
 
 def decode_now(
-    path: Path, side: Side, limits: Limits = DEFAULT_LIMITS, max_packets: int = MAX_PACKETS
+    path: Path,
+    side: Side,
+    limits: Limits = DEFAULT_LIMITS,
+    max_packets: int = MAX_PACKETS,
+    *,
+    digests: bool = False,
 ) -> Capture:
     """Decode a capture file.
 
@@ -72,6 +77,7 @@ def decode_now(
         side: The host that it was taken next to.
         limits: tshark's resource limits.
         max_packets: The limit of QUIC packets in the capture.
+        digests: Whether datagrams get their digests, which costs about as much as all the rest.
 
     Returns:
         The capture; its ``damage`` describes what is wrong with the file or with decoding it.
@@ -79,7 +85,7 @@ def decode_now(
     Raises:
         UserError: tshark is not installed.
     """
-    return _decode(path, side, limits, max_packets, threading.Event())
+    return _decode(path, side, limits, max_packets, threading.Event(), digests=digests)
 
 
 def check() -> str:
@@ -149,7 +155,13 @@ def _check_version() -> None:
 
 
 def _decode(
-    path: Path, side: Side, limits: Limits, max_packets: int, stop: threading.Event
+    path: Path,
+    side: Side,
+    limits: Limits,
+    max_packets: int,
+    stop: threading.Event,
+    *,
+    digests: bool = False,
 ) -> Capture:
     try:
         file = open_regular(path, MAX_BYTES)
@@ -159,12 +171,20 @@ def _decode(
         if not os.fstat(file.fileno()).st_size:
             return Capture(side, damage="the file is empty")
         assembly = Assembly(side, max_packets, embedded_secrets(file))
-        return assembly.capture(_feed(assembly, file, limits, stop))
+        return assembly.capture(_feed(assembly, file, limits, stop, digests=digests))
 
 
-def _feed(assembly: Assembly, file: BinaryIO, limits: Limits, stop: threading.Event) -> str:
+def _feed(
+    assembly: Assembly,
+    file: BinaryIO,
+    limits: Limits,
+    stop: threading.Event,
+    *,
+    digests: bool = False,
+) -> str:
     """Decode a file into the assembly; returns why that failed, or an empty string."""
     script = (resources.files(__package__) / "tap.lua").read_bytes()
+    script = b"WITH_PAYLOADS = true\n" + script if digests else script
     try:
         with LimitedProcess(
             (PROGRAM, *OPTIONS, "-q", "-r", "-"), file, script, limits, stop

@@ -37,6 +37,7 @@ def datagram(
         "cut_off": "0",
         "fragments": "1",
         "comment": "",
+        "payload": "",
         **more,
     }
     ends = (source, ports[0], destination, ports[1])
@@ -54,6 +55,12 @@ def assemble(*lines: str, max_packets: int = 100) -> Capture:
     for line in lines:
         assembly.add(parse_record(line))
     return assembly.capture()
+
+
+def test_a_datagram_s_digest() -> None:
+    """It is of the payload, where tshark's script was asked for that."""
+    with_payload, without = assemble(datagram(1, payload="616263"), datagram(2)).datagrams
+    assert (with_payload.digest, without.digest) == ("ba7816bf8f01cfea", "")
 
 
 def test_a_datagram() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import os
@@ -803,6 +804,15 @@ def test_fragments(tmp_path: Path, ends: tuple[Address, Address]) -> None:
     assert [each.fate and fate_text(each.fate) for each in capture.datagrams] == [
         each.comment for each in ordered
     ]
+    assert {each.digest for each in capture.datagrams} == {""}
+    with_digests = tshark.decode_now(path, Side.CLIENT, digests=True)
+    assert [each.digest for each in with_digests.datagrams] == [
+        hashlib.sha256(each.payload).hexdigest()[:16] for each in ordered
+    ]
+    assert with_digests.packets == tuple(
+        replace(each, datagram=with_digests.datagrams[capture.datagrams.index(each.datagram)])
+        for each in capture.packets
+    )
 
 
 def test_other_traffic(decoded: Callable[..., Capture]) -> None:
