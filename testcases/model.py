@@ -42,6 +42,8 @@ class Level(StrEnum):
     """An RFC's SHOULD or RECOMMENDED. A note; nonconformant under --strict."""
     TEST = "TEST"
     """The test case's own subject: without it, the case was not exercised. Failed."""
+    MAY = "MAY"
+    """What an RFC leaves to the endpoint. Only shown."""
     PRECONDITION = "PRECONDITION"
     """What the network must do, or not do, so that a failure says anything of the endpoints.
     Inconclusive."""
@@ -53,19 +55,19 @@ class Inconclusive(Exception):  # noqa: N818 - it is no error of the program
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that a conformance case's tester did or saw: a line of its log."""
+    """Something that the tester of a conformance case did or saw, from its log."""
 
     time: float
-    """Seconds on its own clock."""
+    """Seconds since the epoch."""
     kind: str
-    """stimulus, sent, probe, seen, waited, done or failed."""
+    """``stimulus``, ``sent``, ``probe``, ``seen``, ``waited``, ``done`` or ``failed``."""
     text: str = ""
     datagram: str = ""
-    """The digest of the datagram that it is about; empty if it is about none."""
+    """What finds the datagram that was sent: :attr:`Datagram.digest`; empty if none was."""
     packet: str = ""
-    """RFC 9000's name of the packet's type; empty for a whole datagram."""
+    """The type of the packet in it, in RFC 9000's words; empty if it is not one packet."""
     number: int | None = None
-    """The packet number."""
+    """Its packet number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Observation:
     trace: Trace
     record: AttemptRecord
     steps: tuple[Step, ...] = ()
-    """What the tester logged, in order; none where no tester took part."""
+    """What the tester did, in order; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +113,21 @@ class Violation:
     """Who did it: the sender of the first piece of evidence unless said; None if nobody's."""
     evidence: tuple[Evidence, ...]
     answer: str
-    """The grade of the answer to a stimulus, e.g. ``went on``; empty where there was none."""
+    """How an error was answered, in a conformance case; empty elsewhere."""
 
     def __init__(
-        self, message: str, *seen: Packet | Datagram, side: Side | None = None, answer: str = ""
+        self,
+        message: str,
+        *seen: Packet | Datagram,
+        side: Side | None = None,
+        answer: str = "",
     ) -> None:
         if side is None and seen:
             side = seen[0].sender
         object.__setattr__(self, "message", message)
+        object.__setattr__(self, "answer", answer)
         object.__setattr__(self, "side", side)
         object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
-        object.__setattr__(self, "answer", answer)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -133,12 +139,12 @@ class Held:
     message: str
     """What was seen, e.g. ``exit code 0 after 1.2 s``; only needed where no packet shows it."""
     answer: str
-    """The grade of the answer to a stimulus, e.g. ``exact code``; empty where there was none."""
+    """As that of a violation."""
 
     def __init__(self, *seen: Packet | Datagram, message: str = "", answer: str = "") -> None:
         object.__setattr__(self, "message", message)
-        object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
         object.__setattr__(self, "answer", answer)
+        object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
 
 
 @dataclass(frozen=True, slots=True)

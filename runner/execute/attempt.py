@@ -6,6 +6,7 @@ The order of events, and who may end it::
     sim       the middlebox captures from before the first datagram ...
     server    ... and probes the server with Version Negotiation until it answers   START_S at most
     client    does what its TESTCASE says; its time counts from its own start       the test's time
+              (a tester as the server ends it by its own end, and then it is stopped at once)
     server    gets SIGTERM, then, if it takes no notice, SIGKILL                    STOP_S at most
     sim       delivers what is in flight, and closes its captures                    10 s at most
     bundle    files are listed, logs copied out, secrets put into the captures
@@ -36,13 +37,20 @@ from quicmatrix.runner.execute.contract import LOCAL, job_environment
 from quicmatrix.runner.execute.files import fill_folders
 from quicmatrix.runner.execute.idle import STAT, cpu_time
 from quicmatrix.runner.execute.sim import capturing
-from quicmatrix.runner.model.attempt import AttemptRecord, Ending, LinkRecord, SideRecord
+from quicmatrix.runner.model.attempt import (
+    AttemptRecord,
+    ControlRecord,
+    Ending,
+    LinkRecord,
+    SideRecord,
+)
 from quicmatrix.runner.model.implementation import Implementation
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.network import control
 from quicmatrix.runner.network.control import MiddleboxError
 from quicmatrix.runner.network.recording import recorder
 from quicmatrix.runner.plan.implementations import require_program
+from quicmatrix.runner.plan.tester import TESTER
 from quicmatrix.runner.sandbox.model import (
     Backend,
     Exit,
@@ -78,6 +86,8 @@ class Names:
 
     def implementation(self, job: Job, role: Side) -> Implementation:
         """Who plays a role in a job."""
+        if role is job.tester:
+            return TESTER
         return self.implementations[job.participant(role).name]
 
 
@@ -105,7 +115,13 @@ class Stage:
 
 
 async def attempt(
-    job: Job, names: Names, bundle: Path, stage: Stage, repeat_command: str = ""
+    job: Job,
+    names: Names,
+    bundle: Path,
+    stage: Stage,
+    repeat_command: str = "",
+    *,
+    control: ControlRecord | None = None,
 ) -> AttemptRecord:
     """Run a job once and store all there is to know of it.
 
@@ -115,6 +131,7 @@ async def attempt(
         bundle: The folder to store it in; it must not exist yet.
         stage: Where to run it.
         repeat_command: What runs it again.
+        control: What came of its control.
 
     Returns:
         The record, which also stands in the bundle's attempt.json. Its ``fault`` says so if the
@@ -125,7 +142,7 @@ async def attempt(
     test = names.tests[job.test]
     started = time.monotonic()
     record = replace(new_record(job, test.scenario, stage.clock()), repeat_command=repeat_command)
-    record = replace(record, timeout_s=test.timeout_s)
+    record = replace(record, timeout_s=test.timeout_s, control=control)
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(dir=stage.scratch))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -157,6 +174,7 @@ def new_record(job: Job, scenario: str, started_at: float) -> AttemptRecord:
         seed=job.seed,
         repetition=job.repetition,
         attempt=job.attempt,
+        tester=job.tester,
         started_at=started_at,
         duration_s=0.0,
         server_ready=False,
@@ -231,7 +249,9 @@ async def _converse(
         role: launch(
             names.implementation(job, role),
             role,
-            job_environment(role, test, [file.name for file in record.www]),
+            job_environment(
+                role, test, [file.name for file in record.www], tester=role is job.tester
+            ),
             stage,
         )
         for role in Side
@@ -252,7 +272,9 @@ async def _converse(
         if ready := await _until_ready(channel, server, stage.start_s):
             client = await Started.on(sandbox.client, launches[Side.CLIENT], bundle / "client")
             before = cpu_time(STAT.read_text())
-            await _until_done(client, server, test.timeout_s, stage.stop_s)
+            # A tester has waited for all that it needs before it ends.
+            grace_s = 0.0 if job.tester is Side.SERVER else _SERVER_GONE_GRACE_S
+            await _until_done(client, server, test.timeout_s, stage.stop_s, grace_s)
             idle = cpu_time(STAT.read_text()).idle_share_since(before)
         await server.stop(Ending.STOPPED, stage.stop_s)
         summary = await channel.finish()
@@ -335,14 +357,16 @@ async def _until_ready(channel: control.Channel, server: Started, start_s: float
     return not ready.cancelled() and ready.result()
 
 
-async def _until_done(client: Started, server: Started, timeout_s: float, stop_s: float) -> None:
+async def _until_done(
+    client: Started, server: Started, timeout_s: float, stop_s: float, grace_s: float
+) -> None:
     """Wait for the client; no longer than its time, and not long beyond the server's end."""
     async with asyncio.TaskGroup() as group:
         done = group.create_task(client.wait())
         gone = group.create_task(server.wait())
         await asyncio.wait((done, gone), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if gone.done():
-            await asyncio.wait((done,), timeout=_SERVER_GONE_GRACE_S)
+            await asyncio.wait((done,), timeout=grace_s)
         done.cancel()
         gone.cancel()
     why = Ending.STOPPED if server.exit is not None else Ending.OUT_OF_TIME

@@ -34,15 +34,18 @@ def environment(role: Side, testcase: str, requests: Sequence[str] = ()) -> dict
     return {**variables, "SERVER_PARAMS": ""}
 
 
-def job_environment(role: Side, test: TestCase, names: Sequence[str]) -> dict[str, str]:
+def job_environment(
+    role: Side, test: TestCase, names: Sequence[str], *, tester: bool = False
+) -> dict[str, str]:
     """The environment of one side of a job.
 
     Args:
         role: Which side.
         test: What is run.
         names: The files to request, in order; if there are none, the URL has an empty path.
+        tester: Whether it is the tester, whose TESTCASE is the name of the test case itself.
     """
     if role is Side.SERVER:
-        return environment(role, test.server)
+        return environment(role, test.name if tester else test.server)
     urls = [f"https://{test.server_name}:443/{name}" for name in names or ("",)]
-    return environment(role, test.client, urls)
+    return environment(role, test.name if tester else test.client, urls)

@@ -15,7 +15,7 @@ from quicmatrix.runner.bundle.layout import OUTPUT_LOG
 from quicmatrix.runner.bundle.records import write_attempt
 from quicmatrix.runner.execute import unknown
 from quicmatrix.runner.execute.attempt import Names, Stage, attempt, describe, new_record
-from quicmatrix.runner.model.attempt import AttemptRecord, SideRecord
+from quicmatrix.runner.model.attempt import AttemptRecord, ControlRecord, SideRecord
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.trace.model import Side
 
@@ -26,12 +26,15 @@ class Executor(Protocol):
     async def prepare(self, job: Job) -> None:
         """Do what can be done before a job is alone on the machine: measurements are."""
 
-    async def run(self, job: Job, core: int | None = None) -> Path:
+    async def run(
+        self, job: Job, core: int | None = None, control: ControlRecord | None = None
+    ) -> Path:
         """Run a job once.
 
         Args:
             job: What to run.
             core: The only core that everything in it may use; None: any.
+            control: What came of its control; if that did not pass, the job is not started.
 
         Returns:
             The folder of its bundle, whatever went wrong: then its record says so.
@@ -58,13 +61,20 @@ class LocalExecutor:
     _asking: dict[tuple[str, Side], asyncio.Lock] = field(default_factory=dict)
 
     async def prepare(self, job: Job) -> None:
-        """Ask both implementations for a TESTCASE that does not exist."""
+        """Ask all implementations in it for a TESTCASE that does not exist."""
         await self._unknown_testcases(job)
 
-    async def run(self, job: Job, core: int | None = None) -> Path:
+    async def run(
+        self, job: Job, core: int | None = None, control: ControlRecord | None = None
+    ) -> Path:
         """See :class:`Executor`."""
         bundle = self.folder / job.folder
         command = repeat_command(job, self.names, self.repeat_with)
+        if control is not None and control.problem:
+            record = new_record(job, self.names.tests[job.test].scenario, self.stage.clock())
+            bundle.mkdir(parents=True)
+            write_attempt(replace(record, repeat_command=command, control=control), bundle)
+            return bundle
         record = await self._unknown_testcases(job)
         if record.fault or record.client.unknown_testcase or record.server.unknown_testcase:
             bundle.mkdir(parents=True)
@@ -72,7 +82,8 @@ class LocalExecutor:
                 self._link_log(job, side, bundle)
             write_attempt(replace(record, repeat_command=command), bundle)
         else:
-            await attempt(job, self.names, bundle, replace(self.stage, core=core), command)
+            stage = replace(self.stage, core=core)
+            await attempt(job, self.names, bundle, stage, command, control=control)
         return bundle
 
     async def _unknown_testcases(self, job: Job) -> AttemptRecord:
@@ -99,6 +110,8 @@ class LocalExecutor:
                 shutil.copyfile(asked / OUTPUT_LOG, bundle / role / OUTPUT_LOG)
 
     async def _unknown(self, job: Job, role: Side) -> str:
+        if role is job.tester:
+            return ""
         implementation = self.names.implementation(job, role)
         key = (implementation.name, role)
         async with self._asking.setdefault(key, asyncio.Lock()):
@@ -119,8 +132,11 @@ def repeat_command(job: Job, names: Names, options: Sequence[str] = ()) -> str:
         given = implementation.given.get(role)
         return f"{implementation.name}={given}" if given else implementation.name
 
-    client, server = word(Side.CLIENT), word(Side.SERVER)
-    words = ["-c", client, "-s", server, "-t", job.test, "--seed", str(job.seed), *options]
+    what = ["-t", job.test, "--seed", str(job.seed), *options]
+    if job.tester is not None:
+        role = job.tester.peer
+        return shlex.join(["quicmatrix", "conform", word(role), "--role", role, *what])
+    words = ["-c", word(Side.CLIENT), "-s", word(Side.SERVER), *what]
     words += ["--repeat", "1"] if names.tests[job.test].repetitions > 1 else []
     return shlex.join(["quicmatrix", "run", *words])
 

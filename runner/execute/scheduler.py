@@ -1,8 +1,10 @@
 """The order in which jobs run, and how many side by side.
 
 Tests come first, side by side, the longest at the beginning, so that nobody waits for a single one
-at the end. Measurements follow when the last test is over, in rounds: each has a core to itself,
-and until all of a round are over, nothing else happens; they are judged after that.
+at the end. What has a control waits until all controls have their verdicts, and is not started
+unless its own passed.
+Measurements follow when the last test is over, in rounds: each has a core to itself, and until all
+of a round are over, nothing else happens; they are judged after that.
 Two that share the cores slow each other down by 2 to 4 %, two with a core each by 0.6 %
 (docs/measurements.md).
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,8 +23,10 @@ from quicmatrix.runner.execute.attempt import describe, new_record
 from quicmatrix.runner.execute.executor import Executor
 from quicmatrix.runner.judge.bundle import unjudged
 from quicmatrix.runner.judge.pool import Judge
+from quicmatrix.runner.model.attempt import ControlRecord
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunResult
+from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.results.matrix import is_tried_again
 from quicmatrix.runner.results.run_files import Plan, result_of, unreadable
 from quicmatrix.testcases.model import TestCase
@@ -71,10 +75,14 @@ class Scheduler:
     """The run's, to which bundles are relative."""
     retries: int = 0
     """How often a job that does not pass is attempted again; one that was unlucky is once."""
+    _controls: dict[str, ControlRecord] = field(default_factory=dict)
+    """By their bundles' folders, what came of the jobs that others may have as their control."""
 
     async def run(self, jobs: Sequence[Job]) -> None:
         """Do all jobs. When it is cancelled, what runs is ended, and what was done stays done."""
-        await self._test([job for job in jobs if not self.tests[job.test].is_measurement])
+        tests = [job for job in jobs if not self.tests[job.test].is_measurement]
+        await self._test([job for job in tests if not job.control])
+        await self._test([job for job in tests if job.control])
         await self._measure([job for job in jobs if self.tests[job.test].is_measurement])
 
     async def _test(self, jobs: Sequence[Job]) -> None:
@@ -118,8 +126,9 @@ class Scheduler:
 
     async def _attempted(self, job: Job, core: int | None = None) -> str:
         """Run a job once; returns what the executor raised, empty if nothing."""
+        control = self._controls[job.control_job.folder] if job.control else None
         try:
-            await self.executor.run(job, core)
+            await self.executor.run(job, core, control)
         except Exception as error:  # noqa: BLE001 - it is this attempt's error, and no other's
             return describe(error)
         return ""
@@ -155,6 +164,8 @@ class Scheduler:
         except (OSError, UserError) as error:
             record = unreadable(job)
             judgement = unjudged(f"its verdict cannot be stored: {error}")
+        if job.tester is not None and not job.control:
+            self._controls[job.folder] = _as_control(job, judgement.verdict)
         self.observer.job_finished(result_of(record, judgement, job.folder))
         again = is_tried_again(judgement.verdict, job.attempt, self.retries)
         return job.again() if again else None
@@ -167,3 +178,11 @@ class Scheduler:
             return test.timeout_s, sum(test.files)
 
         return sorted(jobs, key=effort, reverse=True)
+
+
+def _as_control(job: Job, verdict: Verdict) -> ControlRecord:
+    """What a job says to those whose control it is."""
+    passed = verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT)
+    problem = f"{verdict.outcome}: {verdict.reason}"
+    unsupported = verdict.outcome is Outcome.UNSUPPORTED
+    return ControlRecord(job.test, job.folder, "" if passed else problem, unsupported)

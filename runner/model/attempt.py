@@ -107,6 +107,20 @@ class LinkRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlRecord:
+    """What came of the control of a conformance case: the same flow without the stimulus."""
+
+    test: str
+    """The control's id."""
+    folder: str
+    """Its bundle, relative to the run's folder."""
+    problem: str = ""
+    """Why it did not pass; empty if it did. If it is not empty, the case was not started."""
+    unsupported: bool = False
+    """Whether it did not pass because the implementation does not support the flow's TESTCASE."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """All facts of one attempt that are not in its captures and logs; attempt.json."""
 
@@ -140,6 +154,10 @@ class AttemptRecord:
     """How long the client had; None if it is not known."""
     repeat_command: str = ""
     """What runs it again, as a line for a shell."""
+    tester: Side | None = None
+    """The side that the tester of a conformance case played; None if there was none."""
+    control: ControlRecord | None = None
+    """What came of the case's control before it; None if it has none."""
     format: int = FORMAT
 
     def side(self, side: Side) -> SideRecord:

@@ -38,6 +38,8 @@ class Job:
     repetitions: int = 1
     attempt: int = 1
     """Which try, from 1: one that does not pass may be tried again."""
+    control: str = ""
+    """The test whose same repetition has to pass before this one is started; empty if none."""
 
     @classmethod
     def of(cls, client: str, server: str, test: str, seed: int) -> Job:
@@ -48,6 +50,17 @@ class Job:
     def participant(self, role: Side) -> Participant:
         """Who plays a role."""
         return next(one for one in self.participants if one.role is role)
+
+    @property
+    def tester(self) -> Side | None:
+        """The role of the tester; None if there is none."""
+        kinds = {one.kind: one.role for one in self.participants}
+        return kinds.get(ParticipantKind.TESTER)
+
+    @property
+    def control_job(self) -> Job:
+        """The job that has to pass before."""
+        return replace(self, test=self.control, control="")
 
     @property
     def client(self) -> str:
