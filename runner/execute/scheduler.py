@@ -180,9 +180,19 @@ class Scheduler:
         return sorted(jobs, key=effort, reverse=True)
 
 
+_PROBLEMS = {
+    Outcome.FAILED: "failed",
+    Outcome.CRASHED: "crashed",
+    Outcome.TIMEOUT: "timed out",
+    Outcome.ERROR: "ended in an error",
+    Outcome.INCONCLUSIVE: "is inconclusive",
+    Outcome.UNSUPPORTED: "is unsupported",
+}
+"""What is said of a control that did not pass."""
+
+
 def _as_control(job: Job, verdict: Verdict) -> ControlRecord:
     """What a job says to those whose control it is."""
-    passed = verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT)
-    problem = f"{verdict.outcome}: {verdict.reason}"
-    unsupported = verdict.outcome is Outcome.UNSUPPORTED
-    return ControlRecord(job.test, job.folder, "" if passed else problem, unsupported)
+    verb = _PROBLEMS.get(verdict.outcome)
+    problem = f"{verb}: {verdict.reason}" if verb else ""
+    return ControlRecord(job.test, job.folder, problem, verdict.outcome is Outcome.UNSUPPORTED)

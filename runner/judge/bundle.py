@@ -10,6 +10,7 @@ from pathlib import Path
 from quicmatrix.runner.bundle.layout import SERIES_FILE
 from quicmatrix.runner.bundle.records import read_attempt, write_series
 from quicmatrix.runner.bundle.stored_captures import CAPTURES, damages
+from quicmatrix.runner.bundle.tester_log import read_steps
 from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.judge.compat import has_key_log
 from quicmatrix.runner.judge.judge import Policy, judge
@@ -61,7 +62,8 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
 def _judge(
     bundle: Path, record: AttemptRecord, test: TestCase, policy: Policy
 ) -> tuple[Verdict, Sample | None]:
-    seen = Observation(decode(bundle, record), record)
+    steps = () if record.tester is None else read_steps(bundle, record.tester)
+    seen = Observation(decode(bundle, record), record, steps)
     verdict = judge(seen, test, policy, key_log=not policy.compat or has_key_log(bundle))
     if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
         return _measure(bundle, seen, test, verdict)
@@ -77,11 +79,12 @@ def decode(bundle: Path, record: AttemptRecord | None = None) -> Trace:
     """
     from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - only judging needs it
 
+    digests = record is not None and record.tester is not None
     damage = damages(bundle, record) if record is not None else dict.fromkeys(Side, "")
     captures = {
         side: replace(capture, damage=capture.damage or damage[side])
         for side, path in CAPTURES.items()
-        for capture in [tshark.decode_now(bundle / path, side)]
+        for capture in [tshark.decode_now(bundle / path, side, digests=digests)]
     }
     return Trace(captures[Side.CLIENT], captures[Side.SERVER])
 

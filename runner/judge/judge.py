@@ -1,6 +1,7 @@
 """From what was observed of an attempt to its verdict. Pure.
 
-The order in which facts decide, the first that applies:
+Attempts with a tester have a table of their own (:mod:`.conformance`). The order in which facts
+decide on all others, the first that applies:
 
 =============  ===================================================================================
 error          the runner or the machine failed, or a check raised something unforeseen
@@ -40,6 +41,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from quicmatrix.runner.judge import compat
+from quicmatrix.runner.judge.conformance import judge_case
 from quicmatrix.runner.judge.evaluate import CheckError, evaluate
 from quicmatrix.runner.judge.facts import (
     crash,
@@ -98,6 +100,8 @@ def judge(
         key_log: Whether a side wrote a key log; under ``--compat`` some tests need one.
     """
     record = seen.record
+    if record.tester is not None:
+        return judge_case(seen, test, record.tester, strict=policy.strict)
     if record.fault:
         return Verdict(Outcome.ERROR, record.fault)
     if reason := _unsupported(record):
