@@ -42,6 +42,8 @@ class Level(StrEnum):
     """An RFC's SHOULD or RECOMMENDED. A note; nonconformant under --strict."""
     TEST = "TEST"
     """The test case's own subject: without it, the case was not exercised. Failed."""
+    MAY = "MAY"
+    """What an RFC leaves to the endpoint. Only shown."""
     PRECONDITION = "PRECONDITION"
     """What the network must do, or not do, so that a failure says anything of the endpoints.
     Inconclusive."""
@@ -52,11 +54,30 @@ class Inconclusive(Exception):  # noqa: N818 - it is no error of the program
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something that the tester of a conformance case did or saw, from its log."""
+
+    time: float
+    """Seconds since the epoch."""
+    kind: str
+    """``stimulus``, ``sent``, ``probe``, ``seen``, ``waited``, ``done`` or ``failed``."""
+    text: str = ""
+    datagram: str = ""
+    """What finds the datagram that was sent: :attr:`Datagram.digest`; empty if none was."""
+    packet: str = ""
+    """The type of the packet in it, in RFC 9000's words; empty if it is not one packet."""
+    number: int | None = None
+    """Its packet number."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that is known of an attempt: its packets, and what its processes and files did."""
 
     trace: Trace
     record: AttemptRecord
+    steps: tuple[Step, ...] = ()
+    """What the tester did, in order; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +112,20 @@ class Violation:
     side: Side | None
     """Who did it: the sender of the first piece of evidence unless said; None if nobody's."""
     evidence: tuple[Evidence, ...]
+    answer: str
+    """How an error was answered, in a conformance case; empty elsewhere."""
 
-    def __init__(self, message: str, *seen: Packet | Datagram, side: Side | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *seen: Packet | Datagram,
+        side: Side | None = None,
+        answer: str = "",
+    ) -> None:
         if side is None and seen:
             side = seen[0].sender
         object.__setattr__(self, "message", message)
+        object.__setattr__(self, "answer", answer)
         object.__setattr__(self, "side", side)
         object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
 
@@ -108,9 +138,12 @@ class Held:
     """Empty where nothing in a capture shows it, e.g. for an exit code."""
     message: str
     """What was seen, e.g. ``exit code 0 after 1.2 s``; only needed where no packet shows it."""
+    answer: str
+    """As that of a violation."""
 
-    def __init__(self, *seen: Packet | Datagram, message: str = "") -> None:
+    def __init__(self, *seen: Packet | Datagram, message: str = "", answer: str = "") -> None:
         object.__setattr__(self, "message", message)
+        object.__setattr__(self, "answer", answer)
         object.__setattr__(self, "evidence", tuple(Evidence.of(one) for one in seen))
 
 

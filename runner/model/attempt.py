@@ -140,6 +140,8 @@ class AttemptRecord:
     """How long the client had; None if it is not known."""
     repeat_command: str = ""
     """What runs it again, as a line for a shell."""
+    tester: Side | None = None
+    """The side that the tester of a conformance case played; None if there was none."""
     format: int = FORMAT
 
     def side(self, side: Side) -> SideRecord:

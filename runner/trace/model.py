@@ -118,6 +118,8 @@ class Datagram:
     """What the middlebox did with it; None if the capture does not say."""
     fragments: int = 1
     """IP packets that carry it; all but one are before its frame number."""
+    digest: str = ""
+    """The first 16 hexadecimal digits of the SHA-256 of its payload; empty if not known."""
 
 
 # --- Frames (RFC 9000, 19) ---------------------------------------------------------------------
