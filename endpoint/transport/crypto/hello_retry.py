@@ -104,10 +104,14 @@ class HelloRetry(tls.Context):
             tls.push_client_hello(output_buf, hello)
         else:
             self._push_bound_hello(output_buf, hello, ticket)
+        self._hello_written(output_buf, at)
         transcript = tls.KeyScheduleProxy(self._cipher_suites)
         transcript.extract(None)
         transcript.update_hash(self._before + output_buf.data_slice(at, output_buf.tell()))
         self._key_schedule_proxy = transcript
+
+    def _hello_written(self, output_buf: Buffer, at: int) -> None:
+        """A ClientHello is in the buffer, and not yet in the transcript: for variants of this."""
 
     def _can_offer(self, ticket: tls.SessionTicket) -> bool:
         """Whether it is valid, fits, and has the hash that the server has chosen meanwhile."""

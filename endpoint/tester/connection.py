@@ -1,0 +1,173 @@
+"""A connection that follows the RFCs where it is not told otherwise, and never ends by itself."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aioquic import tls
+from aioquic._buffer import Buffer
+from aioquic.quic.connection import QuicConnectionError, QuicReceiveContext
+from aioquic.quic.crypto import CryptoContext
+from aioquic.quic.packet import QuicPacketType, pull_ack_frame
+
+from quicmatrix.endpoint.tester import parameters
+from quicmatrix.endpoint.tester.frames import FrameType
+from quicmatrix.endpoint.tester.tls import AlteringContext
+from quicmatrix.endpoint.transport.connection import Connection
+
+EPOCHS = {
+    QuicPacketType.INITIAL: tls.Epoch.INITIAL,
+    QuicPacketType.ZERO_RTT: tls.Epoch.ZERO_RTT,
+    QuicPacketType.HANDSHAKE: tls.Epoch.HANDSHAKE,
+    QuicPacketType.ONE_RTT: tls.Epoch.ONE_RTT,
+}
+"""The keys of each type of packet."""
+_ACKS = (FrameType.ACK, FrameType.ACK_ECN)
+_CLOSES = (FrameType.CONNECTION_CLOSE, FrameType.APPLICATION_CLOSE)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFrame:
+    """A frame that came from the implementation under test."""
+
+    epoch: tls.Epoch
+    type: int
+    content: bytes
+    """Without the type; of a frame that we cannot read, as much as was read."""
+    time: float
+
+
+class TesterConnection(Connection):
+    """A connection for scripts; arguments are those of the base class.
+
+    Whatever the peer does, it goes on: an error that we would close the connection for is kept in
+    :attr:`objections`. Keys stay usable after the time when they must be discarded.
+    """
+
+    alter_parameters: parameters.Alteration = staticmethod(lambda these: these)
+    """What becomes of our transport parameters."""
+    alter_message: Callable[[int, bytes], bytes] = staticmethod(lambda _, message: message)
+    """What becomes of each TLS message of ours, given its handshake type and itself."""
+    acknowledges = True
+    """Whether ack-eliciting packets in 1-RTT are acknowledged."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
+        super().__init__(**arguments)
+        self.frames: list[SeenFrame] = []
+        """All that were received, in order."""
+        self.objections: list[str] = []
+        """What an endpoint would have closed the connection for."""
+        self._kept: dict[tls.Epoch, CryptoContext] = {}
+        handlers = vars(self)["_QuicConnection__frame_handlers"]
+        for kind, (handler, epochs) in handlers.items():
+            handlers[kind] = (self._watched(handler), epochs)
+
+    def close(
+        self, error_code: int = 0, frame_type: int | None = None, reason_phrase: str = ""
+    ) -> None:
+        """Take note, and go on: a tester ends no connection by itself."""
+        kind = "application" if frame_type is None else "transport"
+        self.objections.append(f"{kind} error {error_code:#x} {reason_phrase}")
+
+    def end(self, error_code: int, frame_type: int | None = None) -> None:
+        """Really close it (RFC 9000, 10.2)."""
+        super().close(error_code, frame_type)
+
+    @property
+    def is_closed_by_peer(self) -> bool:
+        """Whether a CONNECTION_CLOSE or a stateless reset came."""
+        return self.is_ending or any(frame.type in _CLOSES for frame in self.frames)
+
+    def is_acknowledged_by_peer(self, number: int) -> bool:
+        """Whether one of our packets was acknowledged. Numbers are unique across spaces."""
+        return any(
+            number in pull_ack_frame(Buffer(data=frame.content))[0]
+            for frame in self.frames
+            if frame.type in _ACKS
+        )
+
+    def received(self, kind: int, epoch: tls.Epoch | None = None) -> list[SeenFrame]:
+        """The frames of a type, of one encryption level or of any."""
+        return [one for one in self.frames if one.type == kind and epoch in (None, one.epoch)]
+
+    def next_number(self) -> int:
+        """A packet number that was not used."""
+        self._packet_number += 1
+        return self._packet_number - 1
+
+    def sending_keys(self, kind: QuicPacketType) -> CryptoContext:
+        """The keys for a type of packet, also when an endpoint would have discarded them.
+
+        Raises:
+            LookupError: There are none yet.
+        """
+        epoch = EPOCHS[kind]
+        keys = self._cryptos[epoch].send
+        if keys.is_valid():
+            return keys
+        if epoch not in self._kept:
+            raise LookupError(f"there are no keys for {kind.name} packets yet")
+        return self._kept[epoch]
+
+    @property
+    def peer_connection_id(self) -> bytes:
+        """Where our packets go."""
+        return self._peer_cid.cid
+
+    def crypto_offset(self, epoch: tls.Epoch) -> int:
+        """How many bytes of TLS messages we have sent at an encryption level."""
+        return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
+
+    def open_stream(self, *, unidirectional: bool = False) -> int:
+        """A new stream of ours, on which nothing is sent yet."""
+        stream_id = self.get_next_available_stream_id(is_unidirectional=unidirectional)
+        self._get_or_create_stream_for_send(stream_id)
+        return stream_id
+
+    # --- Overrides ------------------------------------------------------------------------------
+
+    def _watched(self, handler: Callable[..., None]) -> Callable[..., None]:
+        def handle(context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
+            at = buf.tell()
+            try:
+                handler(context, frame_type, buf)
+            finally:
+                content = buf.data_slice(at, buf.tell())
+                self.frames.append(SeenFrame(context.epoch, frame_type, content, context.time))
+
+        return handle
+
+    def _payload_received(
+        self, context: QuicReceiveContext, plain: bytes, crypto_frame_required: bool = False
+    ) -> tuple[bool, bool]:
+        try:
+            wants_ack, is_probing = super()._payload_received(context, plain, crypto_frame_required)
+        except QuicConnectionError as error:
+            self.objections.append(str(error))
+            return True, False
+        return wants_ack and self.acknowledges, is_probing
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        self.tls.__class__ = AlteringContext
+        assert isinstance(self.tls, AlteringContext)
+        self.tls.alter = self.alter_message
+
+    def _serialize_transport_parameters(self) -> bytes:
+        ours = parameters.parsed(super()._serialize_transport_parameters())
+        return parameters.encoded(self.alter_parameters(ours))
+
+    def _push_crypto_data(self) -> None:
+        buf = self._crypto_buffers[tls.Epoch.ONE_RTT]  # not in the transcript
+        if message := buf.data:
+            buf.seek(0)
+            buf.push_bytes(self.alter_message(message[0], message))
+        super()._push_crypto_data()
+
+    def _discard_epoch(self, epoch: tls.Epoch) -> None:
+        if self._cryptos[epoch].send.is_valid():
+            self._kept[epoch] = copy.copy(self._cryptos[epoch].send)
+        super()._discard_epoch(epoch)

@@ -1,0 +1,351 @@
+"""One connection of the tester with the implementation under test, for scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aioquic import tls
+from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
+from aioquic.quic.packet import QuicPacketType
+from aioquic.tls import SessionTicket
+
+from quicmatrix.endpoint.tester import frames, http3, packets
+from quicmatrix.endpoint.tester.connection import TesterConnection
+from quicmatrix.endpoint.tester.frames import FrameType
+from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
+from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.transport.sockets.udp import Address
+
+SILENT_PTOS = 3
+"""Probe timeouts after which an implementation that sends nothing is silent."""
+LEAST_SILENCE_S = 1.0
+"""And seconds, at least: an implementation may be slow, and the machine busy."""
+MOST_WAIT_S = 10.0
+"""Seconds for which one thing is waited for while others come."""
+
+INITIAL, ZERO_RTT = QuicPacketType.INITIAL, QuicPacketType.ZERO_RTT
+HANDSHAKE, ONE_RTT = QuicPacketType.HANDSHAKE, QuicPacketType.ONE_RTT
+_NAMES = {INITIAL: "Initial", ZERO_RTT: "0-RTT", HANDSHAKE: "Handshake", ONE_RTT: "1-RTT"}
+
+Send = Callable[[Sequence[tuple[bytes, Address]], int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A packet that a script sent."""
+
+    type: QuicPacketType
+    number: int
+    datagram: bytes
+
+
+class Peer:
+    """A connection, as a script drives it.
+
+    Args:
+        connection: What it drives.
+        send: Sends datagrams, with an ECN field.
+        steps: The log.
+        is_client: The tester's role.
+        alpn: ``hq-interop`` or ``h3``.
+    """
+
+    def __init__(
+        self,
+        connection: TesterConnection,
+        send: Send,
+        steps: Steps,
+        *,
+        is_client: bool,
+        alpn: str,
+    ) -> None:
+        self.connection = connection
+        self.is_client = is_client
+        self.alpn = alpn
+        self.streams: dict[int, bytes] = {}
+        """What came on each stream."""
+        self.ended: set[int] = set()
+        """The streams of which everything came."""
+        self.answered: set[int] = set()
+        """The requests that were answered."""
+        self.tickets: list[SessionTicket] = []
+        self.tokens: list[bytes] = []
+        """Of NEW_TOKEN frames."""
+        self.arrivals: list[tuple[bytes, Address]] = []
+        """All datagrams that came for it, in order."""
+        self.codepoint = 0
+        """The ECN field of what is sent."""
+        self.connection_ids: set[bytes] = set()
+        """That the implementation may send to."""
+        self._send = send
+        self._steps = steps
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()
+        self._received_at = self._loop.time()
+        self._marks_as = ""
+
+    # --- What is sent ---------------------------------------------------------------------------
+
+    async def send(
+        self,
+        *these: bytes,
+        kind: QuicPacketType = ONE_RTT,
+        shape: Shape = WELL_FORMED,
+        path: Address | None = None,
+        step: str = "sent",
+    ) -> Sent:
+        """Send one packet with these frames, right or wrong, in a datagram of its own.
+
+        Args:
+            these: The frames.
+            kind: The type of the packet.
+            shape: What else it is like.
+            path: Where to, and from which address; None: as all packets.
+            step: What the log says it is.
+        """
+        sent = self.packet(*these, kind=kind, shape=shape)
+        self.send_datagram(sent.datagram, path=path, step=step, sent=sent)
+        await asyncio.sleep(0)
+        return sent
+
+    async def stimulus(
+        self,
+        *these: bytes,
+        kind: QuicPacketType = ONE_RTT,
+        shape: Shape = WELL_FORMED,
+        path: Address | None = None,
+    ) -> Sent:
+        """Send the packet that the case is about."""
+        return await self.send(*these, kind=kind, shape=shape, path=path, step="stimulus")
+
+    def packet(
+        self, *these: bytes, kind: QuicPacketType = ONE_RTT, shape: Shape = WELL_FORMED
+    ) -> Sent:
+        """A packet with these frames, which is not sent."""
+        connection, payload = self.connection, b"".join(these)
+        keys = connection.sending_keys(kind)
+        number = connection.next_number() if shape.number is None else shape.number
+        dcid = connection.peer_connection_id if shape.dcid is None else shape.dcid
+        if kind is ONE_RTT:
+            packet = packets.short_packet(keys, dcid, number, payload, shape)
+        else:
+            scid = connection.host_cid if shape.scid is None else shape.scid
+            version = connection._version or 1  # noqa: SLF001
+            packet = packets.long_packet(
+                kind,
+                keys,
+                ConnectionIdPair(dcid, scid),
+                number,
+                payload,
+                shape=shape,
+                version=version,
+            )
+        return Sent(kind, number, packet)
+
+    def send_datagram(
+        self,
+        datagram: bytes,
+        *,
+        path: Address | None = None,
+        step: str = "sent",
+        sent: Sent | None = None,
+    ) -> None:
+        """Send any bytes on the connection's path, or on another one."""
+        address = path or self.path
+        if sent is None:
+            self._steps.add(step, f"{len(datagram)} bytes", datagram=datagram)
+        else:
+            self._steps.add(
+                step,
+                f"{len(datagram)} bytes",
+                datagram=datagram,
+                packet=_NAMES[sent.type],
+                number=sent.number,
+            )
+        self._send([(datagram, address)], self.codepoint)
+
+    def mark_next_flight(self, step: str = "stimulus") -> None:
+        """Log the datagrams of the connection's next flight as what the case is about."""
+        self._marks_as = step
+
+    @property
+    def path(self) -> Address:
+        """Where packets go."""
+        address: Address = self.connection._network_paths[0].addr  # noqa: SLF001
+        return address
+
+    # --- Streams --------------------------------------------------------------------------------
+
+    def new_stream(self, *, unidirectional: bool = False) -> int:
+        """A stream that we open; nothing is sent on it."""
+        return self.connection.open_stream(unidirectional=unidirectional)
+
+    def stream_id(self, number: int, *, ours: bool, unidirectional: bool = False) -> int:
+        """The ID of the n-th stream of a kind, from 0 (RFC 9000, 2.1), whether or not it exists."""
+        by_server = ours is not self.is_client
+        return number * 4 + 2 * unidirectional + by_server
+
+    def write(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
+        """Write to a stream as an endpoint does, with retransmission."""
+        self.connection.send_stream_data(stream_id, data, fin)
+        self.flush()
+
+    def request(self, path: str) -> int:
+        """Ask for a file; the tester is the client. Returns the stream's ID."""
+        stream_id = self.new_stream()
+        if self.alpn == "h3":
+            self.write(stream_id, http3.headers(http3.request_fields(path)), fin=True)
+        else:
+            self.write(stream_id, f"GET {path}\r\n".encode(), fin=True)
+        return stream_id
+
+    @property
+    def requests(self) -> dict[int, str]:
+        """The path of each request that came and was not answered; the tester is the server."""
+        return {
+            stream_id: path
+            for stream_id in sorted(self.ended - self.answered)
+            if stream_id % 4 == 0 and (path := self._requested(stream_id))
+        }
+
+    def respond(self, stream_id: int, body: bytes) -> None:
+        """Answer a request as a server does."""
+        self.answered.add(stream_id)
+        if self.alpn == "h3":
+            body = http3.headers(http3.response_fields(len(body))) + http3.frame(
+                http3.H3Frame.DATA, body
+            )
+        self.write(stream_id, body, fin=True)
+
+    def _requested(self, stream_id: int) -> str:
+        data = self.streams[stream_id]
+        if self.alpn == "h3":
+            return http3.requested_path(data)
+        return data.removeprefix(b"GET ").strip().decode(errors="replace")
+
+    # --- Waiting --------------------------------------------------------------------------------
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the handshake is confirmed, and the implementation's Finished has come."""
+        return self.connection.is_confirmed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the implementation has ended the connection."""
+        return self.connection.is_closed_by_peer
+
+    async def until(self, holds: Callable[[], bool], what: str) -> bool:
+        """Wait until something holds.
+
+        Args:
+            holds: Looked at whenever something came.
+            what: For the log.
+
+        Returns:
+            False if the implementation ended the connection, is silent for three probe timeouts
+            (and a second at least), or did other things for :data:`MOST_WAIT_S`.
+        """
+        began = self._loop.time()
+        if holds():
+            return True
+        while not holds():
+            patience = max(SILENT_PTOS * self.connection.probe_timeout, LEAST_SILENCE_S)
+            now = self._loop.time()
+            until = min(max(began, self._received_at) + patience, began + MOST_WAIT_S)
+            if self.is_over or now >= until:
+                why = "the connection was ended" if self.is_over else "silence"
+                self._steps.add("waited", f"in vain for {what}: {why}")
+                return False
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(until - now):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+        self._steps.add("seen", what)
+        return True
+
+    async def confirmed(self) -> bool:
+        """Wait until the handshake is confirmed."""
+        return await self.until(lambda: self.is_confirmed, "the handshake's confirmation")
+
+    async def acknowledged(self, sent: Sent) -> bool:
+        """Wait until a packet is acknowledged."""
+        return await self.until(
+            lambda: self.connection.is_acknowledged_by_peer(sent.number),
+            f"an acknowledgment of {_NAMES[sent.type]} {sent.number}",
+        )
+
+    async def received(self, kind: int, *, count: int = 1) -> bool:
+        """Wait until so many frames of a type have come in all."""
+        name = FrameType(kind).name if kind in set(FrameType) else f"frame {kind:#x}"
+        return await self.until(lambda: len(self.connection.received(kind)) >= count, name)
+
+    async def probe(self) -> bool:
+        """Whether it still answers: send a PING, and wait for its acknowledgment."""
+        return await self.acknowledged(await self.send(frames.ping(), step="probe"))
+
+    # --- The event loop -------------------------------------------------------------------------
+
+    def receive(self, data: bytes, address: Address, codepoint: int) -> None:
+        """Take in a datagram; :meth:`flush` follows."""
+        self._received_at = self._loop.time()
+        self.arrivals.append((data, address))
+        self.connection.codepoint_received = codepoint
+        self.connection.receive_datagram(data, address, now=self._loop.time())
+
+    def flush(self) -> None:
+        """Handle events, send what is to be sent, and set the timer."""
+        self._handle_events()
+        marks_as = self._marks_as
+        datagrams = self.connection.datagrams_to_send(now=self._loop.time())
+        for datagram, _ in datagrams if marks_as else ():
+            self._steps.add(marks_as, f"{len(datagram)} bytes", datagram=datagram)
+        if datagrams:
+            self._marks_as = ""
+            self._send(datagrams, self.codepoint or self.connection.codepoint_to_send)
+        self._handle_events()
+        self._set_timer()
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Send nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _handle_events(self) -> None:
+        while (event := self.connection.next_event()) is not None:
+            match event:
+                case StreamDataReceived():
+                    before = self.streams.get(event.stream_id, b"")
+                    self.streams[event.stream_id] = before + event.data
+                    if event.end_stream:
+                        self.ended.add(event.stream_id)
+                case ConnectionIdIssued():
+                    self.connection_ids.add(event.connection_id)
+
+    def _set_timer(self) -> None:
+        self.stop()
+        due = self.connection.get_timer()
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._timer_fired, due)
+
+    def _timer_fired(self, due: float) -> None:
+        self.connection.handle_timer(now=max(due, self._loop.time()))
+        self.flush()
+
+
+def random_bytes(size: int) -> bytes:
+    """Bytes that nobody can have guessed."""
+    return os.urandom(size)
+
+
+def one_rtt_crypto(peer: Peer, message: bytes) -> bytes:
+    """A CRYPTO frame with the next TLS message in 1-RTT (RFC 9001, 4.1.3)."""
+    return frames.crypto(message, peer.connection.crypto_offset(tls.Epoch.ONE_RTT))

@@ -1,0 +1,387 @@
+"""What a script is given: connections with the implementation, and datagrams outside of any."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO, cast
+
+from aioquic._buffer import Buffer
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.packet import (
+    QuicHeader,
+    QuicPacketType,
+    encode_quic_version_negotiation,
+    pull_quic_header,
+)
+from aioquic.tls import SessionTicket
+
+from quicmatrix.endpoint.contract import Contract, Role
+from quicmatrix.endpoint.tester import http3, parameters
+from quicmatrix.endpoint.tester.connection import TesterConnection
+from quicmatrix.endpoint.tester.peer import (
+    LEAST_SILENCE_S,
+    Peer,
+)
+from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tickets import TicketStore
+from quicmatrix.endpoint.transport.sockets.udp import (
+    Address,
+    PathAddress,
+    UdpSocket,
+    UdpSockets,
+    bound_socket,
+    client_socket,
+)
+
+CONNECTION_ID_BYTES = 8
+IDLE_TIMEOUT_S = 30.0
+INITIAL_RTT_S = 0.1
+"""The link of a case is 1 ms long."""
+WINDOW = 1 << 20
+START_S = 25.0
+"""Seconds until a client that was started sends its first datagram, at most."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What a flow needs of the tester."""
+
+    alpn: str
+    versions: tuple[int, ...]
+
+
+class Tester:
+    """The misbehaving peer of one case.
+
+    Args:
+        contract: The environment's.
+        settings: Of the flow.
+        steps: The log.
+        key_log: Where TLS secrets go.
+    """
+
+    def __init__(
+        self, contract: Contract, settings: Settings, steps: Steps, key_log: TextIO | None
+    ) -> None:
+        self.is_client = contract.role is Role.CLIENT
+        """The tester's role; the implementation under test has the other one."""
+        self.steps = steps
+        self.settings = settings
+        self.arrivals: list[tuple[bytes, Address]] = []
+        """Datagrams for no connection of ours, in order."""
+        self.peers: list[Peer] = []
+        self._contract = contract
+        self._key_log = key_log
+        self._tickets = TicketStore()
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._touched: list[Peer] = []
+        if self.is_client:
+            self._family, self.server = _resolve(contract)
+            self._udp = UdpSocket(client_socket(self._family), knows_host=False)
+        else:
+            self._udp = UdpSocket(bound_socket(contract.host, contract.port))
+        self._sockets = UdpSockets([self._udp])
+        self._sockets.start(self._received, self._drained)
+
+    # --- Connections ----------------------------------------------------------------------------
+
+    async def connected(self, **changes: object) -> Peer:
+        """A connection whose handshake is confirmed; from a client, its request is there too.
+
+        Nothing has been asked of a server yet, and no request answered. ``changes`` are those of
+        :meth:`connecting`.
+        """
+        peer = await self.connecting(**changes)  # type: ignore[arg-type]
+        await peer.confirmed()
+        if not self.is_client:
+            await peer.until(lambda: bool(peer.requests), "a request")
+        return peer
+
+    async def connecting(
+        self,
+        *,
+        alter_parameters: parameters.Alteration | None = None,
+        alter_message: Callable[[int, bytes], bytes] | None = None,
+        stimulus: bool = False,
+        control: bool = True,
+        ticket: SessionTicket | None = None,
+        token: bytes = b"",
+        retry_source: bytes | None = None,
+        original_destination: bytes | None = None,
+        prepare: Callable[[TesterConnection], None] | None = None,
+    ) -> Peer:
+        """A connection whose first flight, be it a client's or a server's, has been sent.
+
+        Args:
+            alter_parameters: What becomes of our transport parameters.
+            alter_message: What becomes of our TLS messages.
+            stimulus: Whether our first flight is what the case is about.
+            control: Whether to open the control stream, in HTTP/3.
+            ticket: Client: to resume a session with.
+            token: Client: of a NEW_TOKEN frame or a Retry.
+            retry_source: Server: the Source Connection ID of the Retry that was sent.
+            original_destination: Server: where the client's Initial before it went.
+            prepare: Changes the connection before anything is sent.
+        """
+        configuration = dataclasses.replace(
+            self._configuration(), session_ticket=ticket, token=token
+        )
+        address, header, first = None, None, b""
+        if not self.is_client:
+            first, address, header = await self.initial()
+            original_destination = original_destination or header.destination_cid
+        connection = TesterConnection(
+            configuration=configuration,
+            original_destination_connection_id=original_destination,
+            retry_source_connection_id=retry_source,
+            session_ticket_fetcher=None if self.is_client else self._tickets.take,
+            session_ticket_handler=None,
+        )
+        peer = Peer(
+            connection,
+            self._sockets.send,
+            self.steps,
+            is_client=self.is_client,
+            alpn=self.settings.alpn,
+        )
+        handler = peer.tickets.append if self.is_client else self._tickets.add
+        connection._session_ticket_handler = handler  # noqa: SLF001
+        connection._token_handler = peer.tokens.append  # noqa: SLF001
+        if alter_parameters is not None:
+            connection.alter_parameters = alter_parameters
+        if alter_message is not None:
+            connection.alter_message = alter_message
+        if prepare is not None:
+            prepare(connection)
+        if stimulus:
+            peer.mark_next_flight()
+        self.peers.append(peer)
+        if header is None:
+            connection.connect(self.path, now=self._loop.time())
+        else:
+            assert address is not None
+            peer.connection_ids |= {header.destination_cid, connection.host_cid}
+            peer.receive(first, address, 0)
+            for data, _ in self._take(header.destination_cid):
+                peer.receive(data, address, 0)
+        peer.connection_ids.add(connection.host_cid)
+        peer.flush()
+        if self.settings.alpn == "h3" and control:
+            await peer.until(lambda: peer.is_confirmed, "the handshake's confirmation")
+            stream = peer.new_stream(unidirectional=True)
+            peer.write(stream, http3.control_stream(http3.settings()))
+        return peer
+
+    async def initial(self) -> tuple[bytes, Address, QuicHeader]:
+        """The next Initial of a client that is for no connection of ours.
+
+        Raises:
+            NoStimulusError: None came.
+        """
+
+        def initials() -> list[tuple[bytes, Address]]:
+            return [one for one in self.arrivals if _is_initial(one[0])]
+
+        if not await self.until(lambda: bool(initials()), "an Initial packet", START_S):
+            raise NoStimulusError("the client sent no Initial packet")
+        data, address = initials()[0]
+        self.arrivals.remove((data, address))
+        return data, address, header_of(data)
+
+    # --- Datagrams outside of connections ---------------------------------------------------------
+
+    @property
+    def path(self) -> PathAddress:
+        """Client: the server's address, from our first socket."""
+        return PathAddress(tuple(self.server), self._udp.local)
+
+    def new_path(self, *, host: str = "") -> PathAddress:
+        """Client: the server's address from another port of ours, or from another address."""
+        udp = UdpSocket(client_socket(self._family, host), knows_host=bool(host))
+        self._sockets.add(udp)
+        udp.start(self._received, self._drained)
+        return PathAddress(tuple(self.server), udp.local)
+
+    def new_server_path(self, peer: Peer, port: int) -> PathAddress:
+        """Server: a client's address from another port of ours."""
+        udp = UdpSocket(bound_socket(self._contract.host, port))
+        self._sockets.add(udp)
+        udp.start(self._received, self._drained)
+        path = cast("PathAddress", peer.path)
+        return PathAddress(tuple(path), dataclasses.replace(path.local, port=port))
+
+    def send(
+        self,
+        datagram: bytes,
+        path: Address | None = None,
+        *,
+        step: str = "sent",
+        codepoint: int = 0,
+    ) -> None:
+        """Send any bytes, to the server unless a path is given."""
+        self.steps.add(step, f"{len(datagram)} bytes", datagram=datagram)
+        self._sockets.send([(datagram, path or self.path)], codepoint)
+
+    async def answers(self, count: int = 1) -> list[bytes]:
+        """Wait for datagrams that are for no connection; as many as came until silence."""
+        await self.until(lambda: len(self.arrivals) >= count, f"{count} datagrams")
+        return [data for data, _ in self.arrivals]
+
+    async def until(
+        self, holds: Callable[[], bool], what: str, patience_s: float = LEAST_SILENCE_S
+    ) -> bool:
+        """Wait until something holds; False after so many seconds."""
+        try:
+            async with asyncio.timeout(patience_s):
+                while not holds():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            self.steps.add("waited", f"in vain for {what}")
+            return False
+        self.steps.add("seen", what)
+        return True
+
+    # --- The end --------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Find out whether the implementation goes on with its newest connection.
+
+        Twice: a close may come after an answer that was on its way.
+        """
+        if not self.peers:
+            return
+        peer = self.peers[-1]
+        if await peer.confirmed() and await peer.probe():
+            await (self._fetch(peer) if self.is_client else self._serve(peer))
+            await peer.probe()
+        if not peer.is_over:
+            peer.connection.end(0x100 if self.settings.alpn == "h3" else 0)
+            peer.flush()
+
+    async def _fetch(self, peer: Peer) -> None:
+        stream_id = peer.request(self._contract.requests[0].path)
+        await peer.until(lambda: stream_id in peer.ended, "the whole answer")
+
+    async def _serve(self, peer: Peer) -> None:
+        await peer.until(lambda: bool(peer.requests), "a request")
+        for stream_id, path in peer.requests.items():
+            peer.respond(stream_id, self.file(path))
+        await peer.until(
+            lambda: not any(peer.connection.unacknowledged(one) for one in peer.answered),
+            "an acknowledgment of the whole answer",
+        )
+
+    def file(self, path: str) -> bytes:
+        """Server: a file of /www; of a name that there is not, nothing."""
+        name = Path(path).name
+        known = {one.name: one for one in self._contract.www.iterdir()}
+        return known[name].read_bytes() if name in known else b""
+
+    def close(self) -> None:
+        """Close all sockets."""
+        for peer in self.peers:
+            peer.stop()
+        self._sockets.close()
+
+    # --- The event loop -------------------------------------------------------------------------
+
+    def _received(self, data: bytes, address: Address, codepoint: int) -> None:
+        if not self.is_client and self._negotiated(data, address):
+            return
+        destination = _destination(data)
+        for peer in reversed(self.peers):
+            if destination in peer.connection_ids:
+                peer.receive(data, address, codepoint)
+                self._touched.append(peer)
+                return
+        self.arrivals.append((data, address))
+
+    def _drained(self) -> None:
+        touched, self._touched = self._touched, []
+        for peer in dict.fromkeys(touched):
+            peer.flush()
+        self._changed.set()
+
+    def _negotiated(self, data: bytes, address: Address) -> bool:
+        """Answer a version that we do not speak: the runner asks so whether we are ready."""
+        if len(data) < 1200 or not data[0] & 0x80 or not any(data[1:5]):
+            return False
+        if int.from_bytes(data[1:5]) in self.settings.versions:
+            return False
+        at = 6 + data[5]
+        destination, rest = data[6:at], data[at:]
+        answer = encode_quic_version_negotiation(
+            source_cid=destination,
+            destination_cid=rest[1 : 1 + rest[0]],
+            supported_versions=list(self.settings.versions),
+        )
+        self._sockets.send([(answer, address)], 0)
+        return True
+
+    def _take(self, destination: bytes) -> list[tuple[bytes, Address]]:
+        """The datagrams that came with the first one of a connection, removed."""
+        taken = [one for one in self.arrivals if _destination(one[0]) == destination]
+        self.arrivals = [one for one in self.arrivals if one not in taken]
+        return taken
+
+    def _configuration(self) -> QuicConfiguration:
+        configuration = QuicConfiguration(
+            is_client=self.is_client,
+            alpn_protocols=[self.settings.alpn],
+            connection_id_length=CONNECTION_ID_BYTES,
+            idle_timeout=IDLE_TIMEOUT_S,
+            initial_rtt=INITIAL_RTT_S,
+            max_data=WINDOW,
+            max_stream_data=WINDOW,
+            secrets_log_file=self._key_log,
+            supported_versions=list(self.settings.versions),
+        )
+        if self.is_client:
+            configuration.verify_mode = ssl.CERT_NONE
+            configuration.server_name = self._contract.requests[0].host
+        else:
+            certs = self._contract.certs
+            configuration.load_cert_chain(certs / "cert.pem", certs / "priv.key")
+        return configuration
+
+
+class NoStimulusError(Exception):
+    """The implementation did nothing that the stimulus could be sent after."""
+
+
+def header_of(datagram: bytes) -> QuicHeader:
+    """The header of the first packet."""
+    return pull_quic_header(Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES)
+
+
+def random_id(size: int = CONNECTION_ID_BYTES) -> bytes:
+    """A connection ID."""
+    return os.urandom(size)
+
+
+def _is_initial(datagram: bytes) -> bool:
+    try:
+        return header_of(datagram).packet_type is QuicPacketType.INITIAL
+    except ValueError:
+        return False
+
+
+def _destination(data: bytes) -> bytes:
+    if data and data[0] & 0x80:
+        return data[6 : 6 + data[5]] if len(data) > 6 else b""
+    return data[1 : 1 + CONNECTION_ID_BYTES]
+
+
+def _resolve(contract: Contract) -> tuple[int, Address]:
+    request = contract.requests[0]
+    found = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_DGRAM)
+    family, _, _, _, address = found[0]
+    return family, cast("Address", address)

@@ -1,0 +1,152 @@
+"""What must follow from a stimulus, as requirements on what was observed. Pure.
+
+A case violates its requirement if three things are so: its control passed in the same run (the
+runner sees to that), the stimulus is in the capture, and the implementation did what it must not.
+What is no violation is still graded: :class:`quicmatrix.testcases.conformance.exchange.Answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from quicmatrix.testcases.conformance.codes import ErrorCode
+from quicmatrix.testcases.conformance.exchange import Answer, Exchange
+from quicmatrix.testcases.conformance.model import Expectation, Sentence
+from quicmatrix.testcases.model import (
+    Finding,
+    Held,
+    Level,
+    NotExercised,
+    Observation,
+    Requirement,
+    Violation,
+)
+
+ExchangeCheck = Callable[[Exchange], Iterator[Finding]]
+
+
+def closes(code: ErrorCode, *also: ErrorCode, discards: bool = False) -> Expectation:
+    """The implementation closes the connection with an error.
+
+    That it does not go on is the case's requirement; which code it uses is another one, a SHOULD,
+    since a generic code may stand for any (RFC 9000, 11; RFC 9114, 8).
+
+    Args:
+        code: The code that the RFC names.
+        also: Others that it allows.
+        discards: Whether it may discard the packet instead; then it must not acknowledge it.
+    """
+
+    def refused(exchange: Exchange) -> Iterator[Finding]:
+        answer, packets, words = exchange.answer(code, *also)
+        if answer is Answer.WENT_ON:
+            if discards and not (packets := exchange.stimulus_acknowledged):
+                yield Held(exchange.stimulus, message="it discards the packet", answer="discarded")
+                return
+            yield Violation(
+                f"{words}, instead of closing the connection with {code}",
+                *packets[-1:],
+                exchange.stimulus,
+                side=exchange.side,
+                answer=answer,
+            )
+        else:
+            yield Held(*packets, exchange.stimulus, message=words, answer=answer)
+
+    def coded(exchange: Exchange) -> Iterator[Finding]:
+        answer, packets, words = exchange.answer(code, *also)
+        if answer is Answer.WENT_ON:
+            yield NotExercised("the connection was not closed")
+        elif answer in (Answer.EXACT_CODE, Answer.GENERIC_CODE):
+            yield Held(*packets, message=words, answer=answer)
+        else:
+            yield Violation(
+                f"{words}, instead of CONNECTION_CLOSE with {code}",
+                *packets,
+                exchange.stimulus,
+                side=exchange.side,
+                answer=answer,
+            )
+
+    def made(sentence: Sentence) -> tuple[Requirement[Observation], ...]:
+        text = f"The error code is {code}, or a generic one."
+        graded = replace(
+            sentence, name=f"{sentence.name}#code", level=min_level(sentence.level), text=text
+        )
+        return _requirement(sentence, refused), _requirement(graded, coded)
+
+    return made
+
+
+def discards() -> Expectation:
+    """The implementation ignores the packet: no acknowledgment, and the connection goes on."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        yield from _goes_on(exchange)
+        for packet in exchange.stimulus_acknowledged[:1]:
+            yield Violation("it acknowledges the packet", packet, exchange.stimulus)
+
+    return shows(check)
+
+
+def goes_on() -> Expectation:
+    """The implementation takes what is legal: the connection goes on."""
+    return shows(_goes_on)
+
+
+def sends_nothing() -> Expectation:
+    """The implementation does not answer at all."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        after = exchange.after
+        if after:
+            yield Violation(
+                f"it answers with {after[0].type}", after[0], exchange.stimulus, side=exchange.side
+            )
+        else:
+            yield Held(exchange.stimulus, message="no answer", answer=Answer.SILENCE)
+
+    return shows(check)
+
+
+def shows(check: ExchangeCheck) -> Expectation:
+    """Whatever a function over the exchange finds."""
+    return lambda sentence: (_requirement(sentence, check),)
+
+
+def min_level(level: Level) -> Level:
+    """A SHOULD of what is a MUST; what is less than that stays what it is."""
+    return Level.SHOULD if level is Level.MUST else level
+
+
+def _goes_on(exchange: Exchange) -> Iterator[Finding]:
+    stimulus = exchange.stimulus
+    if exchange.close is not None:
+        packet, close = exchange.close
+        yield Violation(
+            f"it closes the connection with {close.error_code:#x} {close.reason}".rstrip(),
+            packet,
+            stimulus,
+        )
+        return
+    if answered := exchange.probes_answered:
+        yield Held(answered[0], stimulus, message="it goes on", answer=Answer.WENT_ON)
+    else:
+        yield Violation(
+            "it does not acknowledge the PING that was sent afterwards",
+            stimulus,
+            side=exchange.side,
+            answer=Answer.SILENCE,
+        )
+
+
+def _requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observation]:
+    return Requirement(
+        sentence.name,
+        sentence.level,
+        sentence.citation,
+        sentence.text,
+        compat=False,
+        check=lambda seen: check(Exchange.of(seen)),
+    )

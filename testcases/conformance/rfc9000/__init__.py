@@ -1,0 +1,1 @@
+"""RFC 9000, QUIC: one file a section."""

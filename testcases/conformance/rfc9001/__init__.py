@@ -1,0 +1,1 @@
+"""RFC 9001, QUIC-TLS: one file a section."""
