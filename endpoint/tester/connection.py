@@ -117,6 +117,11 @@ class TesterConnection(Connection):
         """Where our packets go."""
         return self._peer_cid.cid
 
+    @property
+    def token(self) -> bytes:
+        """Client: what our Initial packets carry, of a Retry or a NEW_TOKEN frame."""
+        return self._peer_token
+
     def crypto_offset(self, epoch: tls.Epoch) -> int:
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001

@@ -192,8 +192,8 @@ class Peer:
         self.is_held_back = False
         self.flush()
 
-    def forget_first_flight(self) -> None:
-        """Take the connection's first flight for sent: the script sends it in its own way."""
+    def forget_flight(self) -> None:
+        """Take the connection's next flight for sent: the script sends it in its own way."""
         self.connection.datagrams_to_send(now=self._loop.time())
 
     def rebind(self, path: Address) -> None:

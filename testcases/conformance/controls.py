@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from quicmatrix.runner.trace.model import ConnectionClose
 from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange
 from quicmatrix.testcases.conformance.expectations import shows
-from quicmatrix.testcases.conformance.model import HTTP3, TRANSFER, case
+from quicmatrix.testcases.conformance.model import HTTP3, LONG_CHAIN, RETRY, SERVER, TRANSFER, case
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
 if TYPE_CHECKING:
@@ -59,4 +59,16 @@ async def transfer(tester: Tester) -> None:
 @case("control/http3", Level.TEST, flow=HTTP3, expects=shows(flow_completes))
 async def http3(tester: Tester) -> None:
     """A connection is made, a file is transferred over HTTP/3, and PINGs are acknowledged."""
+    await tester.connected()
+
+
+@case("control/retry", Level.TEST, flow=RETRY, roles=SERVER, expects=shows(flow_completes))
+async def retry(tester: Tester) -> None:
+    """A connection is made to a server that sends Retry, and a file is transferred."""
+    await tester.connected()
+
+
+@case("control/long-chain", Level.TEST, flow=LONG_CHAIN, expects=shows(flow_completes))
+async def long_chain(tester: Tester) -> None:
+    """A connection is made by a server with a long certificate chain, and a file transferred."""
     await tester.connected()

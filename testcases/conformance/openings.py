@@ -66,7 +66,7 @@ async def unsent(tester: Tester, *, elsewhere: bool = False) -> Peer:
     """
     path = tester.new_path() if elsewhere else None
     peer = await tester.connecting(held_back=True, path=path)
-    peer.forget_first_flight()
+    peer.forget_flight()
     return peer
 
 
