@@ -115,6 +115,21 @@ def shows(check: ExchangeCheck) -> Expectation:
     return lambda sentence: (_requirement(sentence, check),)
 
 
+def all_of(*expectations: Expectation) -> Expectation:
+    """What several expect, as one requirement."""
+
+    def made(sentence: Sentence) -> tuple[Requirement[Observation], ...]:
+        parts = [expectation(sentence)[0] for expectation in expectations]
+
+        def check(seen: Observation) -> Iterator[Finding]:
+            for part in parts:
+                yield from part.check(seen)
+
+        return (replace(parts[0], check=check),)
+
+    return made
+
+
 def min_level(level: Level) -> Level:
     """A SHOULD of what is a MUST; what is less than that stays what it is."""
     return Level.SHOULD if level is Level.MUST else level

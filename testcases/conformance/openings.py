@@ -11,10 +11,13 @@ from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL, Sent
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.peer import Peer
-    from quicmatrix.endpoint.tester.tester import Tester
+    from quicmatrix.endpoint.tester.tester import First, Tester
 
 UNKNOWN_VERSION = 0x1A2A3A4A
 """A version that is reserved for being unknown (RFC 9000, 15)."""
+OTHER_VERSION = 0x2A3A4A5A
+"""Another one."""
+RETRY_TOKEN = b"a token of the tester"
 PACKET_NUMBER_0 = Shape(number=0)
 _AFTER_SOURCE = b"\x00\x44\x9e"
 """No token, and a Length of 1182 bytes, as in an Initial of version 1."""
@@ -73,3 +76,30 @@ async def unsent(tester: Tester, *, elsewhere: bool = False) -> Peer:
 def client_hello(peer: Peer, shape: Shape = PACKET_NUMBER_0) -> Sent:
     """Its first Initial, with the whole ClientHello."""
     return peer.packet(frames.crypto(peer.client_hello), kind=INITIAL, shape=shape)
+
+
+def version_negotiation(
+    first: First,
+    *versions: int,
+    destination: bytes | None = None,
+    source: bytes | None = None,
+) -> bytes:
+    """The Version Negotiation packet that answers a client's Initial, with any connection IDs."""
+    return packets.version_negotiation(
+        source_cid=first.header.destination_cid if source is None else source,
+        destination_cid=first.header.source_cid if destination is None else destination,
+        supported_versions=list(versions),
+    )
+
+
+def retry(
+    first: First, source: bytes, *, token: bytes = RETRY_TOKEN, version: int | None = None
+) -> bytes:
+    """The Retry packet that answers a client's Initial."""
+    return packets.retry(
+        version=first.header.version or 1 if version is None else version,
+        source_cid=source,
+        destination_cid=first.header.source_cid,
+        original_destination_cid=first.header.destination_cid,
+        retry_token=token,
+    )

@@ -9,7 +9,7 @@ from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import Shape
 from quicmatrix.endpoint.tester.peer import INITIAL
 from quicmatrix.testcases.conformance.expectations import discards
-from quicmatrix.testcases.conformance.model import SERVER, case
+from quicmatrix.testcases.conformance.model import CLIENT, SERVER, case
 from quicmatrix.testcases.conformance.openings import client_hello, first_initial, unsent
 from quicmatrix.testcases.conformance.replies import not_served
 from quicmatrix.testcases.model import Level
@@ -48,4 +48,19 @@ async def source_connection_id_changes(tester: Tester) -> None:
     other = Shape(scid=os.urandom(8), dcid=peer.connection.peer_connection_id)
     await peer.stimulus(frames.ping(), kind=INITIAL, shape=other)
     await peer.until(lambda: bool(peer.arrivals), "an answer")
+    peer.release()
+
+
+@case(
+    "rfc9000/7.2/server-changes-its-connection-id",
+    Level.MUST,
+    rows="C-39",
+    roles=CLIENT,
+    expects=discards(),
+)
+async def server_changes_its_connection_id(tester: Tester) -> None:
+    """After the server's first Initial, packets with another Source Connection ID are discarded."""
+    peer = await tester.connecting(held_back=True)
+    await peer.send(frames.ping(), kind=INITIAL)
+    await peer.stimulus(frames.ping(), kind=INITIAL, shape=Shape(scid=os.urandom(8)))
     peer.release()
