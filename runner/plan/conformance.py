@@ -62,7 +62,7 @@ def conformance_cases() -> tuple[Case, ...]:
     return tuple(sorted(found, key=_place))
 
 
-def tests_of(record: AttemptRecord) -> dict[str, TestCase]:
+def cases_for(record: AttemptRecord) -> dict[str, TestCase]:
     """The installed test cases that an attempt's may be one of, by name."""
     if record.tester is None:
         return {test.name: test for test in testcases()}
