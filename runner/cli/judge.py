@@ -93,16 +93,18 @@ def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: boo
         explain_failures,
         summarize,
     )
+    from quicmatrix.runner.console.conformance import explain_conformance  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.report_files import export  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_view import run_view  # noqa: PLC0415 - as above
 
+    explain = explain_conformance if result.is_conformance else explain_failures
     console = Console(highlight=False)
     rejudged = asyncio.run(_judge_all(folder, result))
     judged = replace(result, folder=str(folder), jobs=tuple(one.after for one in rejudged))
     if json is not None:
         export(judged, json)
     view = run_view(judged)
-    explain_failures(console, view, debug=debug)
+    explain(console, view, debug=debug)
     _show_changes(console, rejudged)
     summarize(console, view, None, debug=debug)
     return exit_code(judged)

@@ -40,7 +40,7 @@ def _results(
         found = evaluate_for_sides(requirement, seen, sides)
     except CheckError as error:
         reason = f"our fault: {error}"
-        statuses = {side: (Status.UNDETERMINED, reason, ()) for side in sides}
+        statuses = dict.fromkeys(sides, (Status.UNDETERMINED, reason, ()))
     else:
         statuses = {
             side: (it.status, it.reason, it.violations[:MOST_VIOLATIONS])
