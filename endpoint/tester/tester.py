@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO, cast
+from typing import NoReturn, TextIO, cast
 
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
@@ -179,6 +179,19 @@ class Tester:
             peer.write(stream, http3.control_stream(http3.settings()))
         return peer
 
+    async def resumed(self) -> Peer:
+        """Client: a second connection, with keys for 0-RTT packets, whose first flight is sent.
+
+        Raises:
+            NoStimulusError: The server gave no ticket that allows 0-RTT.
+        """
+        first = await self.connected()
+        await first.until(lambda: bool(first.tickets), "a session ticket")
+        if not first.tickets or not first.tickets[-1].max_early_data_size:
+            self.not_applicable("the server gave no ticket that allows 0-RTT")
+        first.end()
+        return await self.connecting(ticket=first.tickets[-1])
+
     async def initial(self) -> tuple[bytes, Address, QuicHeader]:
         """The next Initial of a client that is for no connection of ours.
 
@@ -194,6 +207,14 @@ class Tester:
         data, address = initials()[0]
         self.arrivals.remove((data, address))
         return data, address, header_of(data)
+
+    def not_applicable(self, why: str) -> NoReturn:
+        """End the script: there is nothing to which the case applies.
+
+        Raises:
+            NoStimulusError: Always.
+        """
+        raise NoStimulusError(why)
 
     # --- Datagrams outside of connections ---------------------------------------------------------
 
@@ -259,12 +280,12 @@ class Tester:
         if not self.peers:
             return
         peer = self.peers[-1]
+        peer.release()
         if await peer.confirmed() and await peer.probe():
             await (self._fetch(peer) if self.is_client else self._serve(peer))
             await peer.probe()
         if not peer.is_over:
-            peer.connection.end(0x100 if self.settings.alpn == "h3" else 0)
-            peer.flush()
+            peer.end()
 
     async def _fetch(self, peer: Peer) -> None:
         stream_id = peer.request(self._contract.requests[0].path)

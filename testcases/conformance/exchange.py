@@ -109,6 +109,16 @@ class Exchange:
         return self.stimuli[0]
 
     @property
+    def stimulus_packets(self) -> tuple[Packet, ...]:
+        """The packets in them, as they arrived."""
+        digests = {one.digest for one in self.stimuli}
+        return tuple(
+            packet
+            for packet in self.capture.packets
+            if packet.sender is self.tester and packet.datagram.digest in digests
+        )
+
+    @property
     def after(self) -> tuple[Packet, ...]:
         """What the implementation sent after the first datagram with the stimulus arrived."""
         return self.sent_after(self.stimulus)
