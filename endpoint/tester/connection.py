@@ -164,6 +164,26 @@ class TesterConnection(Connection):
         """Where our packets go."""
         return self._peer_cid.cid
 
+    @property
+    def sequence_number_in_use(self) -> int:
+        """The sequence number of the connection ID that our packets go to."""
+        return self._peer_cid.sequence_number or 0
+
+    @property
+    def available_connection_ids(self) -> list[QuicConnectionId]:
+        """Further ones that the peer has issued, and that are not used; may be changed."""
+        return self._peer_cid_available
+
+    @property
+    def issued_connection_ids(self) -> list[QuicConnectionId]:
+        """Those of ours that the peer has not retired."""
+        return self._host_cids
+
+    @property
+    def next_sequence_number(self) -> int:
+        """Of the connection ID that is issued next."""
+        return self._host_cid_seq
+
     def issue_connection_id(self, cid: bytes) -> QuicConnectionId:
         """Accept packets for another connection ID, with the next sequence number."""
         issued = QuicConnectionId(cid, self._host_cid_seq, os.urandom(16), was_sent=True)
@@ -218,6 +238,10 @@ class TesterConnection(Connection):
         super()._parse_transport_parameters(data, from_session_ticket)
         if not from_session_ticket:
             self.peer_parameters = dict(parameters.parsed(data))
+
+    def _replenish_connection_ids(self) -> None:
+        if self.host_cid:  # an endpoint whose connection ID is empty issues none
+            super()._replenish_connection_ids()
 
     def _push_crypto_data(self) -> None:
         buf = self._crypto_buffers[tls.Epoch.ONE_RTT]  # not in the transcript

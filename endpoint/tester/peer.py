@@ -87,7 +87,8 @@ class Peer:
         self._changed = asyncio.Event()
         self._received_at = self._loop.time()
         self._marks_as = ""
-        self._holds = False
+        self.is_held_back = False
+        """Whether the connection sends nothing by itself."""
 
     # --- What is sent ---------------------------------------------------------------------------
 
@@ -179,18 +180,17 @@ class Peer:
         From then on nothing is sent but what the script sends, until :meth:`release`. A server's
         first flight has been sent by then.
         """
-        self._holds = self.is_client
+        self.is_held_back = self.is_client
         has_keys = await self.until(
             lambda: self.connection.has_sending_keys(HANDSHAKE), "Handshake keys"
         )
-        self._holds = True
+        self.is_held_back = True
         return has_keys
 
     def release(self) -> None:
-        """Send what :meth:`handshaking` held back."""
-        if self._holds:
-            self._holds = False
-            self.flush()
+        """Send what was held back; from now on nothing is."""
+        self.is_held_back = False
+        self.flush()
 
     @property
     def path(self) -> Address:
@@ -353,8 +353,7 @@ class Peer:
     def flush(self) -> None:
         """Handle events, send what is to be sent, and set the timer."""
         self._handle_events()
-        if self._holds and self.connection.has_sending_keys(HANDSHAKE):
-            self.stop()
+        if self.is_held_back:
             self._changed.set()
             return
         marks_as = self._marks_as

@@ -115,6 +115,7 @@ class Tester:
         token: bytes = b"",
         retry_source: bytes | None = None,
         original_destination: bytes | None = None,
+        connection_id_bytes: int = CONNECTION_ID_BYTES,
         prepare: Callable[[TesterConnection], None] | None = None,
     ) -> Peer:
         """A connection whose first flight, be it a client's or a server's, has been sent.
@@ -128,10 +129,14 @@ class Tester:
             token: Client: of a NEW_TOKEN frame or a Retry.
             retry_source: Server: the Source Connection ID of the Retry that was sent.
             original_destination: Server: where the client's Initial before it went.
+            connection_id_bytes: Of our connection IDs; may be 0.
             prepare: Changes the connection before anything is sent.
         """
         configuration = dataclasses.replace(
-            self._configuration(), session_ticket=ticket, token=token
+            self._configuration(),
+            session_ticket=ticket,
+            token=token,
+            connection_id_length=connection_id_bytes,
         )
         address, header, first = None, None, b""
         if not self.is_client:
@@ -178,19 +183,6 @@ class Tester:
             stream = peer.new_stream(unidirectional=True)
             peer.write(stream, http3.control_stream(http3.settings()))
         return peer
-
-    async def resumed(self) -> Peer:
-        """Client: a second connection, with keys for 0-RTT packets, whose first flight is sent.
-
-        Raises:
-            NoStimulusError: The server gave no ticket that allows 0-RTT.
-        """
-        first = await self.connected()
-        await first.until(lambda: bool(first.tickets), "a session ticket")
-        if not first.tickets or not first.tickets[-1].max_early_data_size:
-            self.not_applicable("the server gave no ticket that allows 0-RTT")
-        first.end()
-        return await self.connecting(ticket=first.tickets[-1])
 
     async def initial(self) -> tuple[bytes, Address, QuicHeader]:
         """The next Initial of a client that is for no connection of ours.
@@ -288,7 +280,7 @@ class Tester:
             peer.end()
 
     async def _fetch(self, peer: Peer) -> None:
-        stream_id = peer.request(self._contract.requests[0].path)
+        stream_id = peer.request(self.path_of_file)
         await peer.until(lambda: stream_id in peer.ended, "the whole answer")
 
     async def _serve(self, peer: Peer) -> None:
@@ -299,6 +291,11 @@ class Tester:
             lambda: not any(peer.connection.unacknowledged(one) for one in peer.answered),
             "an acknowledgment of the whole answer",
         )
+
+    @property
+    def path_of_file(self) -> str:
+        """Client: the path of a file that the server has."""
+        return self._contract.requests[0].path
 
     def file(self, path: str) -> bytes:
         """Server: a file of /www; of a name that there is not, nothing."""
@@ -319,7 +316,7 @@ class Tester:
             return
         destination = _destination(data)
         for peer in reversed(self.peers):
-            if destination in peer.connection_ids:
+            if destination in peer.connection_ids or b"" in peer.connection_ids:
                 peer.receive(data, address, codepoint)
                 self._touched.append(peer)
                 return

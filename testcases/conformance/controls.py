@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from quicmatrix.runner.trace.model import ConnectionClose
 from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange
 from quicmatrix.testcases.conformance.expectations import shows
-from quicmatrix.testcases.conformance.model import EARLY_DATA, HTTP3, SERVER, TRANSFER, case
+from quicmatrix.testcases.conformance.model import (
+    HTTP3,
+    MANY_FILES,
+    TRANSFER,
+    case,
+)
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
 if TYPE_CHECKING:
@@ -62,13 +67,7 @@ async def http3(tester: Tester) -> None:
     await tester.connected()
 
 
-@case(
-    "control/early-data",
-    Level.TEST,
-    flow=EARLY_DATA,
-    roles=SERVER,
-    expects=shows(flow_completes),
-)
-async def early_data(tester: Tester) -> None:
-    """A session is resumed, and a file is transferred over HTTP/0.9."""
-    await tester.resumed()
+@case("control/many-files", Level.TEST, flow=MANY_FILES, expects=shows(flow_completes))
+async def many_files(tester: Tester) -> None:
+    """A connection is made, and three files are transferred over HTTP/0.9."""
+    await tester.connected()

@@ -99,7 +99,7 @@ class Exchange:
         """
         found = self.datagrams("stimulus")
         if not found:
-            last = self.seen.steps[-1].text if self.seen.steps else "nothing"
+            last = next((step.text for step in reversed(self.seen.steps) if step.text), "none")
             raise Inconclusive(f"the stimulus was not sent; the tester's last step: {last}")
         return found
 

@@ -69,8 +69,8 @@ TRANSFER = Flow("transfer")
 HTTP3 = Flow("http3", "http3", "h3")
 """One connection, and one file over HTTP/3."""
 
-EARLY_DATA = Flow("early-data", "zerortt")
-"""Two connections: the second one resumes the first one's session and sends 0-RTT packets."""
+MANY_FILES = Flow("many-files", files=(KIB,) * 3)
+"""One connection, and three files over HTTP/0.9."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""RFC 9000, 12.4 and 12.5: which frames there are, and which packets they may be in."""
+"""RFC 9000, 12.4: which frames there are, and which packets they may be in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quicmatrix.endpoint.tester.frames import FrameType, varint
 from quicmatrix.endpoint.tester.peer import random_bytes
 from quicmatrix.testcases.conformance.codes import FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION
 from quicmatrix.testcases.conformance.expectations import closes, refuses_close
-from quicmatrix.testcases.conformance.model import EARLY_DATA, SERVER, Case, case, kebab
+from quicmatrix.testcases.conformance.model import Case, case, kebab
 from quicmatrix.testcases.model import Level
 
 if TYPE_CHECKING:
@@ -171,17 +171,3 @@ async def application_close_in_initial_packet(tester: Tester) -> None:
     peer = await tester.connecting()
     await peer.handshaking()
     await peer.stimulus(frames.application_close(0x100), kind=QuicPacketType.INITIAL)
-
-
-@case(
-    "rfc9000/12.5/ack-in-0rtt-packet",
-    Level.SHOULD,
-    rows="F-48",
-    roles=SERVER,
-    flow=EARLY_DATA,
-    expects=closes(PROTOCOL_VIOLATION, discards=True),
-)
-async def ack_in_0rtt_packet(tester: Tester) -> None:
-    """An ACK frame in a 0-RTT packet closes the connection with PROTOCOL_VIOLATION."""
-    peer = await tester.resumed()
-    await peer.stimulus(frames.ack(0), kind=QuicPacketType.ZERO_RTT)
