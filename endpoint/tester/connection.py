@@ -57,6 +57,8 @@ class TesterConnection(Connection):
     """What becomes of our transport parameters."""
     alter_message: Callable[[int, bytes], bytes] = staticmethod(lambda _, message: message)
     """What becomes of each TLS message of ours, given its handshake type and itself."""
+    reports_ecn = True
+    """Whether acknowledgments say how packets were marked (RFC 9000, 13.4.1)."""
     acknowledges = True
     """Whether ack-eliciting packets in 1-RTT are acknowledged."""
 
@@ -119,6 +121,16 @@ class TesterConnection(Connection):
         if epoch not in self._kept:
             raise LookupError(f"there are no keys for {kind.name} packets yet")
         return self._kept[epoch]
+
+    def skip_numbers(self, count: int) -> None:
+        """Leave packet numbers out."""
+        self._packet_number += count
+
+    def update_keys(self) -> CryptoContext:
+        """Update the keys of 1-RTT packets at once (RFC 9001, 6); returns the old ones."""
+        old = copy.copy(self._keys.send)
+        self._keys._update_key("local_update")  # noqa: SLF001
+        return old
 
     def has_sending_keys(self, kind: QuicPacketType) -> bool:
         """Whether there are keys, or were, for a type of packet."""
@@ -202,6 +214,10 @@ class TesterConnection(Connection):
         return stream_id
 
     # --- Overrides ------------------------------------------------------------------------------
+
+    def _count(self, epoch: tls.Epoch) -> None:
+        if self.reports_ecn:
+            super()._count(epoch)
 
     def _watched(self, handler: Callable[..., None]) -> Callable[..., None]:
         def handle(context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:

@@ -129,7 +129,7 @@ class Peer:
     ) -> Sent:
         """A packet with these frames, which is not sent."""
         connection, payload = self.connection, b"".join(these)
-        keys = connection.sending_keys(kind)
+        keys = shape.keys or connection.sending_keys(kind)
         number = connection.next_number() if shape.number is None else shape.number
         dcid = connection.peer_connection_id if shape.dcid is None else shape.dcid
         if kind is ONE_RTT:
@@ -228,10 +228,11 @@ class Peer:
     def sending_stream(self) -> int:
         """A stream on which we may send, and have sent nothing; there always is one.
 
-        The server's is that of the client's request, which is not answered then.
+        A new one; if the client allows none, that of its request, which is not answered then.
         """
-        if self.is_client:
-            return self.new_stream()
+        for is_uni in (False,) if self.is_client else (True, False):
+            if self.connection.streams_allowed(unidirectional=is_uni):
+                return self.new_stream(unidirectional=is_uni)
         stream_id = self.stream_id(0, ours=False)
         self.answered.add(stream_id)
         return stream_id

@@ -119,6 +119,24 @@ def discards() -> Expectation:
     return shows(check)
 
 
+def acknowledges() -> Expectation:
+    """The implementation acknowledges each packet with the stimulus."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        stimulus = exchange.stimulus
+        for step in exchange.steps("stimulus"):
+            if step.number is None:
+                continue
+            packet = next(exchange.acknowledgments({step.number}), None)
+            if packet is not None:
+                yield Held(packet, stimulus)
+            else:
+                words = f"it does not acknowledge {step.packet} {step.number}"
+                yield Violation(words, stimulus, side=exchange.side)
+
+    return shows(check)
+
+
 def goes_on() -> Expectation:
     """The implementation takes what is legal: the connection goes on."""
     return shows(_goes_on)

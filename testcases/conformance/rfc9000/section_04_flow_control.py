@@ -60,7 +60,8 @@ async def _filled(tester: Tester, peer: Peer) -> tuple[int, int]:
         (is_uni, min(peer.connection.streams_allowed(unidirectional=is_uni), MOST_STREAMS_FILLED))
         for is_uni in (False, True)
     ]
-    streams = [] if peer.is_client else [peer.sending_stream()]
+    streams = [] if peer.is_client else [peer.stream_id(0, ours=False)]
+    peer.answered.update(streams)
     streams += [
         peer.stream_id(number, ours=True, unidirectional=is_uni)
         for is_uni, count in counts
@@ -109,9 +110,8 @@ async def final_size_beyond_connection_limit(tester: Tester) -> None:
 async def lower_limits(tester: Tester) -> None:
     """MAX_DATA and MAX_STREAM_DATA that are lower than before are ignored."""
     peer = await tester.connected()
-    stream = peer.sending_stream()
+    stream = peer.new_stream() if peer.is_client else peer.stream_id(0, ours=False)
     await peer.stimulus(frames.max_data(0), frames.max_stream_data(stream, 0))
-    peer.answered.discard(stream)
 
 
 @case(

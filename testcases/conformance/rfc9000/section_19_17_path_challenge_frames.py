@@ -12,7 +12,7 @@ from quicmatrix.endpoint.tester.peer import random_bytes
 from quicmatrix.runner.trace.model import Packet, PathChallenge, PathResponse
 from quicmatrix.testcases.conformance.codes import FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION
 from quicmatrix.testcases.conformance.exchange import Exchange
-from quicmatrix.testcases.conformance.expectations import closes, drains, shows
+from quicmatrix.testcases.conformance.expectations import closes, shows
 from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
@@ -132,19 +132,6 @@ async def overlong_reason_phrase(tester: Tester) -> None:
     peer = await tester.connected()
     await peer.settled()
     await peer.stimulus(frames.frame(FrameType.CONNECTION_CLOSE, 0, 0, 1000, b"reason"))
-
-
-@case(
-    "rfc9000/10.2.2/unknown-error-code",
-    Level.MUST,
-    rows="F-60 B-28 C-41",
-    expects=drains(),
-)
-async def unknown_error_code(tester: Tester) -> None:
-    """After CONNECTION_CLOSE with a code that nobody knows, nothing but one of the same is sent."""
-    peer = await tester.connected()
-    await peer.settled()
-    await peer.stimulus(frames.connection_close(0x3FFF_FFFF, reason=b"unknown"))
 
 
 @case(
