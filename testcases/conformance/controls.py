@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from quicmatrix.runner.trace.model import ConnectionClose
 from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange
 from quicmatrix.testcases.conformance.expectations import shows
-from quicmatrix.testcases.conformance.model import HTTP3, TRANSFER, case
+from quicmatrix.testcases.conformance.model import (
+    HTTP3,
+    MANY_FILES,
+    TRANSFER,
+    case,
+)
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
 if TYPE_CHECKING:
@@ -59,4 +64,10 @@ async def transfer(tester: Tester) -> None:
 @case("control/http3", Level.TEST, flow=HTTP3, expects=shows(flow_completes))
 async def http3(tester: Tester) -> None:
     """A connection is made, a file is transferred over HTTP/3, and PINGs are acknowledged."""
+    await tester.connected()
+
+
+@case("control/many-files", Level.TEST, flow=MANY_FILES, expects=shows(flow_completes))
+async def many_files(tester: Tester) -> None:
+    """A connection is made, and three files are transferred over HTTP/0.9."""
     await tester.connected()

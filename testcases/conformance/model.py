@@ -69,6 +69,9 @@ TRANSFER = Flow("transfer")
 HTTP3 = Flow("http3", "http3", "h3")
 """One connection, and one file over HTTP/3."""
 
+MANY_FILES = Flow("many-files", files=(KIB,) * 3)
+"""One connection, and three files over HTTP/0.9."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -130,6 +133,11 @@ class Case:
             scenario=SCENARIO,
             timeout_s=self.timeout_s,
         )
+
+
+def kebab(name: str) -> str:
+    """``MAX_DATA`` as it is in an id: ``max-data``."""
+    return name.lower().replace("_", "-")
 
 
 def case(
