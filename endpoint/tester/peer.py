@@ -130,7 +130,7 @@ class Peer:
     ) -> Sent:
         """A packet with these frames, which is not sent."""
         connection, payload = self.connection, b"".join(these)
-        keys = connection.sending_keys(kind)
+        keys = shape.keys or connection.sending_keys(kind)
         number = connection.next_number() if shape.number is None else shape.number
         dcid = connection.peer_connection_id if shape.dcid is None else shape.dcid
         if kind is ONE_RTT:
@@ -176,6 +176,24 @@ class Peer:
         """Log the datagrams of the connection's next flight as what the case is about."""
         self._marks_as = step
 
+    async def handshaking(self) -> bool:
+        """Wait until there are Handshake keys, and keep the handshake where it is.
+
+        From then on nothing is sent but what the script sends, until :meth:`release`. A server's
+        first flight has been sent by then.
+        """
+        self.is_held_back = self.is_client
+        has_keys = await self.until(
+            lambda: self.connection.has_sending_keys(HANDSHAKE), "Handshake keys"
+        )
+        self.is_held_back = True
+        return has_keys
+
+    def release(self) -> None:
+        """Send what was held back; from now on nothing is."""
+        self.is_held_back = False
+        self.flush()
+
     @property
     def path(self) -> Address:
         """Where packets go."""
@@ -186,11 +204,6 @@ class Peer:
     def client_hello(self) -> bytes:
         """Client: the ClientHello, as long as it is not acknowledged."""
         return self.connection.unacknowledged_crypto(tls.Epoch.INITIAL)
-
-    def release(self) -> None:
-        """Send what was held back; from now on nothing is."""
-        self.is_held_back = False
-        self.flush()
 
     def forget_flight(self) -> None:
         """Take the connection's next flight for sent: the script sends it in its own way."""
@@ -209,6 +222,22 @@ class Peer:
             datagrams = [(data, path if to == own else to) for data, to in datagrams]
         self._send_all(datagrams, codepoint)
 
+    def issue_connection_id(self, *, retire_prior_to: int = 0, size: int = 8) -> bytes:
+        """A NEW_CONNECTION_ID frame with the next sequence number; its packets come to us."""
+        issued = self.connection.issue_connection_id(random_bytes(size))
+        self.connection_ids.add(issued.cid)
+        return frames.new_connection_id(
+            issued.sequence_number,
+            issued.cid,
+            issued.stateless_reset_token,
+            retire_prior_to=retire_prior_to,
+        )
+
+    def end(self) -> None:
+        """Close the connection without an error."""
+        self.connection.end(0x100 if self.alpn == "h3" else 0)
+        self.flush()
+
     # --- Streams --------------------------------------------------------------------------------
 
     def new_stream(self, *, unidirectional: bool = False) -> int:
@@ -219,6 +248,18 @@ class Peer:
         """The ID of the n-th stream of a kind, from 0 (RFC 9000, 2.1), whether or not it exists."""
         by_server = ours is not self.is_client
         return number * 4 + 2 * unidirectional + by_server
+
+    def sending_stream(self) -> int:
+        """A stream on which we may send, and have sent nothing; there always is one.
+
+        A new one; if the client allows none, that of its request, which is not answered then.
+        """
+        for is_uni in (False,) if self.is_client else (True, False):
+            if self.connection.streams_allowed(unidirectional=is_uni):
+                return self.new_stream(unidirectional=is_uni)
+        stream_id = self.stream_id(0, ours=False)
+        self.answered.add(stream_id)
+        return stream_id
 
     def write(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
         """Write to a stream as an endpoint does, with retransmission."""
@@ -316,6 +357,10 @@ class Peer:
         """Wait until so many frames of a type have come in all."""
         name = FrameType(kind).name if kind in set(FrameType) else f"frame {kind:#x}"
         return await self.until(lambda: len(self.connection.received(kind)) >= count, name)
+
+    async def settled(self) -> bool:
+        """Wait until the implementation has answered all that was sent so far."""
+        return await self.acknowledged(await self.send(frames.ping()))
 
     async def probe(self) -> bool:
         """Whether it still answers: send a PING, and wait for its acknowledgment."""

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TextIO, cast
+from typing import NamedTuple, NoReturn, TextIO, cast
 
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
@@ -124,6 +124,7 @@ class Tester:
         token: bytes = b"",
         retry_source: bytes | None = None,
         original_destination: bytes | None = None,
+        connection_id_bytes: int = CONNECTION_ID_BYTES,
         prepare: Callable[[TesterConnection], None] | None = None,
         first: First | None = None,
         held_back: bool = False,
@@ -140,13 +141,17 @@ class Tester:
             token: Client: of a NEW_TOKEN frame or a Retry.
             retry_source: Server: the Source Connection ID of the Retry that was sent.
             original_destination: Server: where the client's Initial before it went.
+            connection_id_bytes: Of our connection IDs; may be 0.
             prepare: Changes the connection before anything is sent.
             first: Server: the client's Initial to answer; None: the next one.
             held_back: Whether our first flight is made and not sent, until :meth:`Peer.release`.
             path: Client: where it goes, if not on :attr:`path`.
         """
         configuration = dataclasses.replace(
-            self._configuration(), session_ticket=ticket, token=token
+            self._configuration(),
+            session_ticket=ticket,
+            token=token,
+            connection_id_length=connection_id_bytes,
         )
         if not self.is_client:
             first = first or await self.initial()
@@ -215,6 +220,14 @@ class Tester:
         data, address = initials()[0]
         self.arrivals.remove((data, address))
         return First(data, address, header_of(data))
+
+    def not_applicable(self, why: str) -> NoReturn:
+        """End the script: there is nothing to which the case applies.
+
+        Raises:
+            NoStimulusError: Always.
+        """
+        raise NoStimulusError(why)
 
     # --- Datagrams outside of connections ---------------------------------------------------------
 
@@ -285,15 +298,15 @@ class Tester:
         if not self.peers:
             return
         peer = self.peers[-1]
+        peer.release()
         if await peer.confirmed() and await peer.probe():
             await (self._fetch(peer) if self.is_client else self._serve(peer))
             await peer.probe()
         if not peer.is_over:
-            peer.connection.end(0x100 if self.settings.alpn == "h3" else 0)
-            peer.flush()
+            peer.end()
 
     async def _fetch(self, peer: Peer) -> None:
-        stream_id = peer.request(self._contract.requests[0].path)
+        stream_id = peer.request(self.path_of_file)
         await peer.until(lambda: stream_id in peer.ended, "the whole answer")
 
     async def _serve(self, peer: Peer) -> None:
@@ -304,6 +317,11 @@ class Tester:
             lambda: not any(peer.connection.unacknowledged(one) for one in peer.answered),
             "an acknowledgment of the whole answer",
         )
+
+    @property
+    def path_of_file(self) -> str:
+        """Client: the path of a file that the server has."""
+        return self._contract.requests[0].path
 
     def file(self, path: str) -> bytes:
         """Server: a file of /www; of a name that there is not, nothing."""
@@ -324,7 +342,7 @@ class Tester:
             return
         destination = _destination(data)
         for peer in reversed(self.peers):
-            if destination in peer.connection_ids:
+            if destination in peer.connection_ids or b"" in peer.connection_ids:
                 peer.receive(data, address, codepoint)
                 self._touched.append(peer)
                 return

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from quicmatrix.runner.trace.model import ConnectionClose
 from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange
 from quicmatrix.testcases.conformance.expectations import shows
-from quicmatrix.testcases.conformance.model import HTTP3, LONG_CHAIN, RETRY, SERVER, TRANSFER, case
+from quicmatrix.testcases.conformance.model import (
+    HTTP3,
+    LONG_CHAIN,
+    MANY_FILES,
+    RETRY,
+    SERVER,
+    TRANSFER,
+    case,
+)
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
 if TYPE_CHECKING:
@@ -71,4 +79,10 @@ async def retry(tester: Tester) -> None:
 @case("control/long-chain", Level.TEST, flow=LONG_CHAIN, expects=shows(flow_completes))
 async def long_chain(tester: Tester) -> None:
     """A connection is made by a server with a long certificate chain, and a file transferred."""
+    await tester.connected()
+
+
+@case("control/many-files", Level.TEST, flow=MANY_FILES, expects=shows(flow_completes))
+async def many_files(tester: Tester) -> None:
+    """A connection is made, and three files are transferred over HTTP/0.9."""
     await tester.connected()

@@ -99,7 +99,7 @@ class Exchange:
         """
         found = self.datagrams("stimulus")
         if not found:
-            last = self.seen.steps[-1].text if self.seen.steps else "nothing"
+            last = next((step.text for step in reversed(self.seen.steps) if step.text), "none")
             raise Inconclusive(f"the stimulus was not sent; the tester's last step: {last}")
         return found
 
@@ -107,6 +107,16 @@ class Exchange:
     def stimulus(self) -> Datagram:
         """The first of them."""
         return self.stimuli[0]
+
+    @property
+    def stimulus_packets(self) -> tuple[Packet, ...]:
+        """The packets in them, as they arrived."""
+        digests = {one.digest for one in self.stimuli}
+        return tuple(
+            packet
+            for packet in self.capture.packets
+            if packet.sender is self.tester and packet.datagram.digest in digests
+        )
 
     @property
     def after(self) -> tuple[Packet, ...]:

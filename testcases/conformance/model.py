@@ -79,6 +79,9 @@ LONG_CHAIN = Flow("long-chain", certificates=9, filler_names=20)
 RESUMPTION = Flow("resumption", "resumption", files=(KIB, KIB))
 """Two connections, of which a client resumes the first one's session, and a file on each."""
 
+MANY_FILES = Flow("many-files", files=(KIB,) * 3)
+"""One connection, and three files over HTTP/0.9."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -142,6 +145,11 @@ class Case:
             filler_names=self.flow.filler_names,
             timeout_s=self.timeout_s,
         )
+
+
+def kebab(name: str) -> str:
+    """``MAX_DATA`` as it is in an id: ``max-data``."""
+    return name.lower().replace("_", "-")
 
 
 def case(
