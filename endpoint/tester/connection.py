@@ -166,6 +166,10 @@ class TesterConnection(Connection):
         """How many streams of ours the peer allows, from the first one on."""
         return self._remote_max_streams_uni if unidirectional else self._remote_max_streams_bidi
 
+    def largest_received_in(self, kind: QuicPacketType) -> int:
+        """The largest packet number that came in packets of a type."""
+        return self._spaces[EPOCHS[kind]].largest_received_packet
+
     @property
     def largest_received(self) -> int:
         """The largest packet number that came in 1-RTT."""

@@ -84,6 +84,7 @@ class Peer:
         """Whether the connection sends nothing by itself."""
         self._send_all = send
         self._rebound: Address | None = None
+        self._old_is_gone = False
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -209,12 +210,16 @@ class Peer:
         """Take the connection's next flight for sent: the script sends it in its own way."""
         self.connection.datagrams_to_send(now=self._loop.time())
 
-    def rebind(self, path: Address) -> None:
+    def rebind(self, path: Address, *, old_is_gone: bool = False) -> None:
         """Send and receive on another path, which the connection does not notice.
 
         As behind a NAT that rebinds.
+
+        Args:
+            path: The new path.
+            old_is_gone: Whether what still comes on another path is not received.
         """
-        self._rebound = path
+        self._rebound, self._old_is_gone = path, old_is_gone
 
     def _send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int) -> None:
         if self._rebound is not None:
@@ -374,6 +379,8 @@ class Peer:
         self.arrivals.append((data, address))
         if address == self._rebound:
             address = self.path
+        elif self._old_is_gone:
+            return
         self.connection.codepoint_received = codepoint
         self.connection.receive_datagram(data, address, now=self._loop.time())
 

@@ -30,6 +30,7 @@ from quicmatrix.endpoint.tester.peer import (
 )
 from quicmatrix.endpoint.tester.steps import Steps
 from quicmatrix.endpoint.tickets import TicketStore
+from quicmatrix.endpoint.transport.sockets.interfaces import both_families
 from quicmatrix.endpoint.transport.sockets.udp import (
     Address,
     PathAddress,
@@ -43,6 +44,7 @@ CONNECTION_ID_BYTES = 8
 IDLE_TIMEOUT_S = 30.0
 INITIAL_RTT_S = 0.1
 """The link of a case is 1 ms long."""
+Host = tuple[str, int] | None
 WINDOW = 1 << 20
 START_S = 25.0
 """Seconds until a client that was started sends its first datagram, at most."""
@@ -248,13 +250,23 @@ class Tester:
         udp.start(self._watched if is_watched else self._received, self._drained)
         return PathAddress(tuple(self.server), udp.local)
 
-    def new_server_path(self, peer: Peer, port: int) -> PathAddress:
-        """Server: a client's address from another port of ours."""
+    def another_port(self, port: int, *, is_watched: bool = False) -> None:
+        """Server: take in what comes to another port too; ``is_watched`` as in new_path."""
         udp = UdpSocket(bound_socket(self._contract.host, port))
         self._sockets.add(udp)
-        udp.start(self._received, self._drained)
+        udp.start(self._watched if is_watched else self._received, self._drained)
+
+    def new_server_path(self, peer: Peer, port: int) -> PathAddress:
+        """Server: a client's address from another port of ours."""
+        self.another_port(port)
         path = cast("PathAddress", peer.path)
         return PathAddress(tuple(path), dataclasses.replace(path.local, port=port))
+
+    def addresses(self, first: First, port: int) -> tuple[Host, Host]:
+        """Server: our IPv4 and IPv6 address on a client's link, with a port; None if not there."""
+        hosts = both_families(cast("PathAddress", first.address).local.host)
+        ipv4, ipv6 = ((host, port) if host else None for host in hosts)
+        return ipv4, ipv6
 
     def send(
         self,
