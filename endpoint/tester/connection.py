@@ -216,9 +216,9 @@ class TesterConnection(Connection):
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
 
-    def unacknowledged_crypto(self, epoch: tls.Epoch) -> bytes:
-        """Our TLS messages at an encryption level, from the first unacknowledged byte."""
-        return bytes(self._crypto_streams[epoch].sender._buffer)  # noqa: SLF001
+    def unacknowledged_crypto(self, kind: QuicPacketType) -> bytes:
+        """Our TLS messages in packets of a type, from the first unacknowledged byte."""
+        return bytes(self._crypto_streams[EPOCHS[kind]].sender._buffer)  # noqa: SLF001
 
     def open_stream(self, *, unidirectional: bool = False) -> int:
         """A new stream of ours, on which nothing is sent yet."""

@@ -204,7 +204,7 @@ class Peer:
     @property
     def client_hello(self) -> bytes:
         """Client: the ClientHello, as long as it is not acknowledged."""
-        return self.connection.unacknowledged_crypto(tls.Epoch.INITIAL)
+        return self.connection.unacknowledged_crypto(INITIAL)
 
     def forget_flight(self) -> None:
         """Take the connection's next flight for sent: the script sends it in its own way."""
