@@ -203,9 +203,18 @@ class TesterConnection(Connection):
         self._host_cid_seq += 1
         return issued
 
+    @property
+    def token(self) -> bytes:
+        """Client: what our Initial packets carry, of a Retry or a NEW_TOKEN frame."""
+        return self._peer_token
+
     def crypto_offset(self, epoch: tls.Epoch) -> int:
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
+
+    def unacknowledged_crypto(self, epoch: tls.Epoch) -> bytes:
+        """Our TLS messages at an encryption level, from the first unacknowledged byte."""
+        return bytes(self._crypto_streams[epoch].sender._buffer)  # noqa: SLF001
 
     def open_stream(self, *, unidirectional: bool = False) -> int:
         """A new stream of ours, on which nothing is sent yet."""

@@ -80,15 +80,16 @@ class Peer:
         """The ECN field of what is sent."""
         self.connection_ids: set[bytes] = set()
         """That the implementation may send to."""
-        self._send = send
+        self.is_held_back = False
+        """Whether the connection sends nothing by itself."""
+        self._send_all = send
+        self._rebound: Address | None = None
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._received_at = self._loop.time()
         self._marks_as = ""
-        self.is_held_back = False
-        """Whether the connection sends nothing by itself."""
 
     # --- What is sent ---------------------------------------------------------------------------
 
@@ -168,7 +169,8 @@ class Peer:
                 packet=_NAMES[sent.type],
                 number=sent.number,
             )
-        self._send([(datagram, address)], self.codepoint)
+        send = self._send if path is None else self._send_all
+        send([(datagram, address)], self.codepoint)
 
     def mark_next_flight(self, step: str = "stimulus") -> None:
         """Log the datagrams of the connection's next flight as what the case is about."""
@@ -213,6 +215,28 @@ class Peer:
         """Close the connection without an error."""
         self.connection.end(0x100 if self.alpn == "h3" else 0)
         self.flush()
+
+    @property
+    def client_hello(self) -> bytes:
+        """Client: the ClientHello, as long as it is not acknowledged."""
+        return self.connection.unacknowledged_crypto(tls.Epoch.INITIAL)
+
+    def forget_flight(self) -> None:
+        """Take the connection's next flight for sent: the script sends it in its own way."""
+        self.connection.datagrams_to_send(now=self._loop.time())
+
+    def rebind(self, path: Address) -> None:
+        """Send and receive on another path, which the connection does not notice.
+
+        As behind a NAT that rebinds.
+        """
+        self._rebound = path
+
+    def _send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int) -> None:
+        if self._rebound is not None:
+            own, path = self.path, self._rebound
+            datagrams = [(data, path if to == own else to) for data, to in datagrams]
+        self._send_all(datagrams, codepoint)
 
     # --- Streams --------------------------------------------------------------------------------
 
@@ -348,6 +372,8 @@ class Peer:
         """Take in a datagram; :meth:`flush` follows."""
         self._received_at = self._loop.time()
         self.arrivals.append((data, address))
+        if address == self._rebound:
+            address = self.path
         self.connection.codepoint_received = codepoint
         self.connection.receive_datagram(data, address, now=self._loop.time())
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TextIO, cast
+from typing import NamedTuple, NoReturn, TextIO, cast
 
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
@@ -54,6 +54,15 @@ class Settings:
 
     alpn: str
     versions: tuple[int, ...]
+
+
+class First(NamedTuple):
+    """The first Initial of a client."""
+
+    data: bytes
+    """The whole datagram."""
+    address: Address
+    header: QuicHeader
 
 
 class Tester:
@@ -117,6 +126,9 @@ class Tester:
         original_destination: bytes | None = None,
         connection_id_bytes: int = CONNECTION_ID_BYTES,
         prepare: Callable[[TesterConnection], None] | None = None,
+        first: First | None = None,
+        held_back: bool = False,
+        path: Address | None = None,
     ) -> Peer:
         """A connection whose first flight, be it a client's or a server's, has been sent.
 
@@ -131,6 +143,9 @@ class Tester:
             original_destination: Server: where the client's Initial before it went.
             connection_id_bytes: Of our connection IDs; may be 0.
             prepare: Changes the connection before anything is sent.
+            first: Server: the client's Initial to answer; None: the next one.
+            held_back: Whether our first flight is made and not sent, until :meth:`Peer.release`.
+            path: Client: where it goes, if not on :attr:`path`.
         """
         configuration = dataclasses.replace(
             self._configuration(),
@@ -138,10 +153,9 @@ class Tester:
             token=token,
             connection_id_length=connection_id_bytes,
         )
-        address, header, first = None, None, b""
         if not self.is_client:
-            first, address, header = await self.initial()
-            original_destination = original_destination or header.destination_cid
+            first = first or await self.initial()
+            original_destination = original_destination or first.header.destination_cid
         connection = TesterConnection(
             configuration=configuration,
             original_destination_connection_id=original_destination,
@@ -167,16 +181,16 @@ class Tester:
             prepare(connection)
         if stimulus:
             peer.mark_next_flight()
+        peer.is_held_back = held_back
         self.peers.append(peer)
-        if header is None:
-            connection.connect(self.path, now=self._loop.time())
-        else:
-            assert address is not None
-            peer.connection_ids |= {header.destination_cid, connection.host_cid}
-            peer.receive(first, address, 0)
-            for data, _ in self._take(header.destination_cid):
-                peer.receive(data, address, 0)
         peer.connection_ids.add(connection.host_cid)
+        if first is None:
+            connection.connect(path or self.path, now=self._loop.time())
+        else:
+            peer.connection_ids.add(first.header.destination_cid)
+            peer.receive(first.data, first.address, 0)
+            for data, _ in self._take(first.header.destination_cid):
+                peer.receive(data, first.address, 0)
         peer.flush()
         if self.settings.alpn == "h3" and control:
             await peer.until(lambda: peer.is_confirmed, "the handshake's confirmation")
@@ -184,21 +198,28 @@ class Tester:
             peer.write(stream, http3.control_stream(http3.settings()))
         return peer
 
-    async def initial(self) -> tuple[bytes, Address, QuicHeader]:
+    async def initial(self, destination: bytes | None = None) -> First:
         """The next Initial of a client that is for no connection of ours.
+
+        Args:
+            destination: Its Destination Connection ID; None: any.
 
         Raises:
             NoStimulusError: None came.
         """
 
         def initials() -> list[tuple[bytes, Address]]:
-            return [one for one in self.arrivals if _is_initial(one[0])]
+            return [
+                one
+                for one in self.arrivals
+                if _is_initial(one[0]) and destination in (None, _destination(one[0]))
+            ]
 
         if not await self.until(lambda: bool(initials()), "an Initial packet", START_S):
             raise NoStimulusError("the client sent no Initial packet")
         data, address = initials()[0]
         self.arrivals.remove((data, address))
-        return data, address, header_of(data)
+        return First(data, address, header_of(data))
 
     def not_applicable(self, why: str) -> NoReturn:
         """End the script: there is nothing to which the case applies.
@@ -215,11 +236,16 @@ class Tester:
         """Client: the server's address, from our first socket."""
         return PathAddress(tuple(self.server), self._udp.local)
 
-    def new_path(self, *, host: str = "") -> PathAddress:
-        """Client: the server's address from another port of ours, or from another address."""
+    def new_path(self, *, host: str = "", is_watched: bool = False) -> PathAddress:
+        """Client: the server's address from another port of ours, or from another address.
+
+        Args:
+            host: Our address; any, if empty.
+            is_watched: Whether what comes there goes to :attr:`arrivals`, and to no connection.
+        """
         udp = UdpSocket(client_socket(self._family, host), knows_host=bool(host))
         self._sockets.add(udp)
-        udp.start(self._received, self._drained)
+        udp.start(self._watched if is_watched else self._received, self._drained)
         return PathAddress(tuple(self.server), udp.local)
 
     def new_server_path(self, peer: Peer, port: int) -> PathAddress:
@@ -320,6 +346,9 @@ class Tester:
                 peer.receive(data, address, codepoint)
                 self._touched.append(peer)
                 return
+        self.arrivals.append((data, address))
+
+    def _watched(self, data: bytes, address: Address, _: int) -> None:
         self.arrivals.append((data, address))
 
     def _drained(self) -> None:

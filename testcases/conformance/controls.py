@@ -13,7 +13,10 @@ from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange
 from quicmatrix.testcases.conformance.expectations import shows
 from quicmatrix.testcases.conformance.model import (
     HTTP3,
+    LONG_CHAIN,
     MANY_FILES,
+    RETRY,
+    SERVER,
     TRANSFER,
     case,
 )
@@ -70,4 +73,16 @@ async def http3(tester: Tester) -> None:
 @case("control/many-files", Level.TEST, flow=MANY_FILES, expects=shows(flow_completes))
 async def many_files(tester: Tester) -> None:
     """A connection is made, and three files are transferred over HTTP/0.9."""
+    await tester.connected()
+
+
+@case("control/retry", Level.TEST, flow=RETRY, roles=SERVER, expects=shows(flow_completes))
+async def retry(tester: Tester) -> None:
+    """A connection is made to a server that sends Retry, and a file is transferred."""
+    await tester.connected()
+
+
+@case("control/long-chain", Level.TEST, flow=LONG_CHAIN, expects=shows(flow_completes))
+async def long_chain(tester: Tester) -> None:
+    """A connection is made by a server with a long certificate chain, and a file transferred."""
     await tester.connected()

@@ -57,6 +57,10 @@ class Flow:
     """Sizes of the files that are served, in bytes."""
     versions: tuple[int, ...] = (1,)
     """QUIC versions that the tester speaks, the preferred one first."""
+    certificates: int = 1
+    """Length of the server's chain."""
+    filler_names: int = 0
+    """How many random names of 250 characters make its certificate larger."""
 
     @property
     def control(self) -> str:
@@ -68,6 +72,12 @@ TRANSFER = Flow("transfer")
 """One connection, and one file over HTTP/0.9."""
 HTTP3 = Flow("http3", "http3", "h3")
 """One connection, and one file over HTTP/3."""
+RETRY = Flow("retry", "retry")
+"""One connection of a server that sends Retry, and one file."""
+LONG_CHAIN = Flow("long-chain", certificates=9, filler_names=20)
+"""A certificate chain that is too long for an address that is not validated."""
+RESUMPTION = Flow("resumption", "resumption", files=(KIB, KIB))
+"""Two connections, of which a client resumes the first one's session, and a file on each."""
 
 MANY_FILES = Flow("many-files", files=(KIB,) * 3)
 """One connection, and three files over HTTP/0.9."""
@@ -131,6 +141,8 @@ class Case:
             requirements=self.requirements,
             files=self.flow.files,
             scenario=SCENARIO,
+            certificates=self.flow.certificates,
+            filler_names=self.flow.filler_names,
             timeout_s=self.timeout_s,
         )
 
