@@ -60,6 +60,8 @@ class TesterConnection(Connection):
         """All that were received, in order."""
         self.objections: list[str] = []
         """What an endpoint would have closed the connection for."""
+        self.withheld: dict[tls.Epoch, bytes] = {}
+        """TLS messages that are not sent, of the levels that :meth:`withhold` named."""
         self._kept: dict[tls.Epoch, CryptoContext] = {}
         handlers = vars(self)["_QuicConnection__frame_handlers"]
         for kind, (handler, epochs) in handlers.items():
@@ -121,6 +123,14 @@ class TesterConnection(Connection):
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
 
+    def withhold(self, *kinds: QuicPacketType) -> None:
+        """Leave it to the script to send the TLS messages that go into packets of a type."""
+        self.withheld = {EPOCHS[kind]: b"" for kind in kinds}
+
+    def withheld_messages(self, kind: QuicPacketType) -> bytes:
+        """The TLS messages of that type of packet, as they would have been sent."""
+        return self.withheld[EPOCHS[kind]]
+
     def open_stream(self, *, unidirectional: bool = False) -> int:
         """A new stream of ours, on which nothing is sent yet."""
         stream_id = self.get_next_available_stream_id(is_unidirectional=unidirectional)
@@ -165,6 +175,9 @@ class TesterConnection(Connection):
         if message := buf.data:
             buf.seek(0)
             buf.push_bytes(self.alter_message(message[0], message))
+        for epoch in self.withheld:
+            self.withheld[epoch] += self._crypto_buffers[epoch].data
+            self._crypto_buffers[epoch].seek(0)
         super()._push_crypto_data()
 
     def _discard_epoch(self, epoch: tls.Epoch) -> None:

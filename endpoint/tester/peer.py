@@ -30,6 +30,9 @@ INITIAL, ZERO_RTT = QuicPacketType.INITIAL, QuicPacketType.ZERO_RTT
 HANDSHAKE, ONE_RTT = QuicPacketType.HANDSHAKE, QuicPacketType.ONE_RTT
 _NAMES = {INITIAL: "Initial", ZERO_RTT: "0-RTT", HANDSHAKE: "Handshake", ONE_RTT: "1-RTT"}
 
+_CRYPTO_BYTES = 1000
+"""Of one CRYPTO frame, so that its datagram has no more than 1200."""
+
 Send = Callable[[Sequence[tuple[bytes, Address]], int], None]
 
 
@@ -111,6 +114,14 @@ class Peer:
         self.send_datagram(sent.datagram, path=path, step=step, sent=sent)
         await asyncio.sleep(0)
         return sent
+
+    async def send_crypto(
+        self, messages: bytes, offset: int = 0, *, kind: QuicPacketType, step: str = "sent"
+    ) -> None:
+        """Send TLS messages in as many packets as they need, without retransmission."""
+        for at in range(0, len(messages), _CRYPTO_BYTES):
+            piece = messages[at : at + _CRYPTO_BYTES]
+            await self.send(frames.crypto(piece, offset + at), kind=kind, step=step)
 
     async def stimulus(
         self,
@@ -269,6 +280,11 @@ class Peer:
                 pass
         self._steps.add("seen", what)
         return True
+
+    @property
+    def ticket(self) -> SessionTicket | None:
+        """Client: the first session ticket that came; None if none did."""
+        return self.tickets[0] if self.tickets else None
 
     async def confirmed(self) -> bool:
         """Wait until the handshake is confirmed."""

@@ -78,7 +78,8 @@ class Tester:
         self.peers: list[Peer] = []
         self._contract = contract
         self._key_log = key_log
-        self._tickets = TicketStore()
+        self.tickets = TicketStore()
+        """Server: of which sessions can be resumed."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._touched: list[Peer] = []
@@ -115,6 +116,7 @@ class Tester:
         token: bytes = b"",
         retry_source: bytes | None = None,
         original_destination: bytes | None = None,
+        configure: Callable[[QuicConfiguration], None] | None = None,
         prepare: Callable[[TesterConnection], None] | None = None,
     ) -> Peer:
         """A connection whose first flight, be it a client's or a server's, has been sent.
@@ -128,11 +130,14 @@ class Tester:
             token: Client: of a NEW_TOKEN frame or a Retry.
             retry_source: Server: the Source Connection ID of the Retry that was sent.
             original_destination: Server: where the client's Initial before it went.
+            configure: Changes what the connection is made of.
             prepare: Changes the connection before anything is sent.
         """
         configuration = dataclasses.replace(
             self._configuration(), session_ticket=ticket, token=token
         )
+        if configure is not None:
+            configure(configuration)
         address, header, first = None, None, b""
         if not self.is_client:
             first, address, header = await self.initial()
@@ -141,7 +146,7 @@ class Tester:
             configuration=configuration,
             original_destination_connection_id=original_destination,
             retry_source_connection_id=retry_source,
-            session_ticket_fetcher=None if self.is_client else self._tickets.take,
+            session_ticket_fetcher=None if self.is_client else self.tickets.take,
             session_ticket_handler=None,
         )
         peer = Peer(
@@ -151,7 +156,7 @@ class Tester:
             is_client=self.is_client,
             alpn=self.settings.alpn,
         )
-        handler = peer.tickets.append if self.is_client else self._tickets.add
+        handler = peer.tickets.append if self.is_client else self.tickets.add
         connection._session_ticket_handler = handler  # noqa: SLF001
         connection._token_handler = peer.tokens.append  # noqa: SLF001
         if alter_parameters is not None:
@@ -346,6 +351,7 @@ class Tester:
         )
         if self.is_client:
             configuration.verify_mode = ssl.CERT_NONE
+            configuration.original_version = min(self.settings.versions)
             configuration.server_name = self._contract.requests[0].host
         else:
             certs = self._contract.certs
