@@ -92,3 +92,8 @@ def preferred_address(connection_id: bytes) -> bytes:
 def version_information(chosen: int, *available: int) -> bytes:
     """The value of version_information (RFC 9368, 3)."""
     return b"".join(version.to_bytes(4) for version in (chosen, *available))
+
+
+def reserved(number: int) -> int:
+    """The n-th identifier that exercises the rule on unknown ones (RFC 9000, 18.1)."""
+    return 31 * number + 27

@@ -14,6 +14,12 @@ from quicmatrix.endpoint.transport.crypto.tls import Context
 Alter = Callable[[int, bytes], bytes]
 """Given a handshake type and a whole message, what is sent in its place."""
 
+_WITH_EXTENSIONS = (
+    tls.HandshakeType.CLIENT_HELLO,
+    tls.HandshakeType.SERVER_HELLO,
+    tls.HandshakeType.ENCRYPTED_EXTENSIONS,
+)
+
 
 class AlteringContext(Context):
     """A TLS context both of whose transcripts have what was really sent.
@@ -90,3 +96,32 @@ def _extensions_at(message: bytes) -> int:
         return at + 2 + 1
     at += 2 + int.from_bytes(message[at : at + 2])
     return at + 1 + message[at]
+
+
+def extension_altered(extension: int, alter: Callable[[bytes], bytes]) -> Alter:
+    """Give an extension of hellos and EncryptedExtensions another value, where it is there."""
+
+    def altered(kind: int, message: bytes) -> bytes:
+        if kind not in _WITH_EXTENSIONS:
+            return message
+        return extensions_altered(
+            message,
+            lambda found: [
+                (number, alter(value) if number == extension else value) for number, value in found
+            ],
+        )
+
+    return altered
+
+
+def without_extension(extension: int) -> Alter:
+    """Leave an extension out of hellos and EncryptedExtensions."""
+
+    def altered(kind: int, message: bytes) -> bytes:
+        if kind not in _WITH_EXTENSIONS:
+            return message
+        return extensions_altered(
+            message, lambda found: [one for one in found if one[0] != extension]
+        )
+
+    return altered
