@@ -61,7 +61,7 @@ class TesterConnection(Connection):
         self.objections: list[str] = []
         """What an endpoint would have closed the connection for."""
         self.withheld: dict[tls.Epoch, bytes] = {}
-        """TLS messages that are not sent, of the levels that :meth:`withhold` named."""
+        """TLS messages that are not sent, of the levels that :func:`withholding` named."""
         self._kept: dict[tls.Epoch, CryptoContext] = {}
         handlers = vars(self)["_QuicConnection__frame_handlers"]
         for kind, (handler, epochs) in handlers.items():
@@ -123,10 +123,6 @@ class TesterConnection(Connection):
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
 
-    def withhold(self, *kinds: QuicPacketType) -> None:
-        """Leave it to the script to send the TLS messages that go into packets of a type."""
-        self.withheld = {EPOCHS[kind]: b"" for kind in kinds}
-
     def withheld_messages(self, kind: QuicPacketType) -> bytes:
         """The TLS messages of that type of packet, as they would have been sent."""
         return self.withheld[EPOCHS[kind]]
@@ -165,6 +161,8 @@ class TesterConnection(Connection):
         self.tls.__class__ = AlteringContext
         assert isinstance(self.tls, AlteringContext)
         self.tls.alter = self.alter_message
+        # Whatever our transport parameters are this time, known sessions are resumed.
+        self.tls.get_session_ticket_cb = self._session_ticket_fetcher
 
     def _serialize_transport_parameters(self) -> bytes:
         ours = parameters.parsed(super()._serialize_transport_parameters())
@@ -184,3 +182,12 @@ class TesterConnection(Connection):
         if self._cryptos[epoch].send.is_valid():
             self._kept[epoch] = copy.copy(self._cryptos[epoch].send)
         super()._discard_epoch(epoch)
+
+
+def withholding(*kinds: QuicPacketType) -> Callable[[TesterConnection], None]:
+    """Leave it to the script to send the TLS messages that go into packets of a type."""
+
+    def withhold(connection: TesterConnection) -> None:
+        connection.withheld = {EPOCHS[kind]: b"" for kind in kinds}
+
+    return withhold

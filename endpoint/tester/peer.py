@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aioquic import tls
 from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
 from aioquic.quic.packet import QuicPacketType
 from aioquic.tls import SessionTicket
 
 from quicmatrix.endpoint.tester import frames, http3, packets
-from quicmatrix.endpoint.tester.connection import TesterConnection
+from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
@@ -290,6 +289,14 @@ class Peer:
         """Wait until the handshake is confirmed."""
         return await self.until(lambda: self.is_confirmed, "the handshake's confirmation")
 
+    async def withheld(self, kind: QuicPacketType = HANDSHAKE) -> bytes:
+        """Wait until there are TLS messages that were to be withheld (RFC 9001, 4.1.3)."""
+        await self.until(
+            lambda: bool(self.connection.withheld_messages(kind)),
+            f"{_NAMES[kind]} messages of ours",
+        )
+        return self.connection.withheld_messages(kind)
+
     async def acknowledged(self, sent: Sent) -> bool:
         """Wait until a packet is acknowledged."""
         return await self.until(
@@ -362,6 +369,6 @@ def random_bytes(size: int) -> bytes:
     return os.urandom(size)
 
 
-def one_rtt_crypto(peer: Peer, message: bytes) -> bytes:
-    """A CRYPTO frame with the next TLS message in 1-RTT (RFC 9001, 4.1.3)."""
-    return frames.crypto(message, peer.connection.crypto_offset(tls.Epoch.ONE_RTT))
+def next_crypto(peer: Peer, message: bytes, kind: QuicPacketType = ONE_RTT) -> bytes:
+    """A CRYPTO frame with the TLS message that follows ours in a type of packet."""
+    return frames.crypto(message, peer.connection.crypto_offset(EPOCHS[kind]))

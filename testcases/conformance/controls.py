@@ -27,6 +27,7 @@ from quicmatrix.testcases.conformance.model import (
     RETRY,
     TRANSFER,
     V2,
+    V2_RESUMPTION,
     VERSION_NEGOTIATION,
     ZERO_RTT,
     case,
@@ -131,6 +132,19 @@ async def zero_rtt(tester: Tester) -> None:
 @case("control/v2", Level.TEST, flow=V2, expects=shows(version_2_is_used))
 async def version_2(tester: Tester) -> None:
     """A connection that began in version 1 goes on in version 2."""
+    await tester.connected()
+
+
+@case(
+    "control/v2-resumption",
+    Level.TEST,
+    flow=V2_RESUMPTION,
+    roles=CLIENT,
+    expects=shows(flow_completes),
+)
+async def version_2_resumption(tester: Tester) -> None:
+    """A client makes two connections with a server that prefers version 2."""
+    await flows.first_connection(tester)
     await tester.connected()
 
 

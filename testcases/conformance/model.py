@@ -76,6 +76,10 @@ ZERO_RTT = Flow("zerortt", "zerortt", files=(KIB, KIB))
 """Two connections; the second one begins with a request in 0-RTT."""
 V2 = Flow("v2", "v2", versions=(VERSION_2, VERSION_1))
 """One connection, which begins in version 1; the server changes it to version 2 (RFC 9369, 4.1)."""
+V2_RESUMPTION = Flow(
+    "v2-resumption", "resumption", files=(KIB, KIB), versions=(VERSION_2, VERSION_1)
+)
+"""Two connections with a tester that prefers version 2."""
 VERSION_NEGOTIATION = Flow("version-negotiation", "v2", versions=(VERSION_2,))
 """The tester, a server, speaks version 2 alone, and says so in Version Negotiation."""
 

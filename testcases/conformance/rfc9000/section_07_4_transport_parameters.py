@@ -8,7 +8,7 @@ from quicmatrix.endpoint.tester import flows, frames
 from quicmatrix.endpoint.tester.frames import varint
 from quicmatrix.endpoint.tester.parameters import Parameter, added, all_of, reserved, without
 from quicmatrix.endpoint.tester.peer import ZERO_RTT as ZERO_RTT_PACKET
-from quicmatrix.endpoint.tester.tls import extension_altered
+from quicmatrix.endpoint.tester.tls_messages import TRANSPORT_PARAMETERS, with_extension
 from quicmatrix.testcases.conformance.codes import DECODE_ERROR, TRANSPORT_PARAMETER_ERROR
 from quicmatrix.testcases.conformance.early_data import keeps_limits, respects_data_limit
 from quicmatrix.testcases.conformance.expectations import closes, goes_on, shows
@@ -66,7 +66,7 @@ async def list_cut_short(tester: Tester) -> None:
     """Transport parameters that end inside a parameter are refused."""
     cut = varint(reserved(1)) + varint(8) + b"four"
     await tester.connecting(
-        alter_message=extension_altered(0x39, lambda value: value + cut), stimulus=True
+        alter_message=with_extension(TRANSPORT_PARAMETERS, lambda value: value + cut), stimulus=True
     )
 
 

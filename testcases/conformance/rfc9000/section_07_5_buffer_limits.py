@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames
+from quicmatrix.endpoint.tester.connection import withholding
 from quicmatrix.endpoint.tester.parameters import added, reserved
 from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL
 from quicmatrix.testcases.conformance.codes import CRYPTO_BUFFER_EXCEEDED
@@ -24,10 +25,9 @@ async def buffers_4096_bytes(tester: Tester) -> None:
     """4096 bytes of CRYPTO data that come before those in front of them are buffered."""
     kind = INITIAL if tester.is_client else HANDSHAKE
     peer = await tester.connecting(
-        alter_parameters=added(reserved(2), bytes(LEAST_BUFFER)),
-        prepare=lambda connection: connection.withhold(kind),
+        alter_parameters=added(reserved(2), bytes(LEAST_BUFFER)), prepare=withholding(kind)
     )
-    messages = peer.connection.withheld_messages(kind)
+    messages = await peer.withheld(kind)
     at = len(messages) - LEAST_BUFFER
     await peer.send_crypto(messages[at:], at, kind=kind, step="stimulus")
     await peer.send_crypto(messages[:at], kind=kind)
@@ -41,7 +41,7 @@ async def buffers_4096_bytes(tester: Tester) -> None:
 )
 async def buffer_exceeded(tester: Tester) -> None:
     """CRYPTO data that the buffer has no room for closes the connection during the handshake."""
-    peer = await tester.connecting(prepare=lambda connection: connection.withhold(HANDSHAKE))
-    await peer.until(lambda: bool(peer.connection.withheld_messages(HANDSHAKE)), "handshake keys")
+    peer = await tester.connecting(prepare=withholding(HANDSHAKE))
+    messages = await peer.withheld()
     await peer.stimulus(frames.crypto(b"far ahead", FAR_AHEAD), kind=HANDSHAKE)
-    await peer.send_crypto(peer.connection.withheld_messages(HANDSHAKE), kind=HANDSHAKE)
+    await peer.send_crypto(messages, kind=HANDSHAKE)
