@@ -70,6 +70,8 @@ class TesterConnection(Connection):
         """What an endpoint would have closed the connection for."""
         self.peer_parameters: dict[int, bytes] = {}
         """The peer's transport parameters, as they came."""
+        self.withheld: dict[tls.Epoch, bytes] = {}
+        """TLS messages that are not sent, of the levels that :func:`withholding` named."""
         self._kept: dict[tls.Epoch, CryptoContext] = {}
         handlers = vars(self)["_QuicConnection__frame_handlers"]
         for kind, (handler, epochs) in handlers.items():
@@ -216,6 +218,10 @@ class TesterConnection(Connection):
         """Our TLS messages at an encryption level, from the first unacknowledged byte."""
         return bytes(self._crypto_streams[epoch].sender._buffer)  # noqa: SLF001
 
+    def withheld_messages(self, kind: QuicPacketType) -> bytes:
+        """The TLS messages of that type of packet, as they would have been sent."""
+        return self.withheld[EPOCHS[kind]]
+
     def open_stream(self, *, unidirectional: bool = False) -> int:
         """A new stream of ours, on which nothing is sent yet."""
         stream_id = self.get_next_available_stream_id(is_unidirectional=unidirectional)
@@ -254,6 +260,8 @@ class TesterConnection(Connection):
         self.tls.__class__ = AlteringContext
         assert isinstance(self.tls, AlteringContext)
         self.tls.alter = self.alter_message
+        # Whatever our transport parameters are this time, known sessions are resumed.
+        self.tls.get_session_ticket_cb = self._session_ticket_fetcher
 
     def _serialize_transport_parameters(self) -> bytes:
         ours = parameters.parsed(super()._serialize_transport_parameters())
@@ -273,9 +281,21 @@ class TesterConnection(Connection):
         if message := buf.data:
             buf.seek(0)
             buf.push_bytes(self.alter_message(message[0], message))
+        for epoch in self.withheld:
+            self.withheld[epoch] += self._crypto_buffers[epoch].data
+            self._crypto_buffers[epoch].seek(0)
         super()._push_crypto_data()
 
     def _discard_epoch(self, epoch: tls.Epoch) -> None:
         if self._cryptos[epoch].send.is_valid():
             self._kept[epoch] = copy.copy(self._cryptos[epoch].send)
         super()._discard_epoch(epoch)
+
+
+def withholding(*kinds: QuicPacketType) -> Callable[[TesterConnection], None]:
+    """Leave it to the script to send the TLS messages that go into packets of a type."""
+
+    def withhold(connection: TesterConnection) -> None:
+        connection.withheld = {EPOCHS[kind]: b"" for kind in kinds}
+
+    return withhold

@@ -13,7 +13,7 @@ from aioquic.quic.packet import QuicPacketType
 from aioquic.tls import SessionTicket
 
 from quicmatrix.endpoint.tester import frames, http3, packets
-from quicmatrix.endpoint.tester.connection import TesterConnection
+from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
@@ -29,6 +29,9 @@ MOST_WAIT_S = 10.0
 INITIAL, ZERO_RTT = QuicPacketType.INITIAL, QuicPacketType.ZERO_RTT
 HANDSHAKE, ONE_RTT = QuicPacketType.HANDSHAKE, QuicPacketType.ONE_RTT
 _NAMES = {INITIAL: "Initial", ZERO_RTT: "0-RTT", HANDSHAKE: "Handshake", ONE_RTT: "1-RTT"}
+
+_CRYPTO_BYTES = 1000
+"""Of one CRYPTO frame, so that its datagram has no more than 1200."""
 
 Send = Callable[[Sequence[tuple[bytes, Address]], int], None]
 
@@ -114,6 +117,14 @@ class Peer:
         self.send_datagram(sent.datagram, path=path, step=step, sent=sent)
         await asyncio.sleep(0)
         return sent
+
+    async def send_crypto(
+        self, messages: bytes, offset: int = 0, *, kind: QuicPacketType, step: str = "sent"
+    ) -> None:
+        """Send TLS messages in as many packets as they need, without retransmission."""
+        for at in range(0, len(messages), _CRYPTO_BYTES):
+            piece = messages[at : at + _CRYPTO_BYTES]
+            await self.send(frames.crypto(piece, offset + at), kind=kind, step=step)
 
     async def stimulus(
         self,
@@ -342,9 +353,22 @@ class Peer:
         self._steps.add("seen", what)
         return True
 
+    @property
+    def ticket(self) -> SessionTicket | None:
+        """Client: the first session ticket that came; None if none did."""
+        return self.tickets[0] if self.tickets else None
+
     async def confirmed(self) -> bool:
         """Wait until the handshake is confirmed."""
         return await self.until(lambda: self.is_confirmed, "the handshake's confirmation")
+
+    async def withheld(self, kind: QuicPacketType = HANDSHAKE) -> bytes:
+        """Wait until there are TLS messages that were to be withheld (RFC 9001, 4.1.3)."""
+        await self.until(
+            lambda: bool(self.connection.withheld_messages(kind)),
+            f"{_NAMES[kind]} messages of ours",
+        )
+        return self.connection.withheld_messages(kind)
 
     async def acknowledged(self, sent: Sent) -> bool:
         """Wait until a packet is acknowledged."""
@@ -427,6 +451,6 @@ def random_bytes(size: int) -> bytes:
     return os.urandom(size)
 
 
-def one_rtt_crypto(peer: Peer, message: bytes) -> bytes:
-    """A CRYPTO frame with the next TLS message in 1-RTT (RFC 9001, 4.1.3)."""
-    return frames.crypto(message, peer.connection.crypto_offset(tls.Epoch.ONE_RTT))
+def next_crypto(peer: Peer, message: bytes, kind: QuicPacketType = ONE_RTT) -> bytes:
+    """A CRYPTO frame with the TLS message that follows ours in a type of packet."""
+    return frames.crypto(message, peer.connection.crypto_offset(EPOCHS[kind]))

@@ -87,7 +87,8 @@ class Tester:
         self.peers: list[Peer] = []
         self._contract = contract
         self._key_log = key_log
-        self._tickets = TicketStore()
+        self.tickets = TicketStore()
+        """Server: of which sessions can be resumed."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._touched: list[Peer] = []
@@ -125,6 +126,7 @@ class Tester:
         retry_source: bytes | None = None,
         original_destination: bytes | None = None,
         connection_id_bytes: int = CONNECTION_ID_BYTES,
+        configure: Callable[[QuicConfiguration], None] | None = None,
         prepare: Callable[[TesterConnection], None] | None = None,
         first: First | None = None,
         held_back: bool = False,
@@ -142,6 +144,7 @@ class Tester:
             retry_source: Server: the Source Connection ID of the Retry that was sent.
             original_destination: Server: where the client's Initial before it went.
             connection_id_bytes: Of our connection IDs; may be 0.
+            configure: Changes what the connection is made of.
             prepare: Changes the connection before anything is sent.
             first: Server: the client's Initial to answer; None: the next one.
             held_back: Whether our first flight is made and not sent, until :meth:`Peer.release`.
@@ -153,6 +156,8 @@ class Tester:
             token=token,
             connection_id_length=connection_id_bytes,
         )
+        if configure is not None:
+            configure(configuration)
         if not self.is_client:
             first = first or await self.initial()
             original_destination = original_destination or first.header.destination_cid
@@ -160,7 +165,7 @@ class Tester:
             configuration=configuration,
             original_destination_connection_id=original_destination,
             retry_source_connection_id=retry_source,
-            session_ticket_fetcher=None if self.is_client else self._tickets.take,
+            session_ticket_fetcher=None if self.is_client else self.tickets.take,
             session_ticket_handler=None,
         )
         peer = Peer(
@@ -170,7 +175,7 @@ class Tester:
             is_client=self.is_client,
             alpn=self.settings.alpn,
         )
-        handler = peer.tickets.append if self.is_client else self._tickets.add
+        handler = peer.tickets.append if self.is_client else self.tickets.add
         connection._session_ticket_handler = handler  # noqa: SLF001
         connection._token_handler = peer.tokens.append  # noqa: SLF001
         if alter_parameters is not None:
@@ -393,6 +398,7 @@ class Tester:
         )
         if self.is_client:
             configuration.verify_mode = ssl.CERT_NONE
+            configuration.original_version = min(self.settings.versions)
             configuration.server_name = self._contract.requests[0].host
         else:
             certs = self._contract.certs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from quicmatrix.runner.model.attempt import Ending
 from quicmatrix.runner.trace.model import (
@@ -16,6 +17,7 @@ from quicmatrix.runner.trace.model import (
     Packet,
     PacketType,
     Side,
+    TlsMessage,
 )
 from quicmatrix.testcases.conformance.codes import (
     H3_NO_ERROR,
@@ -25,6 +27,7 @@ from quicmatrix.testcases.conformance.codes import (
 )
 from quicmatrix.testcases.model import Inconclusive, Observation, Step
 
+T = TypeVar("T", bound=TlsMessage)
 NO_ERRORS = (NO_ERROR.value, H3_NO_ERROR.value)
 
 
@@ -214,3 +217,11 @@ def _named(close: ConnectionClose) -> str:
     kind = "of the application" if close.application else "of the transport"
     reason = f" {close.reason!r}" if close.reason else ""
     return f"CONNECTION_CLOSE {kind} with {close.error_code:#x}{reason}"
+
+
+def messages(capture: Capture, kind: type[T]) -> Iterator[tuple[Packet, T]]:
+    """The TLS messages of a kind in a capture, each with the packet that has its last byte."""
+    for packet in capture.packets:
+        for message in packet.tls:
+            if isinstance(message, kind):
+                yield packet, message

@@ -10,9 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from quicmatrix.runner.trace.model import ConnectionClose, PacketType
+from quicmatrix.runner.trace.model import (
+    ClientHello,
+    ConnectionClose,
+    EncryptedExtensions,
+    PacketType,
+    Side,
+    TransportParameters,
+)
 from quicmatrix.testcases.conformance.codes import ErrorCode
-from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Answer, Exchange
+from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Answer, Exchange, messages
 from quicmatrix.testcases.conformance.model import Expectation, Sentence
 from quicmatrix.testcases.model import (
     Finding,
@@ -188,6 +195,34 @@ def sends_nothing() -> Expectation:
 def shows(check: ExchangeCheck) -> Expectation:
     """Whatever a function over the exchange finds."""
     return lambda sentence: (_requirement(sentence, check),)
+
+
+def where_announced(parameter: str, expected: Expectation) -> Expectation:
+    """What is expected of an implementation that has a transport parameter's extension.
+
+    It has if it announces the parameter itself. One that refuses the handshake before it could
+    announce anything is judged, too.
+    """
+
+    def guarded(one: Requirement[Observation]) -> Requirement[Observation]:
+        def check(seen: Observation) -> Iterator[Finding]:
+            exchange = Exchange.of(seen)
+            announced = _announced(exchange)
+            if announced and not any(getattr(params, parameter) for params in announced):
+                yield NotExercised(f"it does not announce {parameter}")
+            else:
+                yield from one.check(seen)
+
+        return replace(one, check=check)
+
+    return lambda sentence: tuple(guarded(one) for one in expected(sentence))
+
+
+def _announced(exchange: Exchange) -> list[TransportParameters]:
+    capture = exchange.capture
+    if exchange.side is Side.SERVER:
+        return [one.transport_parameters for _, one in messages(capture, EncryptedExtensions)]
+    return [one.transport_parameters for _, one in messages(capture, ClientHello)]
 
 
 def min_level(level: Level) -> Level:
