@@ -15,8 +15,9 @@ from quicmatrix.testcases.conformance.model import Case
 def _cases() -> Iterator[Case]:
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, Case):
-                yield value
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Case):
+                    yield one
 
 
 CASES: tuple[Case, ...] = tuple(sorted(_cases(), key=lambda one: one.id))
