@@ -205,6 +205,19 @@ def requirement(
 
 
 @dataclass(frozen=True, slots=True)
+class Unprompted:
+    """A requirement on what an endpoint sends of itself, so that every capture can be judged."""
+
+    id: str
+    """``rfc9000/12.3/packet-numbers``: RFC, section and subject; stable, never reused."""
+    requirement: Requirement[Observation]
+    roles: frozenset[Side] = frozenset(Side)
+    """The sides that it binds."""
+    rows: tuple[str, ...] = ()
+    """The rows of the catalogue (docs/conformance.md) that it covers."""
+
+
+@dataclass(frozen=True, slots=True)
 class TestCase:
     """One test of the suite. Defaults are those of quic-interop-runner."""
 

@@ -51,6 +51,7 @@ def exit_code(result: RunResult) -> ExitCode:
 
 COMMANDS = {
     "run": ("run", "Run implementations against each other and judge them."),
+    "conform": ("conform", "Find out what implementations do that the RFCs forbid."),
     "list": ("listing", "Show which tests, implementations and scenarios there are."),
     "judge": ("judge", "Judge again what a run stored, without running anything."),
     "explain": ("explain", "Explain a verdict by the packets around each violation."),

@@ -149,12 +149,13 @@ def _judge_bundle(folder: Path, policy: Policy, *, debug: bool) -> int:
     from quicmatrix.runner.bundle.records import read_attempt  # noqa: PLC0415 - as above
     from quicmatrix.runner.console.closing import failure  # noqa: PLC0415 - as above
     from quicmatrix.runner.judge.bundle import judge_bundle  # noqa: PLC0415 - as above
-    from quicmatrix.runner.plan.select import testcases  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.plan.conformance import tests_of  # noqa: PLC0415 - loads the suite
     from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_files import result_of  # noqa: PLC0415 - as above
 
-    judgement = judge_bundle(folder, {test.name: test for test in testcases()}, policy)
-    job = result_of(read_attempt(folder), judgement, str(folder))
+    record = read_attempt(folder)
+    judgement = judge_bundle(folder, tests_of(record), policy)
+    job = result_of(record, judgement, str(folder))
     console = Console(highlight=False)
     for line in failure(job, "", debug=debug):
         console.print(line, soft_wrap=True)

@@ -22,6 +22,20 @@ implementations_option = click.option(
     help="An implementations file other than ours.",
 )
 debug_option = click.option("-d", "--debug", is_flag=True, help="Tell every detail.")
+strict_option = click.option("--strict", is_flag=True, help="Let SHOULD requirements decide too.")
+markdown_option = click.option(
+    "-m", "--markdown", is_flag=True, help="Print the result as Markdown at the end."
+)
+
+
+def seed_option(help_text: str) -> Decorator:
+    """``--seed``."""
+    return click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help=help_text)
+
+
+def repeat_option(help_text: str) -> Decorator:
+    """``--repeat``."""
+    return click.option("--repeat", metavar="N", type=click.IntRange(min=1), help=help_text)
 
 
 def backend_option(default: str, help_text: str) -> Decorator:

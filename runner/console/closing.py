@@ -104,7 +104,7 @@ def heading(job: JobResult, cell: Cell | None) -> Iterator[Text]:
 def summarize(console: Console, view: RunView, report: Path | None, *, debug: bool = False) -> None:
     """Print the matrix, the counts, and where the report is."""
     run = view.run
-    if run.jobs:
+    if run.jobs and not run.is_conformance:
         _print_matrix(console, view)
     for text in metrics(view.cells):
         console.print(text, soft_wrap=True)
@@ -134,7 +134,7 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
 
 
 def _print_notes(console: Console, view: RunView, *, debug: bool) -> None:
-    if not view.notes:
+    if not view.notes or view.run.is_conformance:
         return
     number = len(view.notes)
     which = (

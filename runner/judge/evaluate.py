@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import TypeVar
 
 from quicmatrix.runner.errors import raised_at
 from quicmatrix.runner.model.verdict import RecordedViolation, RequirementResult, Status
-from quicmatrix.testcases.model import Evidence, Held, Inconclusive, Requirement, Violation
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import (
+    Evidence,
+    Finding,
+    Held,
+    Inconclusive,
+    Observation,
+    Requirement,
+    Violation,
+)
 
 O = TypeVar("O")  # noqa: E741 - the observation's type
 
@@ -27,40 +37,82 @@ def evaluate(requirement: Requirement[O], seen: O) -> RequirementResult:
     Raises:
         CheckError: The check has a bug; says which check, and where.
     """
-    violations: list[RecordedViolation] = []
-    evidence: list[Evidence] = []
-    times_held = 0
-    held_message = ""
-    answer = ""
-    reason = ""
-    undetermined = False
+    return _result(requirement, *_findings(requirement, seen))
+
+
+def evaluate_for_sides(
+    requirement: Requirement[Observation], seen: Observation, sides: Iterable[Side]
+) -> dict[Side, RequirementResult]:
+    """Run a requirement's check once, and tell apart what it found of each side.
+
+    Raises:
+        CheckError: The check has a bug.
+    """
+    findings, undetermined = _findings(requirement, seen)
+    senders = {
+        (capture.side, datagram.frame_number): datagram.sender
+        for capture in (seen.trace.left, seen.trace.right)
+        for datagram in capture.datagrams
+    }
+
+    def is_of(finding: Finding, side: Side) -> bool:
+        if isinstance(finding, Violation):
+            return finding.side is side
+        if isinstance(finding, Held) and finding.evidence:
+            first = finding.evidence[0]
+            return senders.get((first.capture, first.frame_number)) is side
+        return True
+
+    return {
+        side: _result(requirement, [one for one in findings if is_of(one, side)], undetermined)
+        for side in sides
+    }
+
+
+def _findings(requirement: Requirement[O], seen: O) -> tuple[list[Finding], str | None]:
+    """What a check found, and why it could not tell more; None if it could."""
+    findings: list[Finding] = []
+    violations = 0
     try:
         for finding in requirement(seen):
-            match finding:
-                case Violation():
-                    answer = answer or finding.answer
-                    violations.append(
-                        RecordedViolation(finding.message, finding.side, finding.evidence)
-                    )
-                    if len(violations) == MOST_VIOLATIONS:
-                        break
-                case Held():
-                    answer = answer or finding.answer
-                    times_held += 1
-                    held_message = held_message or finding.message
-                    evidence += islice(finding.evidence, MOST_EVIDENCE - len(evidence))
-                case _:
-                    reason = finding.reason
+            findings.append(finding)
+            violations += isinstance(finding, Violation)
+            if violations == MOST_VIOLATIONS:
+                break
     except Inconclusive as error:  # what was found before it stays found
-        undetermined, reason = True, str(error)
+        return findings, str(error)
     except Exception as error:
         raise CheckError(
             f"the check {requirement.name} raised {error!r} ({raised_at(error)})"
         ) from error
+    return findings, None
+
+
+def _result(
+    requirement: Requirement[O], findings: Iterable[Finding], undetermined: str | None
+) -> RequirementResult:
+    violations: list[RecordedViolation] = []
+    evidence: list[Evidence] = []
+    times_held = 0
+    held_message = reason = answer = ""
+    for finding in findings:
+        match finding:
+            case Violation():
+                violations.append(
+                    RecordedViolation(finding.message, finding.side, finding.evidence)
+                )
+                answer = answer or finding.answer
+            case Held():
+                times_held += 1
+                held_message = held_message or finding.message
+                answer = answer or finding.answer
+                evidence += islice(finding.evidence, MOST_EVIDENCE - len(evidence))
+            case _:
+                reason = finding.reason
     if violations:
         status, reason = Status.VIOLATED, ""
-    elif undetermined:
-        status = Status.UNDETERMINED
+    elif undetermined is not None:
+        status, reason = Status.UNDETERMINED, undetermined
     elif times_held:
         status, reason = Status.HELD, held_message
     else:

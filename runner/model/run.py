@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from quicmatrix.runner.model.implementation import Image
 from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.verdict import Verdict
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,14 @@ class TestInfo:
     is_measurement: bool = False
     overridden: tuple[str, ...] = ()
     """What the command line set otherwise, e.g. ``timeout=120s``."""
+    level: Level | None = None
+    """Of a conformance case's own requirement; None if it is none."""
+    citation: str = ""
+    """``RFC 9000, 4.5``; ``control`` for the control of others."""
+    control: str = ""
+    """The id of its control, which is its own if it is one; empty if it has none."""
+    rows: tuple[str, ...] = ()
+    """The rows of the catalogue that it covers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,11 @@ class RunInfo:
     """Name and version of all that takes part in it."""
     images: dict[str, Image] = field(default_factory=dict)
     """By implementation, what is started of those that run as images."""
+
+    @property
+    def is_conformance(self) -> bool:
+        """Whether its tests are conformance cases: then each job has a tester."""
+        return any(test.level is not None for test in self.tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,8 @@ class JobResult:
     """Which try at the job, from 1."""
     sample: Sample | None = None
     """What it measured; None if it is no measurement, or makes no sample."""
+    tester: Side | None = None
+    """The side that the tester of a conformance case played; None if there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,23 @@ class RequirementResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ComplianceResult:
+    """What became of a requirement on what an endpoint sends of itself; no verdict depends on it."""
+
+    id: str
+    """``rfc9000/12.3/packet-numbers``."""
+    role: Side
+    """Whose it is."""
+    level: Level
+    citation: str
+    text: str
+    status: Status
+    reason: str = ""
+    """Why it is undetermined."""
+    violations: tuple[RecordedViolation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of one attempt, and why."""
 
@@ -112,4 +129,6 @@ class Judgement:
     """What it measured; None if it is no measurement, or makes no sample."""
     compat: bool = False
     strict: bool = False
+    compliance: tuple[ComplianceResult, ...] = ()
+    """Of each side, what it was asked of itself and there was something to judge."""
     format: int = VERDICT_FORMAT

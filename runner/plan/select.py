@@ -121,7 +121,7 @@ def select(
                 and _runnable(implementation, role, require, left_out)
             ]
         else:
-            named[role] = [_define(word, role, known, form, cwd) for word in _split(words)]
+            named[role] = [define(word, role, known, form, cwd) for word in _split(words)]
             if twice := [name for name, times in Counter(named[role]).items() if times > 1]:
                 raise UserError(
                     f"{twice[0]} stands for two things in the {role}s {words}", "use two names"
@@ -212,7 +212,7 @@ def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]
     return _unique(wanted, key=lambda case: case.name)
 
 
-def _define(word: str, role: Side, known: dict[str, Implementation], form: Form, cwd: Path) -> str:
+def define(word: str, role: Side, known: dict[str, Implementation], form: Form, cwd: Path) -> str:
     """The name that a word of -c or -s means; ``name=...`` is added to what is known."""
     name, equals, given = word.partition("=")
     if not equals:

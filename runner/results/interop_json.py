@@ -18,6 +18,7 @@ from quicmatrix.runner.model.run import JobResult, RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.results.estimate import estimate, kbps
 from quicmatrix.runner.results.matrix import settled
+from quicmatrix.testcases.model import Level
 
 _Place = tuple[str, str, str]
 """Client, server and test."""
@@ -54,6 +55,10 @@ def encode(result: RunResult) -> bytes:
                 test.is_measurement,
                 test.letter,
                 test.overridden,
+                test.level,
+                test.citation,
+                test.control,
+                test.rows,
             )
             for abbreviation, test in tests.items()
         },
@@ -118,6 +123,10 @@ def read(path: Path) -> RunResult:
                 test.scenario,
                 test.is_measurement,
                 test.overridden,
+                test.level,
+                test.citation,
+                test.control,
+                test.rows,
             )
             for letter, test in document.tests.items()
         ),
@@ -193,7 +202,7 @@ def _abbreviations(tests: Iterable[TestInfo]) -> dict[str, TestInfo]:
     """Tests by their letters, as quic-interop-runner has them; by name where a letter is taken."""
     found: dict[str, TestInfo] = {}
     for test in tests:
-        found[test.name if test.letter in found else test.letter] = test
+        found[test.name if test.letter in found or not test.letter else test.letter] = test
     return found
 
 
@@ -205,6 +214,10 @@ class _Test:
     is_measurement: bool = False
     letter: str = ""
     overridden: tuple[str, ...] = ()
+    level: Level | None = None
+    citation: str = ""
+    control: str = ""
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

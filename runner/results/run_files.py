@@ -125,6 +125,7 @@ def result_of(record: AttemptRecord, judgement: Judgement, folder: str) -> JobRe
         command=record.repeat_command,
         attempt=record.attempt,
         sample=judgement.sample,
+        tester=record.tester,
     )
 
 
@@ -149,6 +150,7 @@ def unreadable(job: Job) -> AttemptRecord:
         seed=job.seed,
         repetition=job.repetition,
         attempt=job.attempt,
+        tester=job.tester,
         started_at=0.0,
         duration_s=0.0,
         server_ready=False,

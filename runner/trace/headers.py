@@ -23,6 +23,7 @@ _LONG_TYPES_V2 = (
     PacketType.HANDSHAKE,
 )
 _LONG_FORM = 0x80
+_FIXED_BIT = 0x40
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Header:
     """Where the protected packet number begins; None in a packet that has none."""
     size: int | None = None
     """Bytes of the whole packet; None if it ends where its datagram ends."""
+    fixed_bit: bool = True
 
 
 def parse_header(packet: bytes, short_dcid_length: int) -> Header:
@@ -55,9 +57,17 @@ def parse_header(packet: bytes, short_dcid_length: int) -> Header:
     """
     reader = Reader(packet)
     first = reader.uint(1)
+    fixed_bit = bool(first & _FIXED_BIT)
     if not first & _LONG_FORM:
         dcid = reader.take(short_dcid_length)
-        return Header(PacketType.ONE_RTT, None, dcid, None, packet_number_offset=reader.position)
+        return Header(
+            PacketType.ONE_RTT,
+            None,
+            dcid,
+            None,
+            packet_number_offset=reader.position,
+            fixed_bit=fixed_bit,
+        )
     version = reader.uint(4)
     dcid = reader.opaque(1)
     scid = reader.opaque(1)
@@ -72,7 +82,8 @@ def parse_header(packet: bytes, short_dcid_length: int) -> Header:
         rest = reader.rest()
         if len(rest) < INTEGRITY_TAG_SIZE:
             raise MalformedError("a Retry without its integrity tag")
-        return Header(packet_type, version, dcid, scid, token=rest[:-INTEGRITY_TAG_SIZE])
+        token = rest[:-INTEGRITY_TAG_SIZE]
+        return Header(packet_type, version, dcid, scid, token=token, fixed_bit=fixed_bit)
     token = reader.take(reader.varint()) if packet_type is PacketType.INITIAL else b""
     length = reader.varint()
     offset = reader.position
@@ -84,4 +95,5 @@ def parse_header(packet: bytes, short_dcid_length: int) -> Header:
         token=token,
         packet_number_offset=offset,
         size=offset + length,
+        fixed_bit=fixed_bit,
     )

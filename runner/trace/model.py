@@ -376,6 +376,8 @@ class TransportParameters:
     version_information: VersionInformation | None = None
     max_datagram_frame_size: int | None = None
     grease_quic_bit: bool = False
+    repeated: tuple[int, ...] = ()
+    """Identifiers that are there more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +390,11 @@ class ClientHello:
     offers_early_data: bool = False
     server_name: str | None = None
     transport_parameters: TransportParameters = TransportParameters()
+    extensions: tuple[int, ...] = ()
+    """The types of all extensions, in order."""
+    supported_versions: tuple[int, ...] = ()
+    """Versions of TLS."""
+    legacy_session_id: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +413,8 @@ class EncryptedExtensions:
     alpn: str | None = None
     accepts_early_data: bool = False
     transport_parameters: TransportParameters = TransportParameters()
+    extensions: tuple[int, ...] = ()
+    """The types of all extensions, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +455,8 @@ class Packet:
     """None where the header has none (1-RTT)."""
     size: int
     """Bytes of the whole packet."""
+    fixed_bit: bool = True
+    """The QUIC bit: RFC 9000, 17.2 and 17.3.1; RFC 9287."""
     payload_size: int = 0
     """Bytes of the encrypted payload with its tag, as quic-interop-runner counts them."""
     number: int | None = None

@@ -24,6 +24,7 @@ HEADER_SIZE = 4
 
 _CLIENT_HELLO, _SERVER_HELLO, _NEW_SESSION_TICKET, _ENCRYPTED_EXTENSIONS = 1, 2, 4, 8
 _SERVER_NAME, _ALPN, _PRE_SHARED_KEY, _EARLY_DATA, _QUIC_PARAMETERS = 0, 16, 41, 42, 57
+_SUPPORTED_VERSIONS = 43
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """The Random of a ServerHello that is a HelloRetryRequest (RFC 8446, 4.1.3)."""
 
@@ -55,7 +56,7 @@ def client_random(message: bytes) -> bytes:
 
 def _client_hello(reader: Reader) -> ClientHello:
     reader.take(2 + 32)  # legacy_version, random
-    reader.opaque(1)  # legacy_session_id
+    session_id = reader.opaque(1)
     suites = Reader(reader.opaque(2))
     cipher_suites = tuple(suites.uint(2) for _ in range(suites.remaining // 2))
     reader.opaque(1)  # legacy_compression_methods
@@ -67,6 +68,9 @@ def _client_hello(reader: Reader) -> ClientHello:
         offers_early_data=_EARLY_DATA in extensions,
         server_name=_server_name(extensions.get(_SERVER_NAME)),
         transport_parameters=parse_transport_parameters(extensions.get(_QUIC_PARAMETERS, b"")),
+        extensions=tuple(extensions),
+        supported_versions=_supported_versions(extensions.get(_SUPPORTED_VERSIONS)),
+        legacy_session_id=session_id,
     )
 
 
@@ -95,6 +99,7 @@ def _encrypted_extensions(reader: Reader) -> EncryptedExtensions:
         alpn=alpn[0] if alpn else None,
         accepts_early_data=_EARLY_DATA in extensions,
         transport_parameters=parse_transport_parameters(extensions.get(_QUIC_PARAMETERS, b"")),
+        extensions=tuple(extensions),
     )
 
 
@@ -118,6 +123,14 @@ def _alpn(extension: bytes | None) -> tuple[str, ...]:
     while names.remaining:
         found.append(names.opaque(1).decode(errors="replace"))
     return tuple(found)
+
+
+def _supported_versions(extension: bytes | None) -> tuple[int, ...]:
+    """RFC 8446, 4.2.1, of a ClientHello."""
+    if extension is None:
+        return ()
+    versions = Reader(Reader(extension).opaque(1))
+    return tuple(versions.uint(2) for _ in range(versions.remaining // 2))
 
 
 def _server_name(extension: bytes | None) -> str | None:
@@ -166,8 +179,10 @@ def parse_transport_parameters(extension: bytes) -> TransportParameters:
     """
     reader = Reader(extension)
     found: dict[str, bytes | int | bool | VersionInformation | PreferredAddress] = {}
+    identifiers: list[int] = []
     while reader.remaining:
         identifier = reader.varint()
+        identifiers.append(identifier)
         value = reader.take(reader.varint())
         if identifier in _INTEGERS:
             found[_INTEGERS[identifier]] = Reader(value).varint()
@@ -180,7 +195,8 @@ def parse_transport_parameters(extension: bytes) -> TransportParameters:
                     found["preferred_address"] = _preferred_address(Reader(value))
         elif identifier == _VERSION_INFORMATION:
             found["version_information"] = _version_information(Reader(value))
-    return TransportParameters(**found)  # type: ignore[arg-type]  # each table has one type
+    repeated = tuple(sorted({one for one in identifiers if identifiers.count(one) > 1}))
+    return TransportParameters(**found, repeated=repeated)  # type: ignore[arg-type]  # each table has one type
 
 
 def _preferred_address(reader: Reader) -> PreferredAddress:

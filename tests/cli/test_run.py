@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import quicmatrix.runner.cli.run
+import quicmatrix.runner.cli.execution
 import quicmatrix.runner.execute.run
 import quicmatrix.runner.sandbox.netns.privileges
 import quicmatrix.runner.trace.tshark
@@ -78,8 +78,8 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     stage = Stage()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(quicmatrix.runner.cli.run, "backend", lambda _: stage.backend)
-    monkeypatch.setattr(quicmatrix.runner.cli.run, "engine_version", lambda: "20.10")
+    monkeypatch.setattr(quicmatrix.runner.cli.execution, "backend", lambda _: stage.backend)
+    monkeypatch.setattr(quicmatrix.runner.cli.execution, "engine_version", lambda: "20.10")
     monkeypatch.setattr(quicmatrix.runner.execute.run, "execute", stage.execute)
     monkeypatch.setattr(
         quicmatrix.runner.sandbox.netns.privileges, "enter_user_namespace", lambda *_: None

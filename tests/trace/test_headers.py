@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,11 +54,12 @@ def test_short_header() -> None:
     assert header == Header(PacketType.ONE_RTT, None, b"abcd", None, packet_number_offset=5)
 
 
-def test_the_quic_bit_means_nothing() -> None:
+@pytest.mark.parametrize(("first", "rest"), [(0x00, b"dcid.."), (0x80, b"\0\0\0\1\1d\1s\0\x02..")])
+def test_the_quic_bit_changes_nothing_else(first: int, rest: bytes) -> None:
     """RFC 9287: an endpoint may clear it."""
-    assert parse_header(bytes([0x00]) + b"dcid..", 4) == parse_header(bytes([0x40]) + b"dcid..", 4)
-    rest = b"\0\0\0\1\1d\1s\0\x02.."
-    assert parse_header(bytes([0x80]) + rest, 0) == parse_header(bytes([0xC0]) + rest, 0)
+    cleared = parse_header(bytes([first]) + rest, 4)
+    assert not cleared.fixed_bit
+    assert replace(cleared, fixed_bit=True) == parse_header(bytes([first | 0x40]) + rest, 4)
 
 
 def test_a_retry_without_room_for_its_tag() -> None:

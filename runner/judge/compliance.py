@@ -1,0 +1,59 @@
+"""What an attempt's endpoints sent of themselves, judged by the RFCs. Pure; decides no verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from quicmatrix.runner.judge.evaluate import CheckError, evaluate_for_sides
+from quicmatrix.runner.model.verdict import ComplianceResult, Status
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import Observation, Unprompted
+
+MOST_VIOLATIONS = 5
+"""How many of one requirement are kept: an attempt is one of many."""
+
+
+def compliance(
+    seen: Observation, requirements: Iterable[Unprompted]
+) -> tuple[ComplianceResult, ...]:
+    """What became of each requirement to which something applied, side by side.
+
+    Nothing is asked of a tester, nor of its peer once it has been given a stimulus.
+    """
+    record = seen.record
+    if record.fault or any(step.kind == "stimulus" for step in seen.steps):
+        return ()
+    sides = frozenset(Side) if record.tester is None else frozenset({record.tester.peer})
+    return tuple(
+        result
+        for one in requirements
+        for result in _results(one, seen, sides & one.roles)
+        if result.status is not Status.NOT_EXERCISED
+    )
+
+
+def _results(
+    one: Unprompted, seen: Observation, sides: Iterable[Side]
+) -> Iterator[ComplianceResult]:
+    requirement = one.requirement
+    try:
+        found = evaluate_for_sides(requirement, seen, sides)
+    except CheckError as error:
+        reason = f"our fault: {error}"
+        statuses = {side: (Status.UNDETERMINED, reason, ()) for side in sides}
+    else:
+        statuses = {
+            side: (it.status, it.reason, it.violations[:MOST_VIOLATIONS])
+            for side, it in found.items()
+        }
+    for side, (status, reason, violations) in sorted(statuses.items()):
+        yield ComplianceResult(
+            id=one.id,
+            role=side,
+            level=requirement.level,
+            citation=requirement.citation,
+            text=requirement.text,
+            status=status,
+            reason=reason if status is Status.UNDETERMINED else "",
+            violations=violations,
+        )
