@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from aioquic import tls
 from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
@@ -45,6 +46,14 @@ class Sent:
     datagram: bytes
 
 
+class Rest(Enum):
+    """What is missing of an HTTP/3 answer."""
+
+    ALL = "header and content"
+    CONTENT = "content"
+    END = "only the end of the stream"
+
+
 class Peer:
     """A connection, as a script drives it.
 
@@ -74,6 +83,10 @@ class Peer:
         """The streams of which everything came."""
         self.answered: set[int] = set()
         """The requests that were answered."""
+        self.rests: dict[int, Rest] = {}
+        """What is missing of answers that a script has begun."""
+        self.control = -1
+        """Our control stream; -1 if there is none."""
         self.tickets: list[SessionTicket] = []
         self.tokens: list[bytes] = []
         """Of NEW_TOKEN frames."""
@@ -277,6 +290,97 @@ class Peer:
         self.connection.send_stream_data(stream_id, data, fin)
         self.flush()
 
+    def write_stimulus(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
+        """Write to a stream what the case is about.
+
+        Raises:
+            NoStimulusError: The implementation's limits do not permit it.
+        """
+        self.flush()
+        self.mark_next_flight()
+        self.write(stream_id, data, fin=fin)
+        if self._marks_as:
+            self._marks_as = ""
+            raise NoStimulusError(f"its limits do not permit data on stream {stream_id}")
+
+    def open(self, *data: bytes) -> int:
+        """Open a unidirectional stream that begins with this. Returns its ID."""
+        stream_id = self.new_stream(unidirectional=True)
+        self.write(stream_id, b"".join(data))
+        return stream_id
+
+    def open_stimulus(self, *data: bytes, fin: bool = False) -> int:
+        """Open a unidirectional stream that the case is about. Returns its ID."""
+        stream_id = self.new_stream(unidirectional=True)
+        self.write_stimulus(stream_id, b"".join(data), fin=fin)
+        return stream_id
+
+    def message_stimulus(self, data: bytes, *, fin: bool = False, rest: Rest = Rest.ALL) -> int:
+        """Begin a message with what the case is about. Returns its stream.
+
+        It is a request on a new stream, or the answer to the first request that has none.
+
+        Args:
+            data: The beginning of the message.
+            fin: Whether it is all of it.
+            rest: Server: what follows when the implementation was seen to go on.
+
+        Raises:
+            NoStimulusError: The client sent no request.
+        """
+        if not self.is_client and not self.requests:
+            raise NoStimulusError("the client sent no request")
+        stream_id = self.new_stream() if self.is_client else next(iter(self.requests))
+        if fin:
+            self.answered.add(stream_id)
+        self.rests[stream_id] = rest
+        self.write_stimulus(stream_id, data, fin=fin)
+        return stream_id
+
+    def needs_messages(self, count: int) -> None:
+        """Make sure that so many messages can be under way at once.
+
+        Raises:
+            NoStimulusError: The server permits less requests, or the client sent less.
+        """
+        if self.is_client:
+            connection = self.connection
+            used = connection.get_next_available_stream_id() // 4
+            possible = connection._remote_max_streams_bidi - used  # noqa: SLF001
+        else:
+            possible = len(self.requests)
+        if possible < count:
+            raise NoStimulusError(f"{count} messages are needed, and {possible} possible")
+
+    @property
+    def settings(self) -> dict[int, int] | None:
+        """The implementation's SETTINGS; None if they have not come (RFC 9114, 7.2.4)."""
+        return self._control_of_peer[1]
+
+    @property
+    def control_of_peer(self) -> int:
+        """The implementation's control stream; -1 if it is not known."""
+        return self._control_of_peer[0]
+
+    @property
+    def _control_of_peer(self) -> tuple[int, dict[int, int] | None]:
+        theirs = self.stream_id(0, ours=False, unidirectional=True)
+        for stream_id, data in self.streams.items():
+            if stream_id % 4 == theirs and (found := http3.settings_in(data)) is not None:
+                return stream_id, found
+        return -1, None
+
+    async def setting(self, identifier: int, default: int = 0) -> int:
+        """Wait for a setting of the implementation.
+
+        Raises:
+            NoStimulusError: Its SETTINGS do not come.
+        """
+        await self.until(lambda: self.settings is not None, "SETTINGS")
+        if self.settings is None:
+            raise NoStimulusError("it sends no SETTINGS")
+        return self.settings.get(identifier, default)
+
     def request(self, path: str) -> int:
         """Ask for a file; the tester is the client. Returns the stream's ID."""
         stream_id = self.new_stream()
@@ -298,10 +402,11 @@ class Peer:
     def respond(self, stream_id: int, body: bytes) -> None:
         """Answer a request as a server does."""
         self.answered.add(stream_id)
+        rest = self.rests.get(stream_id, Rest.ALL)
         if self.alpn == "h3":
-            body = http3.headers(http3.response_fields(len(body))) + http3.frame(
-                http3.H3Frame.DATA, body
-            )
+            header = http3.headers(http3.response_fields(len(body)))
+            content = http3.frame(http3.H3Frame.DATA, body)
+            body = {Rest.ALL: header + content, Rest.CONTENT: content, Rest.END: b""}[rest]
         self.write(stream_id, body, fin=True)
 
     def _requested(self, stream_id: int) -> str:
@@ -377,6 +482,13 @@ class Peer:
             f"an acknowledgment of {_NAMES[sent.type]} {sent.number}",
         )
 
+    async def received_by_peer(self, stream_id: int) -> bool:
+        """Wait until all that was written to a stream is acknowledged."""
+        return await self.until(
+            lambda: not self.connection.unacknowledged(stream_id),
+            f"an acknowledgment of stream {stream_id}",
+        )
+
     async def received(self, kind: int, *, count: int = 1) -> bool:
         """Wait until so many frames of a type have come in all."""
         name = FrameType(kind).name if kind in set(FrameType) else f"frame {kind:#x}"
@@ -444,6 +556,10 @@ class Peer:
     def _timer_fired(self, due: float) -> None:
         self.connection.handle_timer(now=max(due, self._loop.time()))
         self.flush()
+
+
+class NoStimulusError(Exception):
+    """The implementation did nothing that the stimulus could be sent after."""
 
 
 def random_bytes(size: int) -> bytes:

@@ -24,10 +24,7 @@ from aioquic.tls import SessionTicket
 from quicmatrix.endpoint.contract import Contract, Role
 from quicmatrix.endpoint.tester import http3, parameters
 from quicmatrix.endpoint.tester.connection import TesterConnection
-from quicmatrix.endpoint.tester.peer import (
-    LEAST_SILENCE_S,
-    Peer,
-)
+from quicmatrix.endpoint.tester.peer import LEAST_SILENCE_S, NoStimulusError, Peer
 from quicmatrix.endpoint.tester.steps import Steps
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.sockets.udp import (
@@ -199,8 +196,7 @@ class Tester:
         peer.flush()
         if self.settings.alpn == "h3" and control:
             await peer.until(lambda: peer.is_confirmed, "the handshake's confirmation")
-            stream = peer.new_stream(unidirectional=True)
-            peer.write(stream, http3.control_stream(http3.settings()))
+            peer.control = peer.open(http3.stream(http3.StreamKind.CONTROL, http3.settings()))
         return peer
 
     async def initial(self, destination: bytes | None = None) -> First:
@@ -310,12 +306,18 @@ class Tester:
         if not peer.is_over:
             peer.end()
 
+    @property
+    def message_fields(self) -> list[tuple[bytes, bytes]]:
+        """The header fields of a request for that file, or of an answer (RFC 9114, 4.3)."""
+        return http3.request_fields(self.path_of_file) if self.is_client else [(b":status", b"200")]
+
     async def _fetch(self, peer: Peer) -> None:
         stream_id = peer.request(self.path_of_file)
         await peer.until(lambda: stream_id in peer.ended, "the whole answer")
 
     async def _serve(self, peer: Peer) -> None:
-        await peer.until(lambda: bool(peer.requests), "a request")
+        if not peer.answered:
+            await peer.until(lambda: bool(peer.requests), "a request")
         for stream_id, path in peer.requests.items():
             peer.respond(stream_id, self.file(path))
         await peer.until(
@@ -404,10 +406,6 @@ class Tester:
             certs = self._contract.certs
             configuration.load_cert_chain(certs / "cert.pem", certs / "priv.key")
         return configuration
-
-
-class NoStimulusError(Exception):
-    """The implementation did nothing that the stimulus could be sent after."""
 
 
 def header_of(datagram: bytes) -> QuicHeader:

@@ -258,5 +258,13 @@ def _requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observ
         sentence.citation,
         sentence.text,
         compat=False,
-        check=lambda seen: check(Exchange.of(seen)),
+        check=lambda seen: _applied(check, Exchange.of(seen)),
     )
+
+
+def _applied(check: ExchangeCheck, exchange: Exchange) -> Iterator[Finding]:
+    """What a check finds, unless the tester found that the case does not apply."""
+    if skipped := exchange.steps("skipped"):
+        yield NotExercised(skipped[0].text)
+    else:
+        yield from check(exchange)

@@ -166,6 +166,7 @@ def case(
     level: Level,
     *,
     expects: Expectation,
+    text: str = "",
     rows: str = "",
     roles: frozenset[Side] = BOTH,
     flow: Flow = TRANSFER,
@@ -177,6 +178,7 @@ def case(
         name: The id.
         level: Of the RFC's sentence. Only MUST and SHOULD can be violated.
         expects: What must follow from the stimulus.
+        text: The requirement, if not the docstring: for families of cases.
         rows: The rows of the catalogue that it covers, separated by spaces.
         roles: The roles in which an implementation can be tested by it.
         flow: What it is a deviation from.
@@ -186,17 +188,17 @@ def case(
         raise ValueError(f"{name!r} is no id of a case: rfc9000/4.5/what-is-done")
 
     def declare(script: Script) -> Case:
-        text = " ".join((inspect.getdoc(script) or "").split())
-        if not text:
+        sentence = " ".join((text or inspect.getdoc(script) or "").split())
+        if not sentence:
             raise TypeError(f"{name} needs a docstring: it is the requirement that reports print")
         rfc, section, _ = (*name.split("/"), "")[:3]
         citation = f"RFC {rfc[3:]}, {section}" if rfc != "control" else "control"
-        requirements = expects(Sentence(name, level, citation, text))
+        requirements = expects(Sentence(name, level, citation, sentence))
         return Case(
             name,
             level,
             citation,
-            text,
+            sentence,
             roles,
             flow,
             script,
