@@ -1,7 +1,6 @@
 """The conformance test cases: one RFC requirement each, provoked by a peer of ours.
 
-``rfc9000/`` and its like have files by section, so that the listing reads like the RFC: the cases
-``rfc9000/4.5/...`` are in files whose names begin with ``section_04``.
+``rfc9000/`` and its like have files by section, so that the listing reads like the RFC.
 """
 
 from __future__ import annotations
@@ -17,9 +16,11 @@ def cases(wanted: str = "") -> tuple[Case, ...]:
     """All cases, controls included, in the order of their ids.
 
     Args:
-        wanted: An id: then only those of its RFC's section, which load in no time.
+        wanted: An id: then, if it is in a file of its section, those of that section alone, which
+            load in no time.
     """
-    return tuple(sorted(_cases(_beginning(wanted)), key=lambda one: one.id))
+    found = tuple(sorted(_cases(_beginning(wanted)), key=lambda one: one.id))
+    return found if not wanted or any(one.id == wanted for one in found) else cases()
 
 
 def _beginning(wanted: str) -> str:
