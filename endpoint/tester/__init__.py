@@ -7,7 +7,8 @@ script it runs.
 frames      frames as bytes, right or wrong
 packets     packets as bytes, right or wrong
 parameters  transport parameters as a list that can be altered
-http3       HTTP/3 frames and field sections as bytes
+http3       HTTP/3 frames, settings and messages as bytes
+qpack       QPACK instructions and field lines as bytes
 connection  our connection, which never closes by itself and lets messages be altered
 peer        one connection with the implementation, as an async API for scripts
 tester      what scripts are given: connections, and datagrams outside of any

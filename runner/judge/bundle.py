@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from quicmatrix.runner.bundle.stored_captures import CAPTURES, damages
 from quicmatrix.runner.bundle.tester_log import read_steps
 from quicmatrix.runner.errors import UserError, raised_at
 from quicmatrix.runner.judge.compat import has_key_log
+from quicmatrix.runner.judge.compliance import compliance
+from quicmatrix.runner.judge.facts import with_gaps
 from quicmatrix.runner.judge.judge import Policy, judge
 from quicmatrix.runner.judge.measure import measure
 from quicmatrix.runner.model.attempt import AttemptRecord
@@ -21,16 +23,22 @@ from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.network.recording.link_log import DamagedLinkLog, LinkLog, read_link_log
 from quicmatrix.runner.network.recording.recorder import LINK_LOG
 from quicmatrix.runner.trace.model import Side, Trace
-from quicmatrix.testcases.model import Observation, TestCase
+from quicmatrix.testcases.model import Observation, TestCase, Unprompted
 
 
-def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) -> Judgement:
+def judge_bundle(
+    bundle: Path,
+    tests: Mapping[str, TestCase],
+    policy: Policy,
+    unprompted: Iterable[Unprompted] = (),
+) -> Judgement:
     """The verdict on a stored attempt, and what it measured; writes nothing but a time series.
 
     Args:
         bundle: Its folder.
         tests: The test cases by name.
         policy: Which requirements decide.
+        unprompted: What is asked of all that endpoints send of themselves.
 
     Raises:
         UserError: The folder is no bundle, or its test is not known.
@@ -43,12 +51,14 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
             "the bundle was made with test cases that are not installed here",
         )
     try:
-        verdict, sample = _judge(bundle, record, tests[record.test], policy)
+        seen = _observed(bundle, record)
+        verdict, sample = _judge(bundle, seen, tests[record.test], policy)
+        found = compliance(with_gaps(seen), unprompted)
     except (UserError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours is this attempt's error alone
         reason = f"judging it raised {error!r} ({raised_at(error)})"
-        verdict, sample = Verdict(Outcome.ERROR, reason), None
+        verdict, sample, found = Verdict(Outcome.ERROR, reason), None, ()
     return Judgement(
         verdict,
         judged_at=time.time(),
@@ -56,14 +66,18 @@ def judge_bundle(bundle: Path, tests: Mapping[str, TestCase], policy: Policy) ->
         sample=sample,
         compat=policy.compat,
         strict=policy.strict,
+        compliance=found,
     )
 
 
-def _judge(
-    bundle: Path, record: AttemptRecord, test: TestCase, policy: Policy
-) -> tuple[Verdict, Sample | None]:
+def _observed(bundle: Path, record: AttemptRecord) -> Observation:
     steps = () if record.tester is None else read_steps(bundle, record.tester)
-    seen = Observation(decode(bundle, record), record, steps)
+    return Observation(decode(bundle, record), record, steps)
+
+
+def _judge(
+    bundle: Path, seen: Observation, test: TestCase, policy: Policy
+) -> tuple[Verdict, Sample | None]:
     verdict = judge(seen, test, policy, key_log=not policy.compat or has_key_log(bundle))
     if test.metric is not None and verdict.outcome in (Outcome.PASSED, Outcome.NONCONFORMANT):
         return _measure(bundle, seen, test, verdict)

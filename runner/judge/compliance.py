@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from quicmatrix.runner.judge.evaluate import CheckError, evaluate_for_sides
-from quicmatrix.runner.model.verdict import ComplianceResult, Status
+from quicmatrix.runner.model.verdict import ComplianceResult, RequirementResult, Status
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Observation, Unprompted
 
@@ -36,24 +36,21 @@ def _results(
     one: Unprompted, seen: Observation, sides: Iterable[Side]
 ) -> Iterator[ComplianceResult]:
     requirement = one.requirement
+    bug = ""
+    found: Mapping[Side, RequirementResult] = {}
     try:
         found = evaluate_for_sides(requirement, seen, sides)
     except CheckError as error:
-        reason = f"our fault: {error}"
-        statuses = dict.fromkeys(sides, (Status.UNDETERMINED, reason, ()))
-    else:
-        statuses = {
-            side: (it.status, it.reason, it.violations[:MOST_VIOLATIONS])
-            for side, it in found.items()
-        }
-    for side, (status, reason, violations) in sorted(statuses.items()):
+        bug = f"our fault: {error}"
+    for side in sorted(sides):
+        it = found.get(side)
         yield ComplianceResult(
             id=one.id,
             role=side,
             level=requirement.level,
             citation=requirement.citation,
             text=requirement.text,
-            status=status,
-            reason=reason if status is Status.UNDETERMINED else "",
-            violations=violations,
+            status=Status.UNDETERMINED if it is None else it.status,
+            reason=bug if it is None else it.reason * (it.status is Status.UNDETERMINED),
+            violations=() if it is None else it.violations[:MOST_VIOLATIONS],
         )

@@ -77,7 +77,7 @@ class RequirementResult:
 
 @dataclass(frozen=True, slots=True)
 class ComplianceResult:
-    """What became of a requirement on what an endpoint sends of itself; no verdict depends on it."""
+    """What became of a requirement on what an endpoint sends of itself; decides no verdict."""
 
     id: str
     """``rfc9000/12.3/packet-numbers``."""

@@ -22,10 +22,12 @@ from quicmatrix.runner.plan.implementations import (
 from quicmatrix.runner.plan.overrides import overridden, parse_overrides
 from quicmatrix.runner.sandbox.model import Form
 from quicmatrix.runner.trace.model import Side
-from quicmatrix.testcases.model import TestCase
+from quicmatrix.testcases.model import TestCase, Unprompted
 
 TESTCASE_GROUP = "quicmatrix.testcases"
 """Entry points of this group are tuples of test cases; any distribution may bring some."""
+UNPROMPTED_GROUP = "quicmatrix.unprompted"
+"""And of this one, tuples of :class:`quicmatrix.testcases.model.Unprompted`."""
 
 ONLY_TESTS = "onlyTests"
 ONLY_MEASUREMENTS = "onlyMeasurements"
@@ -70,6 +72,12 @@ def testcases() -> tuple[TestCase, ...]:
     if twice := [name for name, times in names.items() if times > 1]:
         raise UserError(f"two test cases are called {twice[0]!r}", "a name is a test case's id")
     return tuple(found)
+
+
+def unprompted() -> tuple[Unprompted, ...]:
+    """All requirements on what endpoints send of themselves."""
+    found = (entry.load() for entry in entry_points(group=UNPROMPTED_GROUP))
+    return tuple(one for table in found for one in table)
 
 
 def select(

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quicmatrix.runner.trace.model import Packet, PacketType, ResetStream, Side, Stream
+from quicmatrix.runner.trace.model import (
+    EncryptedExtensions,
+    Packet,
+    PacketType,
+    ResetStream,
+    Side,
+    Stream,
+)
 from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
-from quicmatrix.testcases.views.view import complete, readable, sent
+from quicmatrix.testcases.shared.http3 import each_side_opens_a_control_stream
+from quicmatrix.testcases.views.view import complete, messages, readable, sent
 
 
 @requirement(Level.MUST, "RFC 9000, 3.3")
@@ -43,6 +51,14 @@ def final_sizes_do_not_change(seen: Observation) -> Iterator[Finding]:
             if stream in final and ends[stream] > final[stream][0]:
                 size, first = final[stream]
                 yield Violation(f"data up to {end} on a stream of {size} bytes", packet, first)
+
+
+@requirement(Level.MUST, "RFC 9114, 6.2.1")
+def http3_begins_with_a_control_stream(seen: Observation) -> Iterator[Finding]:
+    """In HTTP/3 each side opens one control stream, and SETTINGS is the first frame on it."""
+    hellos = messages(sent(seen.trace, Side.SERVER), EncryptedExtensions)
+    if any(message.alpn == "h3" for _, message in hellos):
+        yield from each_side_opens_a_control_stream(seen)
 
 
 def _stream_frames(seen: Observation, side: Side) -> Iterator[tuple[Packet, Stream | ResetStream]]:

@@ -10,7 +10,6 @@ from quicmatrix.testcases.shared import (
     ecn,
     flow_control,
     fragmentation,
-    http3,
     keys,
     paths,
 )
@@ -190,7 +189,7 @@ UNPROMPTED: tuple[Unprompted, ...] = (
         BOTH,
         "H-48",
     ),
-    _row("rfc9114/6.2.1/control-stream", http3.each_side_opens_a_control_stream, BOTH, "H-49"),
+    _row("rfc9114/6.2.1/control-stream", streams.http3_begins_with_a_control_stream, BOTH, "H-49"),
     _row("rfc9368/3/chosen-version", v2.client_lists_its_chosen_version, CLIENT),
     _row("rfc9369/4.1/crypto-version", v2.server_sends_crypto_in_one_version, SERVER, "C-57"),
 )
