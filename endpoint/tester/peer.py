@@ -226,11 +226,28 @@ class Peer:
         self.write(stream_id, b"".join(data))
         return stream_id
 
+    def open_control(self) -> None:
+        """Open the control stream, and send SETTINGS without a setting on it."""
+        self.control = self.open(http3.stream(http3.StreamKind.CONTROL, http3.settings()))
+
     def open_stimulus(self, *data: bytes, fin: bool = False) -> int:
         """Open a unidirectional stream that the case is about. Returns its ID."""
         stream_id = self.new_stream(unidirectional=True)
         self.write_stimulus(stream_id, b"".join(data), fin=fin)
         return stream_id
+
+    @property
+    def message_stream(self) -> int:
+        """Where our next message goes: a new stream, or that of the first unanswered request.
+
+        Raises:
+            NoStimulusError: The client sent no request.
+        """
+        if self.is_client:
+            return self.new_stream()
+        if not self.requests:
+            raise NoStimulusError("the client sent no request")
+        return next(iter(self.requests))
 
     def message_stimulus(self, data: bytes, *, fin: bool = False, rest: Rest = Rest.ALL) -> int:
         """Begin a message with what the case is about. Returns its stream.
@@ -245,9 +262,7 @@ class Peer:
         Raises:
             NoStimulusError: The client sent no request.
         """
-        if not self.is_client and not self.requests:
-            raise NoStimulusError("the client sent no request")
-        stream_id = self.new_stream() if self.is_client else next(iter(self.requests))
+        stream_id = self.message_stream
         if fin:
             self.answered.add(stream_id)
         self.rests[stream_id] = rest

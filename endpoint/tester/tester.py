@@ -172,7 +172,7 @@ class Tester:
         peer.flush()
         if self.settings.alpn == "h3" and control:
             await peer.until(lambda: peer.is_confirmed, "the handshake's confirmation")
-            peer.control = peer.open(http3.stream(http3.StreamKind.CONTROL, http3.settings()))
+            peer.open_control()
         return peer
 
     async def initial(self) -> tuple[bytes, Address, QuicHeader]:
@@ -271,6 +271,11 @@ class Tester:
     def message_fields(self) -> list[tuple[bytes, bytes]]:
         """The header fields of a request for that file, or of an answer (RFC 9114, 4.3)."""
         return http3.request_fields(self.requested) if self.is_client else [(b":status", b"200")]
+
+    def content_for(self, peer: Peer) -> bytes:
+        """The content of a message: of an answer, the file that is asked for first."""
+        paths = list(peer.requests.values())
+        return self.file(paths[0]) if paths else b"1234"
 
     async def _fetch(self, peer: Peer) -> None:
         stream_id = peer.request(self.requested)
