@@ -24,6 +24,7 @@ from quicmatrix.runner.console.lines import Lines
 from quicmatrix.runner.console.live import Display
 from quicmatrix.runner.execute.attempt import new_record
 from quicmatrix.runner.execute.scheduler import Parallelism, Scheduler
+from quicmatrix.runner.model.attempt import ControlRecord
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunInfo, RunResult, TestInfo
 from quicmatrix.runner.model.verdict import (
@@ -66,7 +67,12 @@ class Instant:
     async def prepare(self, job: Job) -> None:
         """Nothing."""
 
-    async def run(self, job: Job, core: int | None = None) -> Path:  # noqa: ARG002
+    async def run(
+        self,
+        job: Job,
+        core: int | None = None,  # noqa: ARG002
+        control: ControlRecord | None = None,  # noqa: ARG002
+    ) -> Path:
         """A record of an attempt that was never made."""
         bundle = self._folder / job.folder
         bundle.mkdir(parents=True)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aioquic import tls
 from aioquic._buffer import Buffer
-from aioquic.quic.connection import QuicConnectionError, QuicReceiveContext
+from aioquic.quic.connection import (
+    QuicConnectionError,
+    QuicConnectionId,
+    QuicReceiveContext,
+)
 from aioquic.quic.crypto import CryptoContext
 from aioquic.quic.packet import QuicPacketType, pull_ack_frame
 
 from quicmatrix.endpoint.tester import parameters
 from quicmatrix.endpoint.tester.frames import FrameType
+from quicmatrix.endpoint.tester.parameters import Parameter
 from quicmatrix.endpoint.tester.tls import AlteringContext
 from quicmatrix.endpoint.transport.connection import Connection
 
@@ -51,6 +57,8 @@ class TesterConnection(Connection):
     """What becomes of our transport parameters."""
     alter_message: Callable[[int, bytes], bytes] = staticmethod(lambda _, message: message)
     """What becomes of each TLS message of ours, given its handshake type and itself."""
+    reports_ecn = True
+    """Whether acknowledgments say how packets were marked (RFC 9000, 13.4.1)."""
     acknowledges = True
     """Whether ack-eliciting packets in 1-RTT are acknowledged."""
 
@@ -60,6 +68,10 @@ class TesterConnection(Connection):
         """All that were received, in order."""
         self.objections: list[str] = []
         """What an endpoint would have closed the connection for."""
+        self.peer_parameters: dict[int, bytes] = {}
+        """The peer's transport parameters, as they came."""
+        self.withheld: dict[tls.Epoch, bytes] = {}
+        """TLS messages that are not sent, of the levels that :func:`withholding` named."""
         self._kept: dict[tls.Epoch, CryptoContext] = {}
         handlers = vars(self)["_QuicConnection__frame_handlers"]
         for kind, (handler, epochs) in handlers.items():
@@ -112,14 +124,103 @@ class TesterConnection(Connection):
             raise LookupError(f"there are no keys for {kind.name} packets yet")
         return self._kept[epoch]
 
+    def skip_numbers(self, count: int) -> None:
+        """Leave packet numbers out."""
+        self._packet_number += count
+
+    def update_keys(self) -> CryptoContext:
+        """Update the keys of 1-RTT packets at once (RFC 9001, 6); returns the old ones."""
+        old = copy.copy(self._keys.send)
+        self._keys._update_key("local_update")  # noqa: SLF001
+        return old
+
+    def has_sending_keys(self, kind: QuicPacketType) -> bool:
+        """Whether there are keys, or were, for a type of packet."""
+        epoch = EPOCHS[kind]
+        return epoch in self._kept or (
+            epoch in self._cryptos and self._cryptos[epoch].send.is_valid()
+        )
+
+    def peer_parameter(self, identifier: int, default: int = 0) -> int:
+        """An integer among the peer's transport parameters; the default if it is not there."""
+        value = self.peer_parameters.get(identifier)
+        return default if value is None else Buffer(data=value).pull_uint_var()
+
+    def stream_limit(self, stream_id: int) -> int:
+        """Bytes that the peer takes on a stream, or would take if it were opened now."""
+        if stream_id in self._streams:
+            return self._streams[stream_id].max_stream_data_remote
+        is_ours = bool(stream_id & 1) is not self._is_client
+        if stream_id & 2:
+            return self.peer_parameter(Parameter.INITIAL_MAX_STREAM_DATA_UNI)
+        return self.peer_parameter(
+            Parameter.INITIAL_MAX_STREAM_DATA_BIDI_REMOTE
+            if is_ours
+            else Parameter.INITIAL_MAX_STREAM_DATA_BIDI_LOCAL
+        )
+
+    @property
+    def data_limit(self) -> int:
+        """Bytes that the peer takes on all streams together."""
+        return self._remote_max_data
+
+    def streams_allowed(self, *, unidirectional: bool = False) -> int:
+        """How many streams of ours the peer allows, from the first one on."""
+        return self._remote_max_streams_uni if unidirectional else self._remote_max_streams_bidi
+
+    @property
+    def largest_received(self) -> int:
+        """The largest packet number that came in 1-RTT."""
+        return self._spaces[tls.Epoch.ONE_RTT].largest_received_packet
+
     @property
     def peer_connection_id(self) -> bytes:
         """Where our packets go."""
         return self._peer_cid.cid
 
+    @property
+    def sequence_number_in_use(self) -> int:
+        """The sequence number of the connection ID that our packets go to."""
+        return self._peer_cid.sequence_number or 0
+
+    @property
+    def available_connection_ids(self) -> list[QuicConnectionId]:
+        """Further ones that the peer has issued, and that are not used; may be changed."""
+        return self._peer_cid_available
+
+    @property
+    def issued_connection_ids(self) -> list[QuicConnectionId]:
+        """Those of ours that the peer has not retired."""
+        return self._host_cids
+
+    @property
+    def next_sequence_number(self) -> int:
+        """Of the connection ID that is issued next."""
+        return self._host_cid_seq
+
+    def issue_connection_id(self, cid: bytes) -> QuicConnectionId:
+        """Accept packets for another connection ID, with the next sequence number."""
+        issued = QuicConnectionId(cid, self._host_cid_seq, os.urandom(16), was_sent=True)
+        self._host_cids.append(issued)
+        self._host_cid_seq += 1
+        return issued
+
+    @property
+    def token(self) -> bytes:
+        """Client: what our Initial packets carry, of a Retry or a NEW_TOKEN frame."""
+        return self._peer_token
+
     def crypto_offset(self, epoch: tls.Epoch) -> int:
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
+
+    def unacknowledged_crypto(self, epoch: tls.Epoch) -> bytes:
+        """Our TLS messages at an encryption level, from the first unacknowledged byte."""
+        return bytes(self._crypto_streams[epoch].sender._buffer)  # noqa: SLF001
+
+    def withheld_messages(self, kind: QuicPacketType) -> bytes:
+        """The TLS messages of that type of packet, as they would have been sent."""
+        return self.withheld[EPOCHS[kind]]
 
     def open_stream(self, *, unidirectional: bool = False) -> int:
         """A new stream of ours, on which nothing is sent yet."""
@@ -128,6 +229,10 @@ class TesterConnection(Connection):
         return stream_id
 
     # --- Overrides ------------------------------------------------------------------------------
+
+    def _count(self, epoch: tls.Epoch) -> None:
+        if self.reports_ecn:
+            super()._count(epoch)
 
     def _watched(self, handler: Callable[..., None]) -> Callable[..., None]:
         def handle(context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
@@ -155,19 +260,42 @@ class TesterConnection(Connection):
         self.tls.__class__ = AlteringContext
         assert isinstance(self.tls, AlteringContext)
         self.tls.alter = self.alter_message
+        # Whatever our transport parameters are this time, known sessions are resumed.
+        self.tls.get_session_ticket_cb = self._session_ticket_fetcher
 
     def _serialize_transport_parameters(self) -> bytes:
         ours = parameters.parsed(super()._serialize_transport_parameters())
         return parameters.encoded(self.alter_parameters(ours))
+
+    def _parse_transport_parameters(self, data: bytes, from_session_ticket: bool = False) -> None:
+        super()._parse_transport_parameters(data, from_session_ticket)
+        if not from_session_ticket:
+            self.peer_parameters = dict(parameters.parsed(data))
+
+    def _replenish_connection_ids(self) -> None:
+        if self.host_cid:  # an endpoint whose connection ID is empty issues none
+            super()._replenish_connection_ids()
 
     def _push_crypto_data(self) -> None:
         buf = self._crypto_buffers[tls.Epoch.ONE_RTT]  # not in the transcript
         if message := buf.data:
             buf.seek(0)
             buf.push_bytes(self.alter_message(message[0], message))
+        for epoch in self.withheld:
+            self.withheld[epoch] += self._crypto_buffers[epoch].data
+            self._crypto_buffers[epoch].seek(0)
         super()._push_crypto_data()
 
     def _discard_epoch(self, epoch: tls.Epoch) -> None:
         if self._cryptos[epoch].send.is_valid():
             self._kept[epoch] = copy.copy(self._cryptos[epoch].send)
         super()._discard_epoch(epoch)
+
+
+def withholding(*kinds: QuicPacketType) -> Callable[[TesterConnection], None]:
+    """Leave it to the script to send the TLS messages that go into packets of a type."""
+
+    def withhold(connection: TesterConnection) -> None:
+        connection.withheld = {EPOCHS[kind]: b"" for kind in kinds}
+
+    return withhold

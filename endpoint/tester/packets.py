@@ -42,6 +42,8 @@ class Shape:
     """Two bits, in both forms of header."""
     key_phase: int | None = None
     """The bit, whatever the keys are."""
+    keys: CryptoContext | None = None
+    """The keys, if not the sender's current ones."""
     excess_length: int = 0
     """By how much the Length field says more than is there."""
     corrupt: bool = False

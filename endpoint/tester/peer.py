@@ -6,18 +6,18 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from aioquic import tls
 from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
 from aioquic.quic.packet import QuicPacketType
 from aioquic.tls import SessionTicket
 
-from quicmatrix.endpoint.tester import frames, http3, packets
-from quicmatrix.endpoint.tester.connection import TesterConnection
+from quicmatrix.endpoint.tester import frames, packets
+from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tester.streams import Streams
 from quicmatrix.endpoint.transport.sockets.udp import Address
 
 SILENT_PTOS = 3
@@ -31,6 +31,9 @@ INITIAL, ZERO_RTT = QuicPacketType.INITIAL, QuicPacketType.ZERO_RTT
 HANDSHAKE, ONE_RTT = QuicPacketType.HANDSHAKE, QuicPacketType.ONE_RTT
 _NAMES = {INITIAL: "Initial", ZERO_RTT: "0-RTT", HANDSHAKE: "Handshake", ONE_RTT: "1-RTT"}
 
+_CRYPTO_BYTES = 1000
+"""Of one CRYPTO frame, so that its datagram has no more than 1200."""
+
 Send = Callable[[Sequence[tuple[bytes, Address]], int], None]
 
 
@@ -43,15 +46,7 @@ class Sent:
     datagram: bytes
 
 
-class Rest(Enum):
-    """What is missing of an HTTP/3 answer."""
-
-    ALL = "header and content"
-    CONTENT = "content"
-    END = "only the end of the stream"
-
-
-class Peer:
+class Peer(Streams):
     """A connection, as a script drives it.
 
     Args:
@@ -71,19 +66,7 @@ class Peer:
         is_client: bool,
         alpn: str,
     ) -> None:
-        self.connection = connection
-        self.is_client = is_client
-        self.alpn = alpn
-        self.streams: dict[int, bytes] = {}
-        """What came on each stream."""
-        self.ended: set[int] = set()
-        """The streams of which everything came."""
-        self.answered: set[int] = set()
-        """The requests that were answered."""
-        self.rests: dict[int, Rest] = {}
-        """What is missing of answers that a script has begun."""
-        self.control = -1
-        """Our control stream; -1 if there is none."""
+        super().__init__(connection, is_client=is_client, alpn=alpn)
         self.tickets: list[SessionTicket] = []
         self.tokens: list[bytes] = []
         """Of NEW_TOKEN frames."""
@@ -93,7 +76,10 @@ class Peer:
         """The ECN field of what is sent."""
         self.connection_ids: set[bytes] = set()
         """That the implementation may send to."""
-        self._send = send
+        self.is_held_back = False
+        """Whether the connection sends nothing by itself."""
+        self._send_all = send
+        self._rebound: Address | None = None
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -125,6 +111,14 @@ class Peer:
         await asyncio.sleep(0)
         return sent
 
+    async def send_crypto(
+        self, messages: bytes, offset: int = 0, *, kind: QuicPacketType, step: str = "sent"
+    ) -> None:
+        """Send TLS messages in as many packets as they need, without retransmission."""
+        for at in range(0, len(messages), _CRYPTO_BYTES):
+            piece = messages[at : at + _CRYPTO_BYTES]
+            await self.send(frames.crypto(piece, offset + at), kind=kind, step=step)
+
     async def stimulus(
         self,
         *these: bytes,
@@ -140,7 +134,7 @@ class Peer:
     ) -> Sent:
         """A packet with these frames, which is not sent."""
         connection, payload = self.connection, b"".join(these)
-        keys = connection.sending_keys(kind)
+        keys = shape.keys or connection.sending_keys(kind)
         number = connection.next_number() if shape.number is None else shape.number
         dcid = connection.peer_connection_id if shape.dcid is None else shape.dcid
         if kind is ONE_RTT:
@@ -179,11 +173,30 @@ class Peer:
                 packet=_NAMES[sent.type],
                 number=sent.number,
             )
-        self._send([(datagram, address)], self.codepoint)
+        send = self._send if path is None else self._send_all
+        send([(datagram, address)], self.codepoint)
 
     def mark_next_flight(self, step: str = "stimulus") -> None:
         """Log the datagrams of the connection's next flight as what the case is about."""
         self._marks_as = step
+
+    async def handshaking(self) -> bool:
+        """Wait until there are Handshake keys, and keep the handshake where it is.
+
+        From then on nothing is sent but what the script sends, until :meth:`release`. A server's
+        first flight has been sent by then.
+        """
+        self.is_held_back = self.is_client
+        has_keys = await self.until(
+            lambda: self.connection.has_sending_keys(HANDSHAKE), "Handshake keys"
+        )
+        self.is_held_back = True
+        return has_keys
+
+    def release(self) -> None:
+        """Send what was held back; from now on nothing is."""
+        self.is_held_back = False
+        self.flush()
 
     @property
     def path(self) -> Address:
@@ -191,161 +204,43 @@ class Peer:
         address: Address = self.connection._network_paths[0].addr  # noqa: SLF001
         return address
 
-    # --- Streams --------------------------------------------------------------------------------
+    def issue_connection_id(self, *, retire_prior_to: int = 0, size: int = 8) -> bytes:
+        """A NEW_CONNECTION_ID frame with the next sequence number; its packets come to us."""
+        issued = self.connection.issue_connection_id(random_bytes(size))
+        self.connection_ids.add(issued.cid)
+        return frames.new_connection_id(
+            issued.sequence_number,
+            issued.cid,
+            issued.stateless_reset_token,
+            retire_prior_to=retire_prior_to,
+        )
 
-    def new_stream(self, *, unidirectional: bool = False) -> int:
-        """A stream that we open; nothing is sent on it."""
-        return self.connection.open_stream(unidirectional=unidirectional)
-
-    def stream_id(self, number: int, *, ours: bool, unidirectional: bool = False) -> int:
-        """The ID of the n-th stream of a kind, from 0 (RFC 9000, 2.1), whether or not it exists."""
-        by_server = ours is not self.is_client
-        return number * 4 + 2 * unidirectional + by_server
-
-    def write(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
-        """Write to a stream as an endpoint does, with retransmission."""
-        self.connection.send_stream_data(stream_id, data, fin)
+    def end(self) -> None:
+        """Close the connection without an error."""
+        self.connection.end(0x100 if self.alpn == "h3" else 0)
         self.flush()
 
-    def write_stimulus(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
-        """Write to a stream what the case is about.
-
-        Raises:
-            NoStimulusError: The implementation's limits do not permit it.
-        """
-        self.flush()
-        self.mark_next_flight()
-        self.write(stream_id, data, fin=fin)
-        if self._marks_as:
-            self._marks_as = ""
-            raise NoStimulusError(f"its limits do not permit data on stream {stream_id}")
-
-    def open(self, *data: bytes) -> int:
-        """Open a unidirectional stream that begins with this. Returns its ID."""
-        stream_id = self.new_stream(unidirectional=True)
-        self.write(stream_id, b"".join(data))
-        return stream_id
-
-    def open_control(self) -> None:
-        """Open the control stream, and send SETTINGS without a setting on it."""
-        self.control = self.open(http3.stream(http3.StreamKind.CONTROL, http3.settings()))
-
-    def open_stimulus(self, *data: bytes, fin: bool = False) -> int:
-        """Open a unidirectional stream that the case is about. Returns its ID."""
-        stream_id = self.new_stream(unidirectional=True)
-        self.write_stimulus(stream_id, b"".join(data), fin=fin)
-        return stream_id
-
     @property
-    def message_stream(self) -> int:
-        """Where our next message goes: a new stream, or that of the first unanswered request.
+    def client_hello(self) -> bytes:
+        """Client: the ClientHello, as long as it is not acknowledged."""
+        return self.connection.unacknowledged_crypto(tls.Epoch.INITIAL)
 
-        Raises:
-            NoStimulusError: The client sent no request.
+    def forget_flight(self) -> None:
+        """Take the connection's next flight for sent: the script sends it in its own way."""
+        self.connection.datagrams_to_send(now=self._loop.time())
+
+    def rebind(self, path: Address) -> None:
+        """Send and receive on another path, which the connection does not notice.
+
+        As behind a NAT that rebinds.
         """
-        if self.is_client:
-            return self.new_stream()
-        if not self.requests:
-            raise NoStimulusError("the client sent no request")
-        return next(iter(self.requests))
+        self._rebound = path
 
-    def message_stimulus(self, data: bytes, *, fin: bool = False, rest: Rest = Rest.ALL) -> int:
-        """Begin a message with what the case is about. Returns its stream.
-
-        It is a request on a new stream, or the answer to the first request that has none.
-
-        Args:
-            data: The beginning of the message.
-            fin: Whether it is all of it.
-            rest: Server: what follows when the implementation was seen to go on.
-
-        Raises:
-            NoStimulusError: The client sent no request.
-        """
-        stream_id = self.message_stream
-        if fin:
-            self.answered.add(stream_id)
-        self.rests[stream_id] = rest
-        self.write_stimulus(stream_id, data, fin=fin)
-        return stream_id
-
-    def needs_messages(self, count: int) -> None:
-        """Make sure that so many messages can be under way at once.
-
-        Raises:
-            NoStimulusError: The server permits less requests, or the client sent less.
-        """
-        if self.is_client:
-            connection = self.connection
-            used = connection.get_next_available_stream_id() // 4
-            possible = connection._remote_max_streams_bidi - used  # noqa: SLF001
-        else:
-            possible = len(self.requests)
-        if possible < count:
-            raise NoStimulusError(f"{count} messages are needed, and {possible} possible")
-
-    @property
-    def settings(self) -> dict[int, int] | None:
-        """The implementation's SETTINGS; None if they have not come (RFC 9114, 7.2.4)."""
-        return self._control_of_peer[1]
-
-    @property
-    def control_of_peer(self) -> int:
-        """The implementation's control stream; -1 if it is not known."""
-        return self._control_of_peer[0]
-
-    @property
-    def _control_of_peer(self) -> tuple[int, dict[int, int] | None]:
-        theirs = self.stream_id(0, ours=False, unidirectional=True)
-        for stream_id, data in self.streams.items():
-            if stream_id % 4 == theirs and (found := http3.settings_in(data)) is not None:
-                return stream_id, found
-        return -1, None
-
-    async def setting(self, identifier: int, default: int = 0) -> int:
-        """Wait for a setting of the implementation.
-
-        Raises:
-            NoStimulusError: Its SETTINGS do not come.
-        """
-        await self.until(lambda: self.settings is not None, "SETTINGS")
-        if self.settings is None:
-            raise NoStimulusError("it sends no SETTINGS")
-        return self.settings.get(identifier, default)
-
-    def request(self, path: str) -> int:
-        """Ask for a file; the tester is the client. Returns the stream's ID."""
-        stream_id = self.new_stream()
-        if self.alpn == "h3":
-            self.write(stream_id, http3.headers(http3.request_fields(path)), fin=True)
-        else:
-            self.write(stream_id, f"GET {path}\r\n".encode(), fin=True)
-        return stream_id
-
-    @property
-    def requests(self) -> dict[int, str]:
-        """The path of each request that came and was not answered; the tester is the server."""
-        return {
-            stream_id: path
-            for stream_id in sorted(self.ended - self.answered)
-            if stream_id % 4 == 0 and (path := self._requested(stream_id))
-        }
-
-    def respond(self, stream_id: int, body: bytes) -> None:
-        """Answer a request as a server does."""
-        self.answered.add(stream_id)
-        rest = self.rests.get(stream_id, Rest.ALL)
-        if self.alpn == "h3":
-            header = http3.headers(http3.response_fields(len(body)))
-            content = http3.frame(http3.H3Frame.DATA, body)
-            body = {Rest.ALL: header + content, Rest.CONTENT: content, Rest.END: b""}[rest]
-        self.write(stream_id, body, fin=True)
-
-    def _requested(self, stream_id: int) -> str:
-        data = self.streams[stream_id]
-        if self.alpn == "h3":
-            return http3.requested_path(data)
-        return data.removeprefix(b"GET ").strip().decode(errors="replace")
+    def _send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int) -> None:
+        if self._rebound is not None:
+            own, path = self.path, self._rebound
+            datagrams = [(data, path if to == own else to) for data, to in datagrams]
+        self._send_all(datagrams, codepoint)
 
     # --- Waiting --------------------------------------------------------------------------------
 
@@ -390,9 +285,22 @@ class Peer:
         self._steps.add("seen", what)
         return True
 
+    @property
+    def ticket(self) -> SessionTicket | None:
+        """Client: the first session ticket that came; None if none did."""
+        return self.tickets[0] if self.tickets else None
+
     async def confirmed(self) -> bool:
         """Wait until the handshake is confirmed."""
         return await self.until(lambda: self.is_confirmed, "the handshake's confirmation")
+
+    async def withheld(self, kind: QuicPacketType = HANDSHAKE) -> bytes:
+        """Wait until there are TLS messages that were to be withheld (RFC 9001, 4.1.3)."""
+        await self.until(
+            lambda: bool(self.connection.withheld_messages(kind)),
+            f"{_NAMES[kind]} messages of ours",
+        )
+        return self.connection.withheld_messages(kind)
 
     async def acknowledged(self, sent: Sent) -> bool:
         """Wait until a packet is acknowledged."""
@@ -413,6 +321,10 @@ class Peer:
         name = FrameType(kind).name if kind in set(FrameType) else f"frame {kind:#x}"
         return await self.until(lambda: len(self.connection.received(kind)) >= count, name)
 
+    async def settled(self) -> bool:
+        """Wait until the implementation has answered all that was sent so far."""
+        return await self.acknowledged(await self.send(frames.ping()))
+
     async def probe(self) -> bool:
         """Whether it still answers: send a PING, and wait for its acknowledgment."""
         return await self.acknowledged(await self.send(frames.ping(), step="probe"))
@@ -423,12 +335,17 @@ class Peer:
         """Take in a datagram; :meth:`flush` follows."""
         self._received_at = self._loop.time()
         self.arrivals.append((data, address))
+        if address == self._rebound:
+            address = self.path
         self.connection.codepoint_received = codepoint
         self.connection.receive_datagram(data, address, now=self._loop.time())
 
     def flush(self) -> None:
         """Handle events, send what is to be sent, and set the timer."""
         self._handle_events()
+        if self.is_held_back:
+            self._changed.set()
+            return
         marks_as = self._marks_as
         datagrams = self.connection.datagrams_to_send(now=self._loop.time())
         for datagram, _ in datagrams if marks_as else ():
@@ -468,15 +385,11 @@ class Peer:
         self.flush()
 
 
-class NoStimulusError(Exception):
-    """The implementation did nothing that the stimulus could be sent after."""
-
-
 def random_bytes(size: int) -> bytes:
     """Bytes that nobody can have guessed."""
     return os.urandom(size)
 
 
-def one_rtt_crypto(peer: Peer, message: bytes) -> bytes:
-    """A CRYPTO frame with the next TLS message in 1-RTT (RFC 9001, 4.1.3)."""
-    return frames.crypto(message, peer.connection.crypto_offset(tls.Epoch.ONE_RTT))
+def next_crypto(peer: Peer, message: bytes, kind: QuicPacketType = ONE_RTT) -> bytes:
+    """A CRYPTO frame with the TLS message that follows ours in a type of packet."""
+    return frames.crypto(message, peer.connection.crypto_offset(EPOCHS[kind]))

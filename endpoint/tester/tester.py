@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO, cast
+from typing import NamedTuple, NoReturn, TextIO, cast
 
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
@@ -24,8 +24,9 @@ from aioquic.tls import SessionTicket
 from quicmatrix.endpoint.contract import Contract, Role
 from quicmatrix.endpoint.tester import http3, parameters
 from quicmatrix.endpoint.tester.connection import TesterConnection
-from quicmatrix.endpoint.tester.peer import LEAST_SILENCE_S, NoStimulusError, Peer
+from quicmatrix.endpoint.tester.peer import LEAST_SILENCE_S, Peer
 from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.sockets.udp import (
     Address,
@@ -53,6 +54,15 @@ class Settings:
     versions: tuple[int, ...]
 
 
+class First(NamedTuple):
+    """The first Initial of a client."""
+
+    data: bytes
+    """The whole datagram."""
+    address: Address
+    header: QuicHeader
+
+
 class Tester:
     """The misbehaving peer of one case.
 
@@ -75,7 +85,8 @@ class Tester:
         self.peers: list[Peer] = []
         self._contract = contract
         self._key_log = key_log
-        self._tickets = TicketStore()
+        self.tickets = TicketStore()
+        """Server: of which sessions can be resumed."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._touched: list[Peer] = []
@@ -112,7 +123,12 @@ class Tester:
         token: bytes = b"",
         retry_source: bytes | None = None,
         original_destination: bytes | None = None,
+        connection_id_bytes: int = CONNECTION_ID_BYTES,
+        configure: Callable[[QuicConfiguration], None] | None = None,
         prepare: Callable[[TesterConnection], None] | None = None,
+        first: First | None = None,
+        held_back: bool = False,
+        path: Address | None = None,
     ) -> Peer:
         """A connection whose first flight, be it a client's or a server's, has been sent.
 
@@ -125,20 +141,29 @@ class Tester:
             token: Client: of a NEW_TOKEN frame or a Retry.
             retry_source: Server: the Source Connection ID of the Retry that was sent.
             original_destination: Server: where the client's Initial before it went.
+            connection_id_bytes: Of our connection IDs; may be 0.
+            configure: Changes what the connection is made of.
             prepare: Changes the connection before anything is sent.
+            first: Server: the client's Initial to answer; None: the next one.
+            held_back: Whether our first flight is made and not sent, until :meth:`Peer.release`.
+            path: Client: where it goes, if not on :attr:`path`.
         """
         configuration = dataclasses.replace(
-            self._configuration(), session_ticket=ticket, token=token
+            self._configuration(),
+            session_ticket=ticket,
+            token=token,
+            connection_id_length=connection_id_bytes,
         )
-        address, header, first = None, None, b""
+        if configure is not None:
+            configure(configuration)
         if not self.is_client:
-            first, address, header = await self.initial()
-            original_destination = original_destination or header.destination_cid
+            first = first or await self.initial()
+            original_destination = original_destination or first.header.destination_cid
         connection = TesterConnection(
             configuration=configuration,
             original_destination_connection_id=original_destination,
             retry_source_connection_id=retry_source,
-            session_ticket_fetcher=None if self.is_client else self._tickets.take,
+            session_ticket_fetcher=None if self.is_client else self.tickets.take,
             session_ticket_handler=None,
         )
         peer = Peer(
@@ -148,7 +173,7 @@ class Tester:
             is_client=self.is_client,
             alpn=self.settings.alpn,
         )
-        handler = peer.tickets.append if self.is_client else self._tickets.add
+        handler = peer.tickets.append if self.is_client else self.tickets.add
         connection._session_ticket_handler = handler  # noqa: SLF001
         connection._token_handler = peer.tokens.append  # noqa: SLF001
         if alter_parameters is not None:
@@ -159,37 +184,52 @@ class Tester:
             prepare(connection)
         if stimulus:
             peer.mark_next_flight()
+        peer.is_held_back = held_back
         self.peers.append(peer)
-        if header is None:
-            connection.connect(self.path, now=self._loop.time())
-        else:
-            assert address is not None
-            peer.connection_ids |= {header.destination_cid, connection.host_cid}
-            peer.receive(first, address, 0)
-            for data, _ in self._take(header.destination_cid):
-                peer.receive(data, address, 0)
         peer.connection_ids.add(connection.host_cid)
+        if first is None:
+            connection.connect(path or self.path, now=self._loop.time())
+        else:
+            peer.connection_ids.add(first.header.destination_cid)
+            peer.receive(first.data, first.address, 0)
+            for data, _ in self._take(first.header.destination_cid):
+                peer.receive(data, first.address, 0)
         peer.flush()
         if self.settings.alpn == "h3" and control:
             await peer.until(lambda: peer.is_confirmed, "the handshake's confirmation")
             peer.open_control()
         return peer
 
-    async def initial(self) -> tuple[bytes, Address, QuicHeader]:
+    async def initial(self, destination: bytes | None = None) -> First:
         """The next Initial of a client that is for no connection of ours.
+
+        Args:
+            destination: Its Destination Connection ID; None: any.
 
         Raises:
             NoStimulusError: None came.
         """
 
         def initials() -> list[tuple[bytes, Address]]:
-            return [one for one in self.arrivals if _is_initial(one[0])]
+            return [
+                one
+                for one in self.arrivals
+                if _is_initial(one[0]) and destination in (None, _destination(one[0]))
+            ]
 
         if not await self.until(lambda: bool(initials()), "an Initial packet", START_S):
             raise NoStimulusError("the client sent no Initial packet")
         data, address = initials()[0]
         self.arrivals.remove((data, address))
-        return data, address, header_of(data)
+        return First(data, address, header_of(data))
+
+    def not_applicable(self, why: str) -> NoReturn:
+        """End the script: there is nothing to which the case applies.
+
+        Raises:
+            NoStimulusError: Always.
+        """
+        raise NoStimulusError(why)
 
     # --- Datagrams outside of connections ---------------------------------------------------------
 
@@ -198,11 +238,16 @@ class Tester:
         """Client: the server's address, from our first socket."""
         return PathAddress(tuple(self.server), self._udp.local)
 
-    def new_path(self, *, host: str = "") -> PathAddress:
-        """Client: the server's address from another port of ours, or from another address."""
+    def new_path(self, *, host: str = "", is_watched: bool = False) -> PathAddress:
+        """Client: the server's address from another port of ours, or from another address.
+
+        Args:
+            host: Our address; any, if empty.
+            is_watched: Whether what comes there goes to :attr:`arrivals`, and to no connection.
+        """
         udp = UdpSocket(client_socket(self._family, host), knows_host=bool(host))
         self._sockets.add(udp)
-        udp.start(self._received, self._drained)
+        udp.start(self._watched if is_watched else self._received, self._drained)
         return PathAddress(tuple(self.server), udp.local)
 
     def new_server_path(self, peer: Peer, port: int) -> PathAddress:
@@ -255,22 +300,17 @@ class Tester:
         if not self.peers:
             return
         peer = self.peers[-1]
+        peer.release()
         if await peer.confirmed() and await peer.probe():
             await (self._fetch(peer) if self.is_client else self._serve(peer))
             await peer.probe()
         if not peer.is_over:
-            peer.connection.end(0x100 if self.settings.alpn == "h3" else 0)
-            peer.flush()
-
-    @property
-    def requested(self) -> str:
-        """Client: the path of a file that the server has."""
-        return self._contract.requests[0].path
+            peer.end()
 
     @property
     def message_fields(self) -> list[tuple[bytes, bytes]]:
         """The header fields of a request for that file, or of an answer (RFC 9114, 4.3)."""
-        return http3.request_fields(self.requested) if self.is_client else [(b":status", b"200")]
+        return http3.request_fields(self.path_of_file) if self.is_client else [(b":status", b"200")]
 
     def content_for(self, peer: Peer) -> bytes:
         """The content of a message: of an answer, the file that is asked for first."""
@@ -278,7 +318,7 @@ class Tester:
         return self.file(paths[0]) if paths else b"1234"
 
     async def _fetch(self, peer: Peer) -> None:
-        stream_id = peer.request(self.requested)
+        stream_id = peer.request(self.path_of_file)
         await peer.until(lambda: stream_id in peer.ended, "the whole answer")
 
     async def _serve(self, peer: Peer) -> None:
@@ -290,6 +330,11 @@ class Tester:
             lambda: not any(peer.connection.unacknowledged(one) for one in peer.answered),
             "an acknowledgment of the whole answer",
         )
+
+    @property
+    def path_of_file(self) -> str:
+        """Client: the path of a file that the server has."""
+        return self._contract.requests[0].path
 
     def file(self, path: str) -> bytes:
         """Server: a file of /www; of a name that there is not, nothing."""
@@ -310,10 +355,13 @@ class Tester:
             return
         destination = _destination(data)
         for peer in reversed(self.peers):
-            if destination in peer.connection_ids:
+            if destination in peer.connection_ids or b"" in peer.connection_ids:
                 peer.receive(data, address, codepoint)
                 self._touched.append(peer)
                 return
+        self.arrivals.append((data, address))
+
+    def _watched(self, data: bytes, address: Address, _: int) -> None:
         self.arrivals.append((data, address))
 
     def _drained(self) -> None:
@@ -358,6 +406,7 @@ class Tester:
         )
         if self.is_client:
             configuration.verify_mode = ssl.CERT_NONE
+            configuration.original_version = min(self.settings.versions)
             configuration.server_name = self._contract.requests[0].host
         else:
             certs = self._contract.certs

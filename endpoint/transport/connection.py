@@ -196,6 +196,7 @@ class Connection(
         """Take in a datagram; call :meth:`datagrams_to_send` when no more of them are waiting."""
         self._silent_since = now
         if self._state is QuicConnectionState.CLOSING:
+            self._network_paths[0].bytes_received += len(data)
             self._answer_late_datagram()
             return
         super().receive_datagram(data, addr, now)
@@ -206,13 +207,15 @@ class Connection(
         """Datagrams, each with where to; aioquic fails before there is a path, we have none."""
         if self._close_repeats:
             self._close_repeats = False
-            return self._close_datagrams
+            return self._close_if_allowed()
         if not self._network_paths:
             return []
         is_closing = self._close_pending
         datagrams = super().datagrams_to_send(now)
         if is_closing:
             self._close_datagrams = datagrams
+            self._network_paths[0].bytes_sent -= sum([len(data) for data, _ in datagrams])
+            return self._close_if_allowed()
         return datagrams
 
     def get_timer(self) -> float | None:
@@ -247,6 +250,14 @@ class Connection(
         """
         if self._handshake_confirmed and not self._probe_pending:
             self._loss.reschedule_data(now=now)
+
+    def _close_if_allowed(self) -> Datagrams:
+        """CONNECTION_CLOSE, unless it exceeds the limit of 3 times (RFC 9000, 8.1) as aioquic's."""
+        path, size = self._network_paths[0], sum([len(data) for data, _ in self._close_datagrams])
+        if not path.can_send(size):
+            return []
+        path.bytes_sent += size
+        return self._close_datagrams
 
     def _answer_late_datagram(self) -> None:
         """Repeat CONNECTION_CLOSE, ever more rarely (RFC 9000, 10.2.1); aioquic stays silent."""

@@ -37,13 +37,19 @@ class ExitCode(IntEnum):
 
 
 def exit_code(result: RunResult) -> ExitCode:
-    """The exit code of a command whose result this is: the last attempt at each job decides."""
+    """The exit code of a command whose result this is: the last attempt at each job decides.
+
+    A conformance run without a case that was executed says nothing, as if it had not been possible.
+    """
+    from quicmatrix.runner.results.conformance import nothing_known  # noqa: PLC0415 - as below
     from quicmatrix.runner.results.matrix import (  # noqa: PLC0415 - there is a result now
         needs_attention,
         settled,
         unsupported_everything,
     )
 
+    if result.is_conformance and nothing_known(result):
+        return ExitCode.WRONG_USE
     failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
     failed |= bool(unsupported_everything(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK

@@ -29,7 +29,6 @@ from quicmatrix.runner.cli.options import (
     seed_option,
     strict_option,
 )
-from quicmatrix.runner.printable import printable
 from quicmatrix.runner.sandbox.backends import DOCKER, NETNS
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Level
@@ -119,7 +118,6 @@ def command(context: click.Context, /, **options: object) -> int:
 
 def _run(arguments: Arguments, command_line: str) -> int:
     from quicmatrix.runner.plan import conformance  # noqa: PLC0415 - loads the cases
-    from quicmatrix.runner.results.compliance import nothing_known  # noqa: PLC0415 - as above
 
     output = Output(
         log_dir=arguments.log_dir,
@@ -155,12 +153,7 @@ def _run(arguments: Arguments, command_line: str) -> int:
         repeat_with=_repeat_with(arguments),
     )
     result, signalled = perform(request, partial(_close, debug=arguments.debug))
-    if signalled:
-        return ExitCode.SIGNALLED + signalled
-    if problem := nothing_known(result):
-        click.echo(printable(f"error: {problem}"), err=True)
-        return ExitCode.WRONG_USE
-    return exit_code(result)
+    return ExitCode.SIGNALLED + signalled if signalled else exit_code(result)
 
 
 def _select(arguments: Arguments, place: Place, cases: tuple[Case, ...]) -> Selection:
@@ -209,9 +202,9 @@ def _info(case: Case) -> TestInfo:
 
 def _close(console: Console, view: RunView, reports: Mapping[str, Path], *, debug: bool) -> None:
     from quicmatrix.runner.console.closing import summarize  # noqa: PLC0415 - there is something now
-    from quicmatrix.runner.console.compliance import explain_compliance  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.conformance import explain_conformance  # noqa: PLC0415 - as above
 
-    explain_compliance(console, view, debug=debug)
+    explain_conformance(console, view, debug=debug)
     summarize(console, view, reports.get("html"), debug=debug)
 
 

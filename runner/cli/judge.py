@@ -93,16 +93,18 @@ def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: boo
         explain_failures,
         summarize,
     )
+    from quicmatrix.runner.console.conformance import explain_conformance  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.report_files import export  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_view import run_view  # noqa: PLC0415 - as above
 
+    explain = explain_conformance if result.is_conformance else explain_failures
     console = Console(highlight=False)
     rejudged = asyncio.run(_judge_all(folder, result))
     judged = replace(result, folder=str(folder), jobs=tuple(one.after for one in rejudged))
     if json is not None:
         export(judged, json)
     view = run_view(judged)
-    explain_failures(console, view, debug=debug)
+    explain(console, view, debug=debug)
     _show_changes(console, rejudged)
     summarize(console, view, None, debug=debug)
     return exit_code(judged)
@@ -149,12 +151,12 @@ def _judge_bundle(folder: Path, policy: Policy, *, debug: bool) -> int:
     from quicmatrix.runner.bundle.records import read_attempt  # noqa: PLC0415 - as above
     from quicmatrix.runner.console.closing import failure  # noqa: PLC0415 - as above
     from quicmatrix.runner.judge.bundle import judge_bundle  # noqa: PLC0415 - as above
-    from quicmatrix.runner.plan.conformance import tests_of  # noqa: PLC0415 - loads the suite
+    from quicmatrix.runner.plan.conformance import cases_for  # noqa: PLC0415 - loads the suite
     from quicmatrix.runner.results.matrix import needs_attention  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_files import result_of  # noqa: PLC0415 - as above
 
     record = read_attempt(folder)
-    judgement = judge_bundle(folder, tests_of(record), policy)
+    judgement = judge_bundle(folder, cases_for(record), policy)
     job = result_of(record, judgement, str(folder))
     console = Console(highlight=False)
     for line in failure(job, "", debug=debug):

@@ -25,7 +25,7 @@ from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
-from quicmatrix.runner.results.matrix import needs_attention
+from quicmatrix.runner.results.matrix import MARKS, SEVERITY, needs_attention
 from quicmatrix.runner.results.run_files import Plan
 
 _MOST_RUNNING = 8
@@ -127,6 +127,8 @@ class Display:
 
     def _matrix(self, progress: Progress, console: Console, options: ConsoleOptions) -> Rendered:
         """The matrix so far, rendered anew only if a job was finished since; empty if too large."""
+        if progress.is_conformance:  # its columns would be hundreds of ids
+            return console.render_lines(_outcomes(progress), options, pad=False)
         if progress.cells_planned > _MOST_CELLS:
             return []
         state = (progress.done, options.max_width)
@@ -153,6 +155,16 @@ def _status(progress: Progress, now: float) -> Table:
         Text(times),
     )
     return grid
+
+
+def _outcomes(progress: Progress) -> Text:
+    return Text(", ").join(
+        Text.assemble(
+            (f"{MARKS[outcome]} ", STYLES[outcome]), f"{progress.outcomes[outcome]} {outcome}"
+        )
+        for outcome in reversed(SEVERITY)
+        if progress.outcomes[outcome]
+    )
 
 
 def _running(progress: Progress, now: float) -> Table:

@@ -5,12 +5,14 @@ A display reads it from another thread, so whoever has both takes a lock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, TestInfo
+from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.results.matrix import Cell, labels
 from quicmatrix.runner.results.run_files import Plan
 
@@ -46,6 +48,9 @@ class Progress:
         self._labels = labels(plan.run.tests)
         self._running: dict[JobKey, Running] = {}
         self._cells: dict[tuple[str, str], dict[str, Cell]] = {}
+        self.outcomes: Counter[Outcome] = Counter()
+        """How many jobs ended how."""
+        self.is_conformance = plan.run.is_conformance
 
     def started(self, job: Job, now: float) -> None:
         """A job is under way; another attempt at one was not planned."""
@@ -56,6 +61,7 @@ class Progress:
     def finished(self, result: JobResult) -> None:
         """A job has its verdict."""
         self.done += 1
+        self.outcomes[result.verdict.outcome] += 1
         key = (result.client, result.server, result.test, result.repetition, result.attempt)
         self._running.pop(key, None)
         row = self._cells.setdefault((result.client, result.server), {})

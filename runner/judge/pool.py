@@ -153,7 +153,7 @@ def _end_with_parent() -> None:
 def _judge(bundle: Path, policy: Policy) -> Judgement:
     from quicmatrix.runner.bundle.records import read_attempt  # noqa: PLC0415 - not in the parent
     from quicmatrix.runner.judge.bundle import judge_bundle  # noqa: PLC0415 - as above
-    from quicmatrix.runner.plan.conformance import tests_of  # noqa: PLC0415 - as above
+    from quicmatrix.runner.plan.conformance import cases_for  # noqa: PLC0415 - as above
     from quicmatrix.runner.plan.select import unprompted  # noqa: PLC0415 - as above
 
-    return judge_bundle(bundle, tests_of(read_attempt(bundle)), policy, unprompted())
+    return judge_bundle(bundle, cases_for(read_attempt(bundle)), policy, unprompted())

@@ -62,7 +62,7 @@ def conformance_cases() -> tuple[Case, ...]:
     return tuple(sorted(found, key=_place))
 
 
-def tests_of(record: AttemptRecord) -> dict[str, TestCase]:
+def cases_for(record: AttemptRecord) -> dict[str, TestCase]:
     """The installed test cases that an attempt's may be one of, by name."""
     if record.tester is None:
         return {test.name: test for test in testcases()}
@@ -192,13 +192,13 @@ def _problem(
     return None
 
 
-def _place(case: Case) -> tuple[tuple[tuple[str, int], ...], ...]:
+def _place(case: Case) -> tuple[bool, list[list[tuple[str, int]]]]:
     """Sorts sections by their numbers, appendices behind them, controls first."""
-    parts = () if case.is_control else re.split(r"[/.]", case.id)
-    return tuple(
-        tuple((word, int(digits or 0)) for word, digits in re.findall(r"(\D*)(\d*)", part))
+    parts = re.split(r"[/.]", case.id)
+    return not case.is_control, [
+        [(word, int(digits or 0)) for word, digits in re.findall(r"(\D*)(\d*)", part)]
         for part in parts
-    )
+    ]
 
 
 def _matches(word: str, case_id: str) -> bool:

@@ -118,7 +118,7 @@ def read(path: Path) -> RunResult:
         tests=tuple(
             TestInfo(
                 test.name,
-                test.letter or letter,
+                test.letter or ("" if letter == test.name else letter),
                 test.desc,
                 test.scenario,
                 test.is_measurement,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from quicmatrix.runner.model.run import JobResult, RunResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Status
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.conformance import nothing_known
 from quicmatrix.runner.results.matrix import (
     Cell,
     Matrix,
@@ -111,8 +112,13 @@ def run_view(result: RunResult) -> RunView:
         notes=notes(one.job for one in attempts),
         counts=counts(result.jobs),
         headline=_headline(result, sum(cell.flaky for cell in cells)),
-        warnings=unsupported_everything(result.jobs),
+        warnings=_warnings(result),
     )
+
+
+def _warnings(result: RunResult) -> tuple[str, ...]:
+    nothing = nothing_known(result) if result.is_conformance else ""
+    return (*unsupported_everything(result.jobs), *([nothing] if nothing else []))
 
 
 def _not_known_to_work(outcome: Outcome) -> bool:

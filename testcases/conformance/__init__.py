@@ -15,9 +15,8 @@ from quicmatrix.testcases.conformance.model import Case
 def _cases() -> Iterator[Case]:
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
-            for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, Case):
-                    yield one
+            family = value if isinstance(value, tuple) else (value,)
+            yield from (one for one in family if isinstance(one, Case))
 
 
 CASES: tuple[Case, ...] = tuple(sorted(_cases(), key=lambda one: one.id))

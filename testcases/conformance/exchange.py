@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from quicmatrix.runner.model.attempt import Ending
 from quicmatrix.runner.trace.model import (
@@ -16,6 +17,7 @@ from quicmatrix.runner.trace.model import (
     Packet,
     PacketType,
     Side,
+    TlsMessage,
 )
 from quicmatrix.testcases.conformance.codes import (
     H3_NO_ERROR,
@@ -25,6 +27,7 @@ from quicmatrix.testcases.conformance.codes import (
 )
 from quicmatrix.testcases.model import Inconclusive, Observation, Step
 
+T = TypeVar("T", bound=TlsMessage)
 NO_ERRORS = (NO_ERROR.value, H3_NO_ERROR.value)
 
 
@@ -101,7 +104,7 @@ class Exchange:
         """
         found = self.datagrams("stimulus")
         if not found:
-            last = self.seen.steps[-1].text if self.seen.steps else "nothing"
+            last = next((step.text for step in reversed(self.seen.steps) if step.text), "none")
             raise Inconclusive(f"the stimulus was not sent; the tester's last step: {last}")
         return found
 
@@ -109,6 +112,16 @@ class Exchange:
     def stimulus(self) -> Datagram:
         """The first of them."""
         return self.stimuli[0]
+
+    @property
+    def stimulus_packets(self) -> tuple[Packet, ...]:
+        """The packets in them, as they arrived."""
+        digests = {one.digest for one in self.stimuli}
+        return tuple(
+            packet
+            for packet in self.capture.packets
+            if packet.sender is self.tester and packet.datagram.digest in digests
+        )
 
     @property
     def after(self) -> tuple[Packet, ...]:
@@ -206,3 +219,11 @@ def _named(close: ConnectionClose) -> str:
     kind = "of the application" if close.application else "of the transport"
     reason = f" {close.reason!r}" if close.reason else ""
     return f"CONNECTION_CLOSE {kind} with {close.error_code:#x}{reason}"
+
+
+def messages(capture: Capture, kind: type[T]) -> Iterator[tuple[Packet, T]]:
+    """The TLS messages of a kind in a capture, each with the packet that has its last byte."""
+    for packet in capture.packets:
+        for message in packet.tls:
+            if isinstance(message, kind):
+                yield packet, message

@@ -10,8 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from quicmatrix.runner.trace.model import (
+    ClientHello,
+    ConnectionClose,
+    EncryptedExtensions,
+    PacketType,
+    Side,
+    TransportParameters,
+)
 from quicmatrix.testcases.conformance.codes import ErrorCode
-from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Answer, Exchange
+from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Answer, Exchange, messages
 from quicmatrix.testcases.conformance.model import Expectation, Sentence
 from quicmatrix.testcases.model import (
     Finding,
@@ -79,6 +87,34 @@ def closes(code: ErrorCode, *also: ErrorCode, discards: bool = False) -> Expecta
     return made
 
 
+def refuses_close(code: ErrorCode, *, discards: bool = False) -> Expectation:
+    """The implementation closes the connection with an error, for a CONNECTION_CLOSE of ours.
+
+    If it ends without an error, it has taken the CONNECTION_CLOSE as if it were right.
+
+    Args:
+        code: The code that the RFC names.
+        discards: As that of :func:`closes`.
+    """
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        answer, packets, words = exchange.answer(code)
+        is_discarded = answer is Answer.WENT_ON and not exchange.stimulus_acknowledged
+        is_error = exchange.close is not None and exchange.close[1].error_code not in NO_ERRORS
+        if is_error or (discards and is_discarded):
+            yield Held(*packets, exchange.stimulus, message=words, answer=answer)
+        else:
+            yield Violation(
+                f"{words}, instead of closing the connection with {code}",
+                *packets,
+                exchange.stimulus,
+                side=exchange.side,
+                answer=answer,
+            )
+
+    return shows(check)
+
+
 def discards() -> Expectation:
     """The implementation ignores the packet: no acknowledgment, and the connection goes on."""
 
@@ -103,9 +139,55 @@ def ends_without_error() -> Expectation:
     return shows(check)
 
 
+def acknowledges() -> Expectation:
+    """The implementation acknowledges each packet with the stimulus."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        stimulus = exchange.stimulus
+        for step in exchange.steps("stimulus"):
+            if step.number is None:
+                continue
+            packet = next(exchange.acknowledgments({step.number}), None)
+            if packet is not None:
+                yield Held(packet, stimulus)
+            else:
+                words = f"it does not acknowledge {step.packet} {step.number}"
+                yield Violation(words, stimulus, side=exchange.side)
+
+    return shows(check)
+
+
 def goes_on() -> Expectation:
     """The implementation takes what is legal: the connection goes on."""
     return shows(_goes_on)
+
+
+def drains() -> Expectation:
+    """The implementation ends the connection: it sends nothing but one CONNECTION_CLOSE.
+
+    A stateless reset is of no connection: it is legal once the draining period is over.
+    """
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        closing = [
+            packet
+            for packet in exchange.after
+            if any(isinstance(frame, ConnectionClose) for frame in packet.frames)
+        ]
+        datagrams = dict.fromkeys(packet.datagram for packet in closing)
+        other = [
+            packet
+            for packet in exchange.after
+            if packet.datagram not in datagrams and packet.type is not PacketType.STATELESS_RESET
+        ]
+        for packet in other[:1]:
+            words = f"it sends {packet.type} without CONNECTION_CLOSE"
+            yield Violation(words, packet, exchange.stimulus)
+        for datagram in tuple(datagrams)[1:2]:
+            yield Violation("it sends CONNECTION_CLOSE again", datagram, exchange.stimulus)
+        yield Held(exchange.stimulus, *closing, message="it sends nothing else")
+
+    return shows(check)
 
 
 def sends_nothing() -> Expectation:
@@ -126,6 +208,34 @@ def sends_nothing() -> Expectation:
 def shows(check: ExchangeCheck) -> Expectation:
     """Whatever a function over the exchange finds."""
     return lambda sentence: (requirement(sentence, check),)
+
+
+def where_announced(parameter: str, expected: Expectation) -> Expectation:
+    """What is expected of an implementation that has a transport parameter's extension.
+
+    It has if it announces the parameter itself. One that refuses the handshake before it could
+    announce anything is judged, too.
+    """
+
+    def guarded(one: Requirement[Observation]) -> Requirement[Observation]:
+        def check(seen: Observation) -> Iterator[Finding]:
+            exchange = Exchange.of(seen)
+            announced = _announced(exchange)
+            if announced and not any(getattr(params, parameter) for params in announced):
+                yield NotExercised(f"it does not announce {parameter}")
+            else:
+                yield from one.check(seen)
+
+        return replace(one, check=check)
+
+    return lambda sentence: tuple(guarded(one) for one in expected(sentence))
+
+
+def _announced(exchange: Exchange) -> list[TransportParameters]:
+    capture = exchange.capture
+    if exchange.side is Side.SERVER:
+        return [one.transport_parameters for _, one in messages(capture, EncryptedExtensions)]
+    return [one.transport_parameters for _, one in messages(capture, ClientHello)]
 
 
 def min_level(level: Level) -> Level:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames, http3
 from quicmatrix.endpoint.tester.http3 import H3Frame
-from quicmatrix.endpoint.tester.peer import Rest
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.model import Script
 
 if TYPE_CHECKING:

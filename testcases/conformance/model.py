@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quicmatrix.runner.trace.model import Side
+from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, Side
 from quicmatrix.testcases.model import KIB, Level, Observation, Requirement, TestCase
 
 if TYPE_CHECKING:
@@ -55,8 +55,12 @@ class Flow:
     alpn: str = "hq-interop"
     files: tuple[int, ...] = (KIB,)
     """Sizes of the files that are served, in bytes."""
-    versions: tuple[int, ...] = (1,)
-    """QUIC versions that the tester speaks, the preferred one first."""
+    certificates: int = 1
+    """Length of the server's chain."""
+    filler_names: int = 0
+    """How many random names of 250 characters make its certificate larger."""
+    versions: tuple[int, ...] = (VERSION_1,)
+    """QUIC versions that the tester speaks, the preferred one first; it begins with the oldest."""
 
     @property
     def control(self) -> str:
@@ -68,6 +72,24 @@ TRANSFER = Flow("transfer")
 """One connection, and one file over HTTP/0.9."""
 HTTP3 = Flow("http3", "http3", "h3")
 """One connection, and one file over HTTP/3."""
+RETRY = Flow("retry", "retry")
+"""One connection after a Retry of the server's, and one file."""
+LONG_CHAIN = Flow("long-chain", certificates=9, filler_names=20)
+"""A certificate chain that is too long for an address that is not validated."""
+MANY_FILES = Flow("many-files", files=(KIB,) * 3)
+"""One connection, and three files over HTTP/0.9."""
+RESUMPTION = Flow("resumption", "resumption", files=(KIB, KIB))
+"""Two connections; the second one resumes the session of the first."""
+ZERO_RTT = Flow("zerortt", "zerortt", files=(KIB, KIB))
+"""Two connections; the second one begins with a request in 0-RTT."""
+V2 = Flow("v2", "v2", versions=(VERSION_2, VERSION_1))
+"""One connection, which begins in version 1; the server changes it to version 2 (RFC 9369, 4.1)."""
+V2_RESUMPTION = Flow(
+    "v2-resumption", "resumption", files=(KIB, KIB), versions=(VERSION_2, VERSION_1)
+)
+"""Two connections with a tester that prefers version 2."""
+VERSION_NEGOTIATION = Flow("version-negotiation", "v2", versions=(VERSION_2,))
+"""The tester, a server, speaks version 2 alone, and says so in Version Negotiation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +150,15 @@ class Case:
             requirements=self.requirements,
             files=self.flow.files,
             scenario=SCENARIO,
+            certificates=self.flow.certificates,
+            filler_names=self.flow.filler_names,
             timeout_s=self.timeout_s,
         )
+
+
+def kebab(name: str) -> str:
+    """``MAX_DATA`` as it is in an id: ``max-data``."""
+    return name.lower().replace("_", "-")
 
 
 def case(

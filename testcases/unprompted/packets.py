@@ -51,6 +51,7 @@ _NOT_IN_0_RTT = (Ack, Crypto, HandshakeDone, NewToken, PathResponse, RetireConne
 @requirement(Level.MUST, "RFC 9000, 12.3")
 def packet_numbers_increase(seen: Observation) -> Iterator[Finding]:
     """Each packet has a higher number than all that were sent before it in its space."""
+    # Except that of a CONNECTION_CLOSE which is repeated (RFC 9000, 10.2.1).
     for side in Side:
         numbered = decrypted(sent(seen.trace, side, *SPACES))
         highest: dict[tuple[int | None, str], Packet] = {}
@@ -67,7 +68,7 @@ def packet_numbers_increase(seen: Observation) -> Iterator[Finding]:
                 if before is None or before.number is None or packet.number > before.number:
                     highest[space] = packet
                     yield Held(packet)
-                else:
+                elif not (packet.number == before.number and _closes(packet) and _closes(before)):
                     yield Violation(f"{packet.number} follows {before.number}", packet, before)
 
         yield from every(findings(), numbered)
@@ -232,6 +233,10 @@ def _is_of_handshake(frame: Frame) -> bool:
     if isinstance(frame, ConnectionClose):
         return not frame.application
     return isinstance(frame, _IN_HANDSHAKE)
+
+
+def _closes(packet: Packet) -> bool:
+    return any(isinstance(frame, ConnectionClose) for frame in packet.frames)
 
 
 def _not_among(ack: Ack, came: set[int]) -> Iterator[str]:

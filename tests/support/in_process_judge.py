@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quicmatrix.runner.bundle.records import read_attempt
+from quicmatrix.runner.bundle.tester_log import read_steps
 from quicmatrix.runner.judge.judge import Policy, judge
 from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.verdict import Judgement, Outcome
@@ -29,7 +30,8 @@ class InProcessJudge:
         self.judging(bundle)
         record = read_attempt(bundle)
         test = self.tests[record.test]
-        verdict = judge(Observation(NO_TRACE, record), test, Policy())
+        steps = () if record.tester is None else read_steps(bundle, record.tester)
+        verdict = judge(Observation(NO_TRACE, record, steps), test, Policy())
         passed = verdict.outcome is Outcome.PASSED
         sample = Sample(test.metric(NO_TRACE)) if test.metric and passed else None
         return Judgement(verdict, judged_at=time.time(), duration_s=0.0, sample=sample)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3
 from quicmatrix.endpoint.tester.http3 import StreamKind
-from quicmatrix.endpoint.tester.peer import Rest
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.codes import H3_FRAME_UNEXPECTED, H3_MISSING_SETTINGS
 from quicmatrix.testcases.conformance.expectations import closes, goes_on
 from quicmatrix.testcases.conformance.messages import takes_message

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3, qpack
 from quicmatrix.endpoint.tester.http3 import H3Frame
-from quicmatrix.endpoint.tester.peer import Rest
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.codes import QPACK_DECOMPRESSION_FAILED
 from quicmatrix.testcases.conformance.expectations import closes
 from quicmatrix.testcases.conformance.messages import takes_message

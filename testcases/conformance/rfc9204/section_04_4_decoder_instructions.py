@@ -28,7 +28,7 @@ async def acknowledgment_of_a_static_section(tester: Tester) -> None:
     peer = await tester.connected()
     stream = peer.stream_id(0, ours=peer.is_client)
     if peer.is_client:
-        stream = peer.request(tester.requested)
+        stream = peer.request(tester.path_of_file)
         await peer.until(lambda: stream in peer.ended, "the whole answer")
     _instruct(peer, qpack.section_acknowledgment(stream))
 

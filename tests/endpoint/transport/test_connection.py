@@ -446,6 +446,21 @@ def test_data_follows_the_first_sign_of_life_after_an_outage(certs: Path) -> Non
     assert sink.received == 1 << 20
 
 
+def test_a_close_keeps_to_the_limit_for_addresses_that_are_not_validated(certs: Path) -> None:
+    pair = Pair(client_configuration(certs), server_configuration(certs))
+    pair.connect()
+    pair.run_until(lambda: bool(pair.to_client.sent))
+    path = pair.server._network_paths[0]
+    path.bytes_sent = 3 * path.bytes_received
+    sent = len(pair.to_client.sent)
+    pair.server.close(error_code=0)
+    pair.drive_server()
+    assert len(pair.to_client.sent) == sent
+    pair.server.receive_datagram(bytes(1200), path.addr, now=pair.now)
+    pair.drive_server()
+    assert len(pair.to_client.sent) == sent + 1, "as it may now"
+
+
 def test_a_late_packet_is_answered_with_the_close_again(pair: Pair) -> None:
     pair.client.close(error_code=0)
     pair.to_server.drops = lambda *_: True

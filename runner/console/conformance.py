@@ -7,29 +7,29 @@ from rich.text import Text
 
 from quicmatrix.runner.console.closing import failure
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.compliance import Compliance, Finding, compliance
+from quicmatrix.runner.results.conformance import CaseOutcome, RoleResult, by_role
 from quicmatrix.runner.results.matrix import Cell
 from quicmatrix.runner.results.run_view import RunView
 
 STYLES = {
-    Finding.CRASHED: "bold magenta",
-    Finding.VIOLATED_MUST: "bold red",
-    Finding.FAILED: "bold red",
-    Finding.TIMEOUT: "bold cyan",
-    Finding.ERROR: "bold reverse",
-    Finding.INCONCLUSIVE: "yellow",
-    Finding.VIOLATED_SHOULD: "dark_orange",
-    Finding.NOT_APPLICABLE: "dim",
-    Finding.OTHERWISE: "dim",
-    Finding.HELD: "green",
+    CaseOutcome.CRASHED: "bold magenta",
+    CaseOutcome.VIOLATED_MUST: "bold red",
+    CaseOutcome.FAILED: "bold red",
+    CaseOutcome.TIMEOUT: "bold cyan",
+    CaseOutcome.ERROR: "bold reverse",
+    CaseOutcome.INCONCLUSIVE: "yellow",
+    CaseOutcome.VIOLATED_SHOULD: "dark_orange",
+    CaseOutcome.NOT_APPLICABLE: "dim",
+    CaseOutcome.OTHERWISE: "dim",
+    CaseOutcome.HELD: "green",
 }
-_UNREMARKABLE = (Finding.HELD, Finding.NOT_APPLICABLE, Finding.OTHERWISE)
+_UNREMARKABLE = (CaseOutcome.HELD, CaseOutcome.NOT_APPLICABLE, CaseOutcome.OTHERWISE)
 
 
-def explain_compliance(console: Console, view: RunView, *, debug: bool = False) -> None:
+def explain_conformance(console: Console, view: RunView, *, debug: bool = False) -> None:
     """Print every case that shows something, and how many show what."""
     cells = {(cell.client, cell.server, cell.test): cell for cell in view.cells}
-    found = compliance(view.run)
+    found = by_role(view.run)
     for one in found:
         _explain(console, view, one, cells, debug=debug)
     for one in found:
@@ -37,12 +37,12 @@ def explain_compliance(console: Console, view: RunView, *, debug: bool = False) 
         for case in (*one.controls, *one.cases):
             if case.flaky:
                 console.print(
-                    Text(f"  flaky: {printable(case.test.name)}: {', '.join(case.findings)}"),
+                    Text(f"  flaky: {printable(case.test.name)}: {', '.join(case.outcomes)}"),
                     soft_wrap=True,
                 )
 
 
-def summary(one: Compliance) -> Text:
+def summary(one: RoleResult) -> Text:
     """An implementation in a role, and how many cases show what."""
     counted = Text(", ").join(
         Text(f"{count} {found}", STYLES[found]) for found, count in one.counts.items()
@@ -54,14 +54,14 @@ def summary(one: Compliance) -> Text:
 def _explain(
     console: Console,
     view: RunView,
-    one: Compliance,
+    one: RoleResult,
     cells: dict[tuple[str, str, str], Cell],
     *,
     debug: bool,
 ) -> None:
     """Controls that did not pass stand for all cases that were not started because of them."""
     for case in (*one.controls, *one.started):
-        if case.finding in _UNREMARKABLE:
+        if case.outcome in _UNREMARKABLE:
             continue
         job = case.job
         cell = cells[job.client, job.server, job.test]

@@ -13,7 +13,7 @@ from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Level
 
 
-class Finding(StrEnum):
+class CaseOutcome(StrEnum):
     """What a case shows of an implementation, worst first."""
 
     CRASHED = "crashed"
@@ -31,28 +31,28 @@ class Finding(StrEnum):
 
 
 _OF_OUTCOME = {
-    Outcome.CRASHED: Finding.CRASHED,
-    Outcome.FAILED: Finding.FAILED,
-    Outcome.TIMEOUT: Finding.TIMEOUT,
-    Outcome.ERROR: Finding.ERROR,
-    Outcome.INCONCLUSIVE: Finding.INCONCLUSIVE,
-    Outcome.UNSUPPORTED: Finding.NOT_APPLICABLE,
+    Outcome.CRASHED: CaseOutcome.CRASHED,
+    Outcome.FAILED: CaseOutcome.FAILED,
+    Outcome.TIMEOUT: CaseOutcome.TIMEOUT,
+    Outcome.ERROR: CaseOutcome.ERROR,
+    Outcome.INCONCLUSIVE: CaseOutcome.INCONCLUSIVE,
+    Outcome.UNSUPPORTED: CaseOutcome.NOT_APPLICABLE,
 }
 _OF_LEVEL = {
-    Level.MUST: Finding.VIOLATED_MUST,
-    Level.SHOULD: Finding.VIOLATED_SHOULD,
-    Level.MAY: Finding.OTHERWISE,
+    Level.MUST: CaseOutcome.VIOLATED_MUST,
+    Level.SHOULD: CaseOutcome.VIOLATED_SHOULD,
+    Level.MAY: CaseOutcome.OTHERWISE,
 }
-_SEVERITY = tuple(Finding)
+_SEVERITY = tuple(CaseOutcome)
 _WORKED = (Outcome.PASSED, Outcome.NONCONFORMANT)
 
 
-def finding(verdict: Verdict) -> Finding:
+def case_outcome(verdict: Verdict) -> CaseOutcome:
     """What an attempt shows."""
     if verdict.outcome in _OF_OUTCOME:
         return _OF_OUTCOME[verdict.outcome]
     levels = {one.level for one in verdict.violated}
-    return next((found for level, found in _OF_LEVEL.items() if level in levels), Finding.HELD)
+    return next((found for level, found in _OF_LEVEL.items() if level in levels), CaseOutcome.HELD)
 
 
 @dataclass(frozen=True)  # not slotted: cached_property needs the instance's dict
@@ -64,28 +64,28 @@ class CaseResult:
     """By repetition."""
 
     @cached_property
-    def findings(self) -> tuple[Finding, ...]:
+    def outcomes(self) -> tuple[CaseOutcome, ...]:
         """What each repetition shows."""
-        return tuple(finding(job.verdict) for job in self.jobs)
+        return tuple(case_outcome(job.verdict) for job in self.jobs)
 
     @property
-    def finding(self) -> Finding:
+    def outcome(self) -> CaseOutcome:
         """The worst of them."""
-        return min(self.findings, key=_SEVERITY.index)
+        return min(self.outcomes, key=_SEVERITY.index)
 
     @property
     def job(self) -> JobResult:
         """The first that shows the worst."""
-        return self.jobs[self.findings.index(self.finding)]
+        return self.jobs[self.outcomes.index(self.outcome)]
 
     @property
     def flaky(self) -> bool:
         """Whether they are not all the same."""
-        return len(set(self.findings)) > 1
+        return len(set(self.outcomes)) > 1
 
 
 @dataclass(frozen=True)  # as above
-class Compliance:
+class RoleResult:
     """An implementation in one role."""
 
     implementation: str
@@ -95,9 +95,9 @@ class Compliance:
     """Without the controls."""
 
     @cached_property
-    def counts(self) -> dict[Finding, int]:
+    def counts(self) -> dict[CaseOutcome, int]:
         """How many cases show what, best first, without what none shows."""
-        counted = Counter(case.finding for case in self.cases)
+        counted = Counter(case.outcome for case in self.cases)
         return {one: counted[one] for one in reversed(_SEVERITY) if counted[one]}
 
     @cached_property
@@ -116,7 +116,7 @@ class Compliance:
         )
 
 
-def compliance(run: RunResult) -> tuple[Compliance, ...]:
+def by_role(run: RunResult) -> tuple[RoleResult, ...]:
     """What a conformance run shows, in the order of its implementations, servers first."""
     infos = {test.name: test for test in run.tests}
     jobs: dict[tuple[Side, str], dict[str, list[JobResult]]] = {}
@@ -137,13 +137,13 @@ def compliance(run: RunResult) -> tuple[Compliance, ...]:
             if cases:
                 controls = tuple(one for one in cases if one.test.name == one.test.control)
                 rest = tuple(one for one in cases if one.test.name != one.test.control)
-                found.append(Compliance(name, role, controls, rest))
+                found.append(RoleResult(name, role, controls, rest))
     return tuple(found)
 
 
 def nothing_known(run: RunResult) -> str:
     """Why a run says nothing about any implementation; empty if it does."""
-    found = compliance(run)
+    found = by_role(run)
     controls = [job for one in found for case in one.controls for job in case.jobs]
     if not any(job.verdict.outcome in _WORKED for job in controls):
         reasons = (job.verdict.reason for job in controls if job.verdict.reason)

@@ -1,0 +1,75 @@
+"""How connections with an implementation under test begin other than usual, for several cases."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from quicmatrix.endpoint.tester import frames, packets
+from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, ConnectionIdPair, Shape
+from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL, Sent
+
+if TYPE_CHECKING:
+    from quicmatrix.endpoint.tester.peer import Peer
+    from quicmatrix.endpoint.tester.tester import Tester
+
+UNKNOWN_VERSION = 0x1A2A3A4A
+"""A version that is reserved for being unknown (RFC 9000, 15)."""
+PACKET_NUMBER_0 = Shape(number=0)
+_AFTER_SOURCE = b"\x00\x44\x9e"
+"""No token, and a Length of 1182 bytes, as in an Initial of version 1."""
+
+
+def unknown_version(
+    destination: bytes | None = None,
+    source: bytes | None = None,
+    *,
+    size: int = DATAGRAM_BYTES,
+    first_byte: int = 0xC0,
+    body: bytes = _AFTER_SOURCE,
+    version: int = UNKNOWN_VERSION,
+) -> bytes:
+    """A datagram with one packet of an unknown version, and random bytes up to its size."""
+    header = packets.long_header(
+        os.urandom(8) if destination is None else destination,
+        os.urandom(8) if source is None else source,
+        body,
+        version=version,
+        first_byte=first_byte,
+    )
+    return header + os.urandom(max(size - len(header), 0))
+
+
+def first_initial(
+    hello: bytes, destination: bytes, source: bytes, shape: Shape = PACKET_NUMBER_0
+) -> bytes:
+    """A client's first Initial with its ClientHello, and with any connection IDs."""
+    keys = packets.initial_keys(destination, is_client=True)
+    pair = ConnectionIdPair(destination, source)
+    return packets.long_packet(INITIAL, keys, pair, 0, frames.crypto(hello), shape=shape)
+
+
+def undecryptable(destination: bytes, source: bytes, size: int) -> bytes:
+    """A Handshake packet of some size, protected with keys that nobody has."""
+    keys = packets.initial_keys(os.urandom(8), is_client=True)
+    pair = ConnectionIdPair(destination, source)
+    shape = Shape(datagram_size=size)
+    return packets.long_packet(HANDSHAKE, keys, pair, 0, frames.ping(), shape=shape)
+
+
+async def unsent(tester: Tester, *, elsewhere: bool = False) -> Peer:
+    """A connection to a server whose ClientHello the script is to send.
+
+    Args:
+        tester: It is a client.
+        elsewhere: Whether it has a port of its own, so that another connection can follow.
+    """
+    path = tester.new_path() if elsewhere else None
+    peer = await tester.connecting(held_back=True, path=path)
+    peer.forget_flight()
+    return peer
+
+
+def client_hello(peer: Peer, shape: Shape = PACKET_NUMBER_0) -> Sent:
+    """Its first Initial, with the whole ClientHello."""
+    return peer.packet(frames.crypto(peer.client_hello), kind=INITIAL, shape=shape)

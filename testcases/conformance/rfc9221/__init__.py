@@ -1,0 +1,1 @@
+"""RFC 9221, DATAGRAM frames: one file a section."""

@@ -1,0 +1,1 @@
+"""RFC 9287, the QUIC bit: one file a section."""
