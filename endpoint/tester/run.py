@@ -14,8 +14,8 @@ from typing import Protocol
 
 from quicmatrix.endpoint.contract import Contract, read_contract
 from quicmatrix.endpoint.logs import open_logs
-from quicmatrix.endpoint.tester.peer import NoStimulusError
 from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.endpoint.tester.tester import Settings, Tester
 from quicmatrix.endpoint.transport.crypto.epoch_hash import use_identity_hash
 
