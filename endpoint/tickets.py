@@ -22,6 +22,10 @@ class TicketStore:
             del self._tickets[next(iter(self._tickets))]
         self._tickets[ticket.ticket] = ticket
 
+    def forget(self) -> None:
+        """Resume none of the sessions so far."""
+        self._tickets.clear()
+
     def take(self, identity: bytes) -> SessionTicket | None:
         """The ticket that a client presents, if it is ours and was not used before."""
         return self._tickets.pop(identity, None)

@@ -60,7 +60,8 @@ class Step:
     time: float
     """Seconds since the epoch."""
     kind: str
-    """``stimulus``, ``sent``, ``probe``, ``seen``, ``waited``, ``done`` or ``failed``."""
+    """``stimulus``, ``sent``, ``probe``, ``seen``, ``waited``, ``skipped``, ``done`` or
+    ``failed``."""
     text: str = ""
     datagram: str = ""
     """What finds the datagram that was sent: :attr:`Datagram.digest`; empty if none was."""

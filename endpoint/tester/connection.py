@@ -70,6 +70,8 @@ class TesterConnection(Connection):
         """What an endpoint would have closed the connection for."""
         self.peer_parameters: dict[int, bytes] = {}
         """The peer's transport parameters, as they came."""
+        self.withheld: dict[tls.Epoch, bytes] = {}
+        """TLS messages that are not sent, of the levels that :func:`withholding` named."""
         self._kept: dict[tls.Epoch, CryptoContext] = {}
         handlers = vars(self)["_QuicConnection__frame_handlers"]
         for kind, (handler, epochs) in handlers.items():
@@ -181,11 +183,6 @@ class TesterConnection(Connection):
         return self._peer_cid.cid
 
     @property
-    def token(self) -> bytes:
-        """Client: what our Initial packets carry, of a Retry or a NEW_TOKEN frame."""
-        return self._peer_token
-
-    @property
     def sequence_number_in_use(self) -> int:
         """The sequence number of the connection ID that our packets go to."""
         return self._peer_cid.sequence_number or 0
@@ -212,6 +209,11 @@ class TesterConnection(Connection):
         self._host_cid_seq += 1
         return issued
 
+    @property
+    def token(self) -> bytes:
+        """Client: what our Initial packets carry, of a Retry or a NEW_TOKEN frame."""
+        return self._peer_token
+
     def crypto_offset(self, epoch: tls.Epoch) -> int:
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
@@ -219,6 +221,10 @@ class TesterConnection(Connection):
     def unacknowledged_crypto(self, kind: QuicPacketType) -> bytes:
         """Our TLS messages in packets of a type, from the first unacknowledged byte."""
         return bytes(self._crypto_streams[EPOCHS[kind]].sender._buffer)  # noqa: SLF001
+
+    def withheld_messages(self, kind: QuicPacketType) -> bytes:
+        """The TLS messages of that type of packet, as they would have been sent."""
+        return self.withheld[EPOCHS[kind]]
 
     def open_stream(self, *, unidirectional: bool = False) -> int:
         """A new stream of ours, on which nothing is sent yet."""
@@ -258,6 +264,8 @@ class TesterConnection(Connection):
         self.tls.__class__ = AlteringContext
         assert isinstance(self.tls, AlteringContext)
         self.tls.alter = self.alter_message
+        # Whatever our transport parameters are this time, known sessions are resumed.
+        self.tls.get_session_ticket_cb = self._session_ticket_fetcher
 
     def _serialize_transport_parameters(self) -> bytes:
         ours = parameters.parsed(super()._serialize_transport_parameters())
@@ -277,9 +285,21 @@ class TesterConnection(Connection):
         if message := buf.data:
             buf.seek(0)
             buf.push_bytes(self.alter_message(message[0], message))
+        for epoch in self.withheld:
+            self.withheld[epoch] += self._crypto_buffers[epoch].data
+            self._crypto_buffers[epoch].seek(0)
         super()._push_crypto_data()
 
     def _discard_epoch(self, epoch: tls.Epoch) -> None:
         if self._cryptos[epoch].send.is_valid():
             self._kept[epoch] = copy.copy(self._cryptos[epoch].send)
         super()._discard_epoch(epoch)
+
+
+def withholding(*kinds: QuicPacketType) -> Callable[[TesterConnection], None]:
+    """Leave it to the script to send the TLS messages that go into packets of a type."""
+
+    def withhold(connection: TesterConnection) -> None:
+        connection.withheld = {EPOCHS[kind]: b"" for kind in kinds}
+
+    return withhold

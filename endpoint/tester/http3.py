@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
 import pylsqpack
@@ -47,15 +47,29 @@ def frame(kind: int, payload: bytes = b"", *, length: int | None = None) -> byte
     return varint(kind) + varint(len(payload) if length is None else length) + payload
 
 
-def settings(values: Mapping[int, int] | None = None) -> bytes:
-    """A SETTINGS frame."""
-    pairs = (varint(key) + varint(value) for key, value in (values or {}).items())
-    return frame(H3Frame.SETTINGS, b"".join(pairs))
+def settings(*pairs: tuple[int, int]) -> bytes:
+    """A SETTINGS frame with these identifiers and values."""
+    return frame(H3Frame.SETTINGS, b"".join(varint(key) + varint(value) for key, value in pairs))
 
 
-def control_stream(*frames: bytes) -> bytes:
-    """The beginning of a control stream."""
-    return varint(StreamKind.CONTROL) + b"".join(frames)
+def identifier_frame(kind: int, identifier: int, *, trailing: bytes = b"") -> bytes:
+    """A GOAWAY, MAX_PUSH_ID or CANCEL_PUSH frame; ``trailing`` does not belong there."""
+    return frame(kind, varint(identifier) + trailing)
+
+
+def push_promise(push_id: int, fields: Fields) -> bytes:
+    """A PUSH_PROMISE frame."""
+    return frame(H3Frame.PUSH_PROMISE, varint(push_id) + field_section(fields))
+
+
+def reserved(number: int) -> int:
+    """The n-th type that is reserved for being unknown: of frames, streams, settings and errors."""
+    return 0x1F * number + 0x21
+
+
+def stream(kind: int, *parts: bytes) -> bytes:
+    """The beginning of a unidirectional stream."""
+    return varint(kind) + b"".join(parts)
 
 
 def field_section(fields: Fields) -> bytes:
@@ -86,14 +100,40 @@ def response_fields(size: int) -> list[tuple[bytes, bytes]]:
 
 def requested_path(stream: bytes) -> str:
     """The path of a request, from the bytes of its stream; empty if it has none so far."""
+    for kind, payload in whole_frames(stream):
+        if kind == H3Frame.HEADERS:
+            try:
+                _, fields = pylsqpack.Decoder(0, 0).feed_header(0, payload)
+            except (pylsqpack.DecompressionFailed, pylsqpack.StreamBlocked):
+                return ""
+            return dict(fields).get(b":path", b"").decode(errors="replace")
+    return ""
+
+
+def settings_in(stream: bytes) -> dict[int, int] | None:
+    """The settings at the beginning of a control stream; None if it is none, or not yet."""
     buf = Buffer(data=stream)
+    try:
+        if buf.pull_uint_var() != StreamKind.CONTROL:
+            return None
+        kind, payload = next(whole_frames(stream[buf.tell() :]))
+        if kind != H3Frame.SETTINGS:
+            return None
+        buf, found = Buffer(data=payload), {}
+        while not buf.eof():
+            key = buf.pull_uint_var()
+            found[key] = buf.pull_uint_var()
+    except (BufferReadError, StopIteration):
+        return None
+    return found
+
+
+def whole_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and payload of the frames that are there whole."""
+    buf = Buffer(data=data)
     try:
         while not buf.eof():
             kind = buf.pull_uint_var()
-            payload = buf.pull_bytes(buf.pull_uint_var())
-            if kind == H3Frame.HEADERS:
-                _, fields = pylsqpack.Decoder(0, 0).feed_header(0, payload)
-                return dict(fields).get(b":path", b"").decode(errors="replace")
-    except (BufferReadError, pylsqpack.DecompressionFailed, pylsqpack.StreamBlocked):
-        pass
-    return ""
+            yield kind, buf.pull_bytes(buf.pull_uint_var())
+    except BufferReadError:
+        return

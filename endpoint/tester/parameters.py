@@ -71,3 +71,29 @@ def added(identifier: int, value: bytes | int) -> Alteration:
     """Add one, though it may be there already."""
     data = varint(value) if isinstance(value, int) else value
     return lambda parameters: [*parameters, (identifier, data)]
+
+
+def all_of(*alterations: Alteration) -> Alteration:
+    """One after the other."""
+
+    def alter(parameters: Parameters) -> Parameters:
+        for one in alterations:
+            parameters = one(parameters)
+        return parameters
+
+    return alter
+
+
+def preferred_address(connection_id: bytes) -> bytes:
+    """The value of preferred_address, without an address of either family (RFC 9000, 18.2)."""
+    return bytes(4 + 2 + 16 + 2) + bytes([len(connection_id)]) + connection_id + bytes(range(16))
+
+
+def version_information(chosen: int, *available: int) -> bytes:
+    """The value of version_information (RFC 9368, 3)."""
+    return b"".join(version.to_bytes(4) for version in (chosen, *available))
+
+
+def reserved(number: int) -> int:
+    """The n-th identifier that exercises the rule on unknown ones (RFC 9000, 18.1)."""
+    return 31 * number + 27

@@ -7,16 +7,16 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aioquic import tls
 from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
 from aioquic.quic.packet import QuicPacketType
 from aioquic.tls import SessionTicket
 
-from quicmatrix.endpoint.tester import frames, http3, packets
-from quicmatrix.endpoint.tester.connection import TesterConnection
+from quicmatrix.endpoint.tester import frames, packets
+from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tester.streams import Streams
 from quicmatrix.endpoint.transport.sockets.udp import Address
 
 SILENT_PTOS = 3
@@ -30,6 +30,9 @@ INITIAL, ZERO_RTT = QuicPacketType.INITIAL, QuicPacketType.ZERO_RTT
 HANDSHAKE, ONE_RTT = QuicPacketType.HANDSHAKE, QuicPacketType.ONE_RTT
 _NAMES = {INITIAL: "Initial", ZERO_RTT: "0-RTT", HANDSHAKE: "Handshake", ONE_RTT: "1-RTT"}
 
+_CRYPTO_BYTES = 1000
+"""Of one CRYPTO frame, so that its datagram has no more than 1200."""
+
 Send = Callable[[Sequence[tuple[bytes, Address]], int], None]
 
 
@@ -42,7 +45,7 @@ class Sent:
     datagram: bytes
 
 
-class Peer:
+class Peer(Streams):
     """A connection, as a script drives it.
 
     Args:
@@ -62,15 +65,7 @@ class Peer:
         is_client: bool,
         alpn: str,
     ) -> None:
-        self.connection = connection
-        self.is_client = is_client
-        self.alpn = alpn
-        self.streams: dict[int, bytes] = {}
-        """What came on each stream."""
-        self.ended: set[int] = set()
-        """The streams of which everything came."""
-        self.answered: set[int] = set()
-        """The requests that were answered."""
+        super().__init__(connection, is_client=is_client, alpn=alpn)
         self.tickets: list[SessionTicket] = []
         self.tokens: list[bytes] = []
         """Of NEW_TOKEN frames."""
@@ -115,6 +110,14 @@ class Peer:
         self.send_datagram(sent.datagram, path=path, step=step, sent=sent)
         await asyncio.sleep(0)
         return sent
+
+    async def send_crypto(
+        self, messages: bytes, offset: int = 0, *, kind: QuicPacketType, step: str = "sent"
+    ) -> None:
+        """Send TLS messages in as many packets as they need, without retransmission."""
+        for at in range(0, len(messages), _CRYPTO_BYTES):
+            piece = messages[at : at + _CRYPTO_BYTES]
+            await self.send(frames.crypto(piece, offset + at), kind=kind, step=step)
 
     async def stimulus(
         self,
@@ -201,32 +204,6 @@ class Peer:
         address: Address = self.connection._network_paths[0].addr  # noqa: SLF001
         return address
 
-    @property
-    def client_hello(self) -> bytes:
-        """Client: the ClientHello, as long as it is not acknowledged."""
-        return self.connection.unacknowledged_crypto(INITIAL)
-
-    def forget_flight(self) -> None:
-        """Take the connection's next flight for sent: the script sends it in its own way."""
-        self.connection.datagrams_to_send(now=self._loop.time())
-
-    def rebind(self, path: Address, *, old_is_gone: bool = False) -> None:
-        """Send and receive on another path, which the connection does not notice.
-
-        As behind a NAT that rebinds.
-
-        Args:
-            path: The new path.
-            old_is_gone: Whether what still comes on another path is not received.
-        """
-        self._rebound, self._old_is_gone = path, old_is_gone
-
-    def _send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int) -> None:
-        if self._rebound is not None:
-            own, path = self.path, self._rebound
-            datagrams = [(data, path if to == own else to) for data, to in datagrams]
-        self._send_all(datagrams, codepoint)
-
     def issue_connection_id(self, *, retire_prior_to: int = 0, size: int = 8) -> bytes:
         """A NEW_CONNECTION_ID frame with the next sequence number; its packets come to us."""
         issued = self.connection.issue_connection_id(random_bytes(size))
@@ -243,66 +220,27 @@ class Peer:
         self.connection.end(0x100 if self.alpn == "h3" else 0)
         self.flush()
 
-    # --- Streams --------------------------------------------------------------------------------
-
-    def new_stream(self, *, unidirectional: bool = False) -> int:
-        """A stream that we open; nothing is sent on it."""
-        return self.connection.open_stream(unidirectional=unidirectional)
-
-    def stream_id(self, number: int, *, ours: bool, unidirectional: bool = False) -> int:
-        """The ID of the n-th stream of a kind, from 0 (RFC 9000, 2.1), whether or not it exists."""
-        by_server = ours is not self.is_client
-        return number * 4 + 2 * unidirectional + by_server
-
-    def sending_stream(self) -> int:
-        """A stream on which we may send, and have sent nothing; there always is one.
-
-        A new one; if the client allows none, that of its request, which is not answered then.
-        """
-        for is_uni in (False,) if self.is_client else (True, False):
-            if self.connection.streams_allowed(unidirectional=is_uni):
-                return self.new_stream(unidirectional=is_uni)
-        stream_id = self.stream_id(0, ours=False)
-        self.answered.add(stream_id)
-        return stream_id
-
-    def write(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
-        """Write to a stream as an endpoint does, with retransmission."""
-        self.connection.send_stream_data(stream_id, data, fin)
-        self.flush()
-
-    def request(self, path: str) -> int:
-        """Ask for a file; the tester is the client. Returns the stream's ID."""
-        stream_id = self.new_stream()
-        if self.alpn == "h3":
-            self.write(stream_id, http3.headers(http3.request_fields(path)), fin=True)
-        else:
-            self.write(stream_id, f"GET {path}\r\n".encode(), fin=True)
-        return stream_id
-
     @property
-    def requests(self) -> dict[int, str]:
-        """The path of each request that came and was not answered; the tester is the server."""
-        return {
-            stream_id: path
-            for stream_id in sorted(self.ended - self.answered)
-            if stream_id % 4 == 0 and (path := self._requested(stream_id))
-        }
+    def client_hello(self) -> bytes:
+        """Client: the ClientHello, as long as it is not acknowledged."""
+        return self.connection.unacknowledged_crypto(INITIAL)
 
-    def respond(self, stream_id: int, body: bytes) -> None:
-        """Answer a request as a server does."""
-        self.answered.add(stream_id)
-        if self.alpn == "h3":
-            body = http3.headers(http3.response_fields(len(body))) + http3.frame(
-                http3.H3Frame.DATA, body
-            )
-        self.write(stream_id, body, fin=True)
+    def forget_flight(self) -> None:
+        """Take the connection's next flight for sent: the script sends it in its own way."""
+        self.connection.datagrams_to_send(now=self._loop.time())
 
-    def _requested(self, stream_id: int) -> str:
-        data = self.streams[stream_id]
-        if self.alpn == "h3":
-            return http3.requested_path(data)
-        return data.removeprefix(b"GET ").strip().decode(errors="replace")
+    def rebind(self, path: Address, *, old_is_gone: bool = False) -> None:
+        """Send and receive on another path, as behind a NAT that rebinds.
+
+        If ``old_is_gone``, what still comes on the old one is not received.
+        """
+        self._rebound, self._old_is_gone = path, old_is_gone
+
+    def _send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int) -> None:
+        if self._rebound is not None:
+            own, path = self.path, self._rebound
+            datagrams = [(data, path if to == own else to) for data, to in datagrams]
+        self._send_all(datagrams, codepoint)
 
     # --- Waiting --------------------------------------------------------------------------------
 
@@ -347,15 +285,35 @@ class Peer:
         self._steps.add("seen", what)
         return True
 
+    @property
+    def ticket(self) -> SessionTicket | None:
+        """Client: the first session ticket that came; None if none did."""
+        return self.tickets[0] if self.tickets else None
+
     async def confirmed(self) -> bool:
         """Wait until the handshake is confirmed."""
         return await self.until(lambda: self.is_confirmed, "the handshake's confirmation")
+
+    async def withheld(self, kind: QuicPacketType = HANDSHAKE) -> bytes:
+        """Wait until there are TLS messages that were to be withheld (RFC 9001, 4.1.3)."""
+        await self.until(
+            lambda: bool(self.connection.withheld_messages(kind)),
+            f"{_NAMES[kind]} messages of ours",
+        )
+        return self.connection.withheld_messages(kind)
 
     async def acknowledged(self, sent: Sent) -> bool:
         """Wait until a packet is acknowledged."""
         return await self.until(
             lambda: self.connection.is_acknowledged_by_peer(sent.number),
             f"an acknowledgment of {_NAMES[sent.type]} {sent.number}",
+        )
+
+    async def received_by_peer(self, stream_id: int) -> bool:
+        """Wait until all that was written to a stream is acknowledged."""
+        return await self.until(
+            lambda: not self.connection.unacknowledged(stream_id),
+            f"an acknowledgment of stream {stream_id}",
         )
 
     async def received(self, kind: int, *, count: int = 1) -> bool:
@@ -434,6 +392,6 @@ def random_bytes(size: int) -> bytes:
     return os.urandom(size)
 
 
-def one_rtt_crypto(peer: Peer, message: bytes) -> bytes:
-    """A CRYPTO frame with the next TLS message in 1-RTT (RFC 9001, 4.1.3)."""
-    return frames.crypto(message, peer.connection.crypto_offset(tls.Epoch.ONE_RTT))
+def next_crypto(peer: Peer, message: bytes, kind: QuicPacketType = ONE_RTT) -> bytes:
+    """A CRYPTO frame with the TLS message that follows ours in a type of packet."""
+    return frames.crypto(message, peer.connection.crypto_offset(EPOCHS[kind]))

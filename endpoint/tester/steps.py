@@ -52,7 +52,8 @@ class Steps:
         """Write a line.
 
         Args:
-            kind: ``stimulus``, ``sent``, ``probe``, ``seen``, ``waited``, ``done`` or ``failed``.
+            kind: ``stimulus``, ``sent``, ``probe``, ``seen``, ``waited``, ``skipped``, ``done`` or
+                ``failed``.
             text: For people.
             datagram: What was sent, if something was.
             packet: The type of the packet in it, in RFC 9000's words.

@@ -6,29 +6,29 @@ import asyncio
 import dataclasses
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TextIO, cast
+from typing import NoReturn, TextIO, cast
 
-from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.packet import (
-    QuicHeader,
-    QuicPacketType,
-    encode_quic_version_negotiation,
-    pull_quic_header,
-)
 from aioquic.tls import SessionTicket
 
 from quicmatrix.endpoint.contract import Contract, Role
 from quicmatrix.endpoint.tester import http3, parameters
-from quicmatrix.endpoint.tester.connection import TesterConnection
-from quicmatrix.endpoint.tester.peer import (
-    LEAST_SILENCE_S,
-    Peer,
+from quicmatrix.endpoint.tester.arrivals import (
+    CONNECTION_ID_BYTES,
+    First,
+    destination_of,
+    header_of,
+    is_initial,
+    negotiation_for,
 )
+from quicmatrix.endpoint.tester.configuration import Settings
+from quicmatrix.endpoint.tester.configuration import configuration as configuration_of
+from quicmatrix.endpoint.tester.connection import TesterConnection
+from quicmatrix.endpoint.tester.peer import LEAST_SILENCE_S, Peer
 from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.sockets.interfaces import both_families
 from quicmatrix.endpoint.transport.sockets.udp import (
@@ -40,31 +40,9 @@ from quicmatrix.endpoint.transport.sockets.udp import (
     client_socket,
 )
 
-CONNECTION_ID_BYTES = 8
-IDLE_TIMEOUT_S = 30.0
-INITIAL_RTT_S = 0.1
-"""The link of a case is 1 ms long."""
 Host = tuple[str, int] | None
-WINDOW = 1 << 20
 START_S = 25.0
 """Seconds until a client that was started sends its first datagram, at most."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Settings:
-    """What a flow needs of the tester."""
-
-    alpn: str
-    versions: tuple[int, ...]
-
-
-class First(NamedTuple):
-    """The first Initial of a client."""
-
-    data: bytes
-    """The whole datagram."""
-    address: Address
-    header: QuicHeader
 
 
 class Tester:
@@ -89,7 +67,8 @@ class Tester:
         self.peers: list[Peer] = []
         self._contract = contract
         self._key_log = key_log
-        self._tickets = TicketStore()
+        self.tickets = TicketStore()
+        """Server: of which sessions can be resumed."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._touched: list[Peer] = []
@@ -127,6 +106,7 @@ class Tester:
         retry_source: bytes | None = None,
         original_destination: bytes | None = None,
         connection_id_bytes: int = CONNECTION_ID_BYTES,
+        configure: Callable[[QuicConfiguration], None] | None = None,
         prepare: Callable[[TesterConnection], None] | None = None,
         first: First | None = None,
         held_back: bool = False,
@@ -144,17 +124,20 @@ class Tester:
             retry_source: Server: the Source Connection ID of the Retry that was sent.
             original_destination: Server: where the client's Initial before it went.
             connection_id_bytes: Of our connection IDs; may be 0.
+            configure: Changes what the connection is made of.
             prepare: Changes the connection before anything is sent.
             first: Server: the client's Initial to answer; None: the next one.
             held_back: Whether our first flight is made and not sent, until :meth:`Peer.release`.
             path: Client: where it goes, if not on :attr:`path`.
         """
         configuration = dataclasses.replace(
-            self._configuration(),
+            configuration_of(self._contract, self.settings, self._key_log),
             session_ticket=ticket,
             token=token,
             connection_id_length=connection_id_bytes,
         )
+        if configure is not None:
+            configure(configuration)
         if not self.is_client:
             first = first or await self.initial()
             original_destination = original_destination or first.header.destination_cid
@@ -162,7 +145,7 @@ class Tester:
             configuration=configuration,
             original_destination_connection_id=original_destination,
             retry_source_connection_id=retry_source,
-            session_ticket_fetcher=None if self.is_client else self._tickets.take,
+            session_ticket_fetcher=None if self.is_client else self.tickets.take,
             session_ticket_handler=None,
         )
         peer = Peer(
@@ -172,7 +155,7 @@ class Tester:
             is_client=self.is_client,
             alpn=self.settings.alpn,
         )
-        handler = peer.tickets.append if self.is_client else self._tickets.add
+        handler = peer.tickets.append if self.is_client else self.tickets.add
         connection._session_ticket_handler = handler  # noqa: SLF001
         connection._token_handler = peer.tokens.append  # noqa: SLF001
         if alter_parameters is not None:
@@ -196,8 +179,7 @@ class Tester:
         peer.flush()
         if self.settings.alpn == "h3" and control:
             await peer.until(lambda: peer.is_confirmed, "the handshake's confirmation")
-            stream = peer.new_stream(unidirectional=True)
-            peer.write(stream, http3.control_stream(http3.settings()))
+            peer.open_control()
         return peer
 
     async def initial(self, destination: bytes | None = None) -> First:
@@ -214,7 +196,7 @@ class Tester:
             return [
                 one
                 for one in self.arrivals
-                if _is_initial(one[0]) and destination in (None, _destination(one[0]))
+                if is_initial(one[0]) and destination in (None, destination_of(one[0]))
             ]
 
         if not await self.until(lambda: bool(initials()), "an Initial packet", START_S):
@@ -317,12 +299,23 @@ class Tester:
         if not peer.is_over:
             peer.end()
 
+    @property
+    def message_fields(self) -> list[tuple[bytes, bytes]]:
+        """The header fields of a request for that file, or of an answer (RFC 9114, 4.3)."""
+        return http3.request_fields(self.path_of_file) if self.is_client else [(b":status", b"200")]
+
+    def content_for(self, peer: Peer) -> bytes:
+        """The content of a message: of an answer, the file that is asked for first."""
+        paths = list(peer.requests.values())
+        return self.file(paths[0]) if paths else b"1234"
+
     async def _fetch(self, peer: Peer) -> None:
         stream_id = peer.request(self.path_of_file)
         await peer.until(lambda: stream_id in peer.ended, "the whole answer")
 
     async def _serve(self, peer: Peer) -> None:
-        await peer.until(lambda: bool(peer.requests), "a request")
+        if not peer.answered:
+            await peer.until(lambda: bool(peer.requests), "a request")
         for stream_id, path in peer.requests.items():
             peer.respond(stream_id, self.file(path))
         await peer.until(
@@ -350,9 +343,10 @@ class Tester:
     # --- The event loop -------------------------------------------------------------------------
 
     def _received(self, data: bytes, address: Address, codepoint: int) -> None:
-        if not self.is_client and self._negotiated(data, address):
+        if not self.is_client and (answer := negotiation_for(data, self.settings.versions)):
+            self._sockets.send([(answer, address)], 0)
             return
-        destination = _destination(data)
+        destination = destination_of(data)
         for peer in reversed(self.peers):
             if destination in peer.connection_ids or b"" in peer.connection_ids:
                 peer.receive(data, address, codepoint)
@@ -369,74 +363,16 @@ class Tester:
             peer.flush()
         self._changed.set()
 
-    def _negotiated(self, data: bytes, address: Address) -> bool:
-        """Answer a version that we do not speak: the runner asks so whether we are ready."""
-        if len(data) < 1200 or not data[0] & 0x80 or not any(data[1:5]):
-            return False
-        if int.from_bytes(data[1:5]) in self.settings.versions:
-            return False
-        at = 6 + data[5]
-        destination, rest = data[6:at], data[at:]
-        answer = encode_quic_version_negotiation(
-            source_cid=destination,
-            destination_cid=rest[1 : 1 + rest[0]],
-            supported_versions=list(self.settings.versions),
-        )
-        self._sockets.send([(answer, address)], 0)
-        return True
-
     def _take(self, destination: bytes) -> list[tuple[bytes, Address]]:
         """The datagrams that came with the first one of a connection, removed."""
-        taken = [one for one in self.arrivals if _destination(one[0]) == destination]
+        taken = [one for one in self.arrivals if destination_of(one[0]) == destination]
         self.arrivals = [one for one in self.arrivals if one not in taken]
         return taken
-
-    def _configuration(self) -> QuicConfiguration:
-        configuration = QuicConfiguration(
-            is_client=self.is_client,
-            alpn_protocols=[self.settings.alpn],
-            connection_id_length=CONNECTION_ID_BYTES,
-            idle_timeout=IDLE_TIMEOUT_S,
-            initial_rtt=INITIAL_RTT_S,
-            max_data=WINDOW,
-            max_stream_data=WINDOW,
-            secrets_log_file=self._key_log,
-            supported_versions=list(self.settings.versions),
-        )
-        if self.is_client:
-            configuration.verify_mode = ssl.CERT_NONE
-            configuration.server_name = self._contract.requests[0].host
-        else:
-            certs = self._contract.certs
-            configuration.load_cert_chain(certs / "cert.pem", certs / "priv.key")
-        return configuration
-
-
-class NoStimulusError(Exception):
-    """The implementation did nothing that the stimulus could be sent after."""
-
-
-def header_of(datagram: bytes) -> QuicHeader:
-    """The header of the first packet."""
-    return pull_quic_header(Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES)
 
 
 def random_id(size: int = CONNECTION_ID_BYTES) -> bytes:
     """A connection ID."""
     return os.urandom(size)
-
-
-def _is_initial(datagram: bytes) -> bool:
-    try:
-        return header_of(datagram).packet_type is QuicPacketType.INITIAL
-    except ValueError:
-        return False
-
-
-def _destination(data: bytes) -> bytes:
-    if data and data[0] & 0x80:
-        return data[6 : 6 + data[5]] if len(data) > 6 else b""
-    return data[1 : 1 + CONNECTION_ID_BYTES]
 
 
 def _resolve(contract: Contract) -> tuple[int, Address]:

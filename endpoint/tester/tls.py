@@ -58,35 +58,3 @@ class AlteringContext(Context):
         output.seek(at)
         output.push_bytes(altered)
         return altered
-
-
-def extensions_altered(
-    message: bytes, alter: Callable[[list[tuple[int, bytes]]], list[tuple[int, bytes]]]
-) -> bytes:
-    """A ClientHello, ServerHello or EncryptedExtensions with other extensions."""
-    at = _extensions_at(message)
-    buf, extensions = Buffer(data=message[at + 2 :]), []
-    while not buf.eof():
-        kind = buf.pull_uint16()
-        extensions.append((kind, buf.pull_bytes(buf.pull_uint16())))
-    block = b"".join(
-        kind.to_bytes(2) + len(value).to_bytes(2) + value for kind, value in alter(extensions)
-    )
-    return with_body(message[0], message[4:at] + len(block).to_bytes(2) + block)
-
-
-def with_body(handshake_type: int, body: bytes) -> bytes:
-    """A handshake message."""
-    return bytes([handshake_type]) + len(body).to_bytes(3) + body
-
-
-def _extensions_at(message: bytes) -> int:
-    """Where the length of the extensions is (RFC 8446, 4.1.2, 4.1.3 and 4.3.1)."""
-    if message[0] == tls.HandshakeType.ENCRYPTED_EXTENSIONS:
-        return 4
-    at = 4 + 2 + 32
-    at += 1 + message[at]
-    if message[0] == tls.HandshakeType.SERVER_HELLO:
-        return at + 2 + 1
-    at += 2 + int.from_bytes(message[at : at + 2])
-    return at + 1 + message[at]

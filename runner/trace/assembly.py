@@ -48,6 +48,8 @@ _NETWORKS = tuple(
 )
 
 
+HTTP3_STREAM_BYTES = 1 << 14
+"""Bytes that are kept of each stream in HTTP/3: its control streams and fields are whole."""
 MAX_EARLY = 4096
 """Packets that are kept until their keys are known, at most."""
 
@@ -308,7 +310,8 @@ class Assembly:
 
     def _authentic(self, datagram: Datagram, size: int, opened: Opened) -> Packet:
         header = opened.header
-        payload = parse_payload(opened.plaintext)
+        stream_bytes = HTTP3_STREAM_BYTES if opened.connection.offers_h3 else 0
+        payload = parse_payload(opened.plaintext, stream_bytes)
         client_random = opened.connection.random
         messages = self._connections.add_packet(
             datagram.sender, datagram.path, opened, payload.frames

@@ -17,6 +17,7 @@ from quicmatrix.runner.trace.headers import Header, parse_header
 from quicmatrix.runner.trace.key_log import Secrets
 from quicmatrix.runner.trace.model import (
     VERSION_1,
+    ClientHello,
     Crypto,
     EncryptedExtensions,
     Frame,
@@ -52,6 +53,8 @@ class Connection:
     version: int = VERSION_1
     random: bytes = b""
     """The Random of its ClientHello, which identifies its secrets in the key log."""
+    offers_h3: bool = False
+    """Whether the client's ALPN extension has HTTP/3 (RFC 9114, 3.1)."""
     suite: Suite | None = None
     odcids: dict[bytes, None] = field(default_factory=dict)
     """The Destination Connection IDs that Initial keys were derived from; a Retry adds one."""
@@ -232,6 +235,8 @@ class Connections:
         for message in messages:
             if isinstance(message, EncryptedExtensions):
                 self._add_parameters(connection, message.transport_parameters)
+            elif isinstance(message, ClientHello):
+                connection.offers_h3 = "h3" in message.alpn
         if (sender, header.type) == (Side.CLIENT, PacketType.INITIAL):
             connection.random = client_random(stream.first_message) or connection.random
         return messages

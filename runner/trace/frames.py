@@ -32,8 +32,8 @@ from quicmatrix.runner.trace.model import (
 )
 from quicmatrix.runner.trace.reader import MalformedError, Reader
 
-HEAD_SIZE = 16
-"""Bytes of a STREAM frame's data that are kept."""
+LEAST_STREAM_BYTES = 16
+"""Bytes of a STREAM frame's data that are always kept."""
 
 MAX_ACK_RANGES = 4096
 """A datagram has no room for more than that, unless it is a jumbogram."""
@@ -49,8 +49,13 @@ class Payload:
     """Why the frames are not all of them; empty if they are."""
 
 
-def parse_payload(plaintext: bytes) -> Payload:
-    """The frames of a packet, up to the first one that cannot be read."""
+def parse_payload(plaintext: bytes, stream_bytes: int = 0) -> Payload:
+    """The frames of a packet, up to the first one that cannot be read.
+
+    Args:
+        plaintext: The payload without protection.
+        stream_bytes: How many bytes to keep of the beginning of each stream.
+    """
     reader = Reader(plaintext)
     frames: list[Frame] = []
     padding = 0
@@ -62,7 +67,7 @@ def parse_payload(plaintext: bytes) -> Payload:
         frame_type = None
         try:
             frame_type = reader.varint()
-            frame = _frame(frame_type, reader)
+            frame = _frame(frame_type, reader, stream_bytes)
         except MalformedError as error:
             unread = f"{_name(frame_type)}: {error}"
             break
@@ -78,9 +83,9 @@ def _name(frame_type: int | None) -> str:
     return "a frame type" if frame_type is None else f"a frame of type {frame_type:#04x}"
 
 
-def _frame(frame_type: int, reader: Reader) -> Frame:
+def _frame(frame_type: int, reader: Reader, stream_bytes: int) -> Frame:
     if _STREAM <= frame_type < _STREAM + 8:
-        return _stream(frame_type, reader)
+        return _stream(frame_type, reader, stream_bytes)
     parse = _PARSERS.get(frame_type)
     if parse is not None:
         return parse(reader)
@@ -89,12 +94,13 @@ def _frame(frame_type: int, reader: Reader) -> Frame:
     return UnknownFrame(frame_type)
 
 
-def _stream(frame_type: int, reader: Reader) -> Stream:
+def _stream(frame_type: int, reader: Reader, stream_bytes: int) -> Stream:
     """RFC 9000, 19.8: the low bits of the type are OFF, LEN and FIN."""
     stream_id = reader.varint()
     offset = reader.varint() if frame_type & 4 else 0
     data = reader.take(reader.varint()) if frame_type & 2 else reader.rest()
-    return Stream(stream_id, offset, len(data), bool(frame_type & 1), data[:HEAD_SIZE])
+    kept = data[: max(LEAST_STREAM_BYTES, stream_bytes - offset)]
+    return Stream(stream_id, offset, len(data), bool(frame_type & 1), kept)
 
 
 def _ack(reader: Reader) -> Ack:

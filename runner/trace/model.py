@@ -193,8 +193,8 @@ class Stream:
     offset: int
     length: int
     fin: bool
-    head: bytes = b""
-    """The first bytes of the data, 16 at most."""
+    data: bytes = field(repr=False, default=b"")
+    """The first bytes: 16 at most, or in HTTP/3 all that are in the stream's first 16 KiB."""
 
 
 @dataclass(frozen=True, slots=True)

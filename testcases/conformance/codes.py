@@ -51,7 +51,10 @@ def crypto_error(alert: int, name: str) -> ErrorCode:
 # RFC 8446, 6
 UNEXPECTED_MESSAGE = crypto_error(10, "unexpected_message")
 HANDSHAKE_FAILURE = crypto_error(40, "handshake_failure")
+BAD_CERTIFICATE = crypto_error(42, "bad_certificate")
+CERTIFICATE_UNKNOWN = crypto_error(46, "certificate_unknown")
 ILLEGAL_PARAMETER = crypto_error(47, "illegal_parameter")
+UNKNOWN_CA = crypto_error(48, "unknown_ca")
 DECODE_ERROR = crypto_error(50, "decode_error")
 DECRYPT_ERROR = crypto_error(51, "decrypt_error")
 PROTOCOL_VERSION = crypto_error(70, "protocol_version")

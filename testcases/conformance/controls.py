@@ -8,16 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from quicmatrix.runner.trace.model import ConnectionClose
-from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange
+from quicmatrix.endpoint.tester import flows, frames
+from quicmatrix.endpoint.tester.peer import ZERO_RTT as ZERO_RTT_PACKET
+from quicmatrix.runner.trace.model import (
+    VERSION_2,
+    ConnectionClose,
+    EncryptedExtensions,
+    PacketType,
+    ServerHello,
+    Side,
+)
+from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange, messages
 from quicmatrix.testcases.conformance.expectations import shows
 from quicmatrix.testcases.conformance.model import (
+    CLIENT,
     HTTP3,
     LONG_CHAIN,
     MANY_FILES,
+    RESUMPTION,
     RETRY,
-    SERVER,
     TRANSFER,
+    V2,
+    V2_RESUMPTION,
+    VERSION_NEGOTIATION,
+    ZERO_RTT,
     case,
 )
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
@@ -70,10 +84,16 @@ async def http3(tester: Tester) -> None:
     await tester.connected()
 
 
-@case("control/retry", Level.TEST, flow=RETRY, roles=SERVER, expects=shows(flow_completes))
-async def retry(tester: Tester) -> None:
-    """A connection is made to a server that sends Retry, and a file is transferred."""
+@case("control/many-files", Level.TEST, flow=MANY_FILES, expects=shows(flow_completes))
+async def many_files(tester: Tester) -> None:
+    """A connection is made, and three files are transferred over HTTP/0.9."""
     await tester.connected()
+
+
+@case("control/retry", Level.TEST, flow=RETRY, expects=shows(flow_completes))
+async def retry(tester: Tester) -> None:
+    """A connection is made after a Retry, and a file is transferred."""
+    await tester.connected(**({} if tester.is_client else await flows.send_retry(tester)))
 
 
 @case("control/long-chain", Level.TEST, flow=LONG_CHAIN, expects=shows(flow_completes))
@@ -82,7 +102,73 @@ async def long_chain(tester: Tester) -> None:
     await tester.connected()
 
 
-@case("control/many-files", Level.TEST, flow=MANY_FILES, expects=shows(flow_completes))
-async def many_files(tester: Tester) -> None:
-    """A connection is made, and three files are transferred over HTTP/0.9."""
+def session_resumes(exchange: Exchange) -> Iterator[Finding]:
+    """The second connection completes, and resumes the session of the first one."""
+    yield from flow_completes(exchange)
+    if not any(hello.selects_psk for _, hello in messages(exchange.capture, ServerHello)):
+        yield Violation("the session is not resumed", side=exchange.side)
+
+
+def early_data_is_accepted(exchange: Exchange) -> Iterator[Finding]:
+    """The second connection completes, and begins with 0-RTT packets which the server takes."""
+    yield from flow_completes(exchange)
+    if not any(
+        one.accepts_early_data for _, one in messages(exchange.capture, EncryptedExtensions)
+    ):
+        yield Violation("no early data is accepted", side=exchange.side)
+
+
+def version_2_is_used(exchange: Exchange) -> Iterator[Finding]:
+    """The connection completes in version 2."""
+    yield from flow_completes(exchange)
+    packets = [one for one in exchange.capture.packets if one.type is PacketType.HANDSHAKE]
+    for side in Side:
+        if not any(one.version == VERSION_2 for one in packets if one.sender is side):
+            yield Violation(f"the {side} sends no Handshake packets of version 2", side=side)
+
+
+@case("control/resumption", Level.TEST, flow=RESUMPTION, expects=shows(session_resumes))
+async def resumption(tester: Tester) -> None:
+    """A second connection resumes the session of the first one."""
+    first = await flows.first_connection(tester)
+    await tester.connected(ticket=first.ticket)
+
+
+@case("control/zerortt", Level.TEST, flow=ZERO_RTT, expects=shows(early_data_is_accepted))
+async def zero_rtt(tester: Tester) -> None:
+    """A second connection begins with 0-RTT packets, which the server accepts."""
+    first = await flows.first_connection(tester)
+    peer = await tester.connecting(ticket=first.ticket)
+    if tester.is_client:
+        await peer.send(frames.ping(), kind=ZERO_RTT_PACKET)
+
+
+@case("control/v2", Level.TEST, flow=V2, expects=shows(version_2_is_used))
+async def version_2(tester: Tester) -> None:
+    """A connection that began in version 1 goes on in version 2."""
+    await tester.connected()
+
+
+@case(
+    "control/v2-resumption",
+    Level.TEST,
+    flow=V2_RESUMPTION,
+    roles=CLIENT,
+    expects=shows(flow_completes),
+)
+async def version_2_resumption(tester: Tester) -> None:
+    """A client makes two connections with a server that prefers version 2."""
+    await flows.first_connection(tester)
+    await tester.connected()
+
+
+@case(
+    "control/version-negotiation",
+    Level.TEST,
+    flow=VERSION_NEGOTIATION,
+    roles=CLIENT,
+    expects=shows(version_2_is_used),
+)
+async def version_negotiation(tester: Tester) -> None:
+    """A client goes on in version 2 when Version Negotiation offers nothing else."""
     await tester.connected()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from quicmatrix.runner.model.attempt import Ending
 from quicmatrix.runner.trace.model import (
@@ -16,6 +17,8 @@ from quicmatrix.runner.trace.model import (
     Packet,
     PacketType,
     Side,
+    Stream,
+    TlsMessage,
 )
 from quicmatrix.testcases.conformance.codes import (
     H3_NO_ERROR,
@@ -25,6 +28,7 @@ from quicmatrix.testcases.conformance.codes import (
 )
 from quicmatrix.testcases.model import Inconclusive, Observation, Step
 
+T = TypeVar("T", bound=TlsMessage)
 NO_ERRORS = (NO_ERROR.value, H3_NO_ERROR.value)
 
 
@@ -33,6 +37,8 @@ class Answer(StrEnum):
 
     EXACT_CODE = "exact code"
     GENERIC_CODE = "generic code"
+    STATUS = "status 4xx"
+    """Of HTTP: it answered a malformed request so (RFC 9114, 4.1.2)."""
     OTHER_CODE = "other code"
     STATELESS_RESET = "stateless reset"
     SILENCE = "silence"
@@ -138,6 +144,19 @@ class Exchange:
                 if isinstance(frame, kind):
                     yield packet, frame
 
+    def end_of_stream(self, stream_id: int) -> Packet | None:
+        """The first packet of the implementation with the end of a stream."""
+        for packet in self.capture.packets:
+            for frame in packet.frames:
+                if (
+                    isinstance(frame, Stream)
+                    and packet.sender is self.side
+                    and frame.fin
+                    and frame.stream_id == stream_id
+                ):
+                    return packet
+        return None
+
     @property
     def close(self) -> tuple[Packet, ConnectionClose] | None:
         """The first CONNECTION_CLOSE after the stimulus.
@@ -214,3 +233,11 @@ def _named(close: ConnectionClose) -> str:
     kind = "of the application" if close.application else "of the transport"
     reason = f" {close.reason!r}" if close.reason else ""
     return f"CONNECTION_CLOSE {kind} with {close.error_code:#x}{reason}"
+
+
+def messages(capture: Capture, kind: type[T]) -> Iterator[tuple[Packet, T]]:
+    """The TLS messages of a kind in a capture, each with the packet that has its last byte."""
+    for packet in capture.packets:
+        for message in packet.tls:
+            if isinstance(message, kind):
+                yield packet, message

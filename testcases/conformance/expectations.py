@@ -10,9 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from quicmatrix.runner.trace.model import ConnectionClose, PacketType
+from quicmatrix.runner.model.attempt import Ending
+from quicmatrix.runner.trace.model import (
+    ClientHello,
+    ConnectionClose,
+    EncryptedExtensions,
+    PacketType,
+    Side,
+    Stream,
+    TransportParameters,
+)
 from quicmatrix.testcases.conformance.codes import ErrorCode
-from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Answer, Exchange
+from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Answer, Exchange, messages
 from quicmatrix.testcases.conformance.model import Expectation, Sentence
 from quicmatrix.testcases.model import (
     Finding,
@@ -75,7 +84,7 @@ def closes(code: ErrorCode, *also: ErrorCode, discards: bool = False) -> Expecta
         graded = replace(
             sentence, name=f"{sentence.name}#code", level=min_level(sentence.level), text=text
         )
-        return _requirement(sentence, refused), _requirement(graded, coded)
+        return requirement(sentence, refused), requirement(graded, coded)
 
     return made
 
@@ -115,6 +124,19 @@ def discards() -> Expectation:
         yield from _goes_on(exchange)
         for packet in exchange.stimulus_acknowledged[:1]:
             yield Violation("it acknowledges the packet", packet, exchange.stimulus)
+
+    return shows(check)
+
+
+def ends_without_error() -> Expectation:
+    """The connection goes on, or its end is no error: a client may be done."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        close = exchange.close
+        if close is not None and close[1].error_code in NO_ERRORS:
+            yield Held(close[0], exchange.stimulus, message="it closes without an error")
+        else:
+            yield from _goes_on(exchange)
 
     return shows(check)
 
@@ -170,6 +192,24 @@ def drains() -> Expectation:
     return shows(check)
 
 
+def transfers() -> Expectation:
+    """The implementation takes what is legal: it goes on, and transfers the file.
+
+    A server has the end of an answer among what follows; a client is done.
+    """
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        yield from _goes_on(exchange)
+        if exchange.side is Side.CLIENT:
+            yield from client_is_done(exchange)
+        elif not any(
+            isinstance(frame, Stream) and frame.fin for _, frame in exchange.frames_after(Stream)
+        ):
+            yield Violation("it sends no file", exchange.stimulus, side=exchange.side)
+
+    return shows(check)
+
+
 def sends_nothing() -> Expectation:
     """The implementation does not answer at all."""
 
@@ -187,7 +227,47 @@ def sends_nothing() -> Expectation:
 
 def shows(check: ExchangeCheck) -> Expectation:
     """Whatever a function over the exchange finds."""
-    return lambda sentence: (_requirement(sentence, check),)
+    return lambda sentence: (requirement(sentence, check),)
+
+
+def where_announced(parameter: str, expected: Expectation) -> Expectation:
+    """What is expected of an implementation that has a transport parameter's extension.
+
+    It has if it announces the parameter itself. One that refuses the handshake before it could
+    announce anything is judged, too.
+    """
+
+    def guarded(one: Requirement[Observation]) -> Requirement[Observation]:
+        def check(seen: Observation) -> Iterator[Finding]:
+            exchange = Exchange.of(seen)
+            announced = _announced(exchange)
+            if announced and not any(getattr(params, parameter) for params in announced):
+                yield NotExercised(f"it does not announce {parameter}")
+            else:
+                yield from one.check(seen)
+
+        return replace(one, check=check)
+
+    return lambda sentence: tuple(guarded(one) for one in expected(sentence))
+
+
+def _announced(exchange: Exchange) -> list[TransportParameters]:
+    capture = exchange.capture
+    if exchange.side is Side.SERVER:
+        return [one.transport_parameters for _, one in messages(capture, EncryptedExtensions)]
+    return [one.transport_parameters for _, one in messages(capture, ClientHello)]
+
+
+def client_is_done(exchange: Exchange) -> Iterator[Finding]:
+    """The client has ended by itself, without an error of the connection."""
+    its, close = exchange.seen.record.client, exchange.close
+    if close is not None and close[1].error_code not in NO_ERRORS:
+        yield Violation(f"it closes with {close[1].error_code:#x}", close[0], exchange.stimulus)
+    elif its.ending is Ending.EXITED:
+        yield Held(exchange.stimulus, message="it is done")
+    else:
+        words = "it waits for more, though it has got everything"
+        yield Violation(words, exchange.stimulus, side=exchange.side)
 
 
 def all_of(*expectations: Expectation) -> Expectation:
@@ -231,12 +311,21 @@ def _goes_on(exchange: Exchange) -> Iterator[Finding]:
         )
 
 
-def _requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observation]:
+def requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observation]:
+    """A requirement on what the exchange shows, which is not exercised where it does not apply."""
     return Requirement(
         sentence.name,
         sentence.level,
         sentence.citation,
         sentence.text,
         compat=False,
-        check=lambda seen: check(Exchange.of(seen)),
+        check=lambda seen: _applied(check, Exchange.of(seen)),
     )
+
+
+def _applied(check: ExchangeCheck, exchange: Exchange) -> Iterator[Finding]:
+    """What a check finds, unless the tester found that the case does not apply."""
+    if skipped := exchange.steps("skipped"):
+        yield NotExercised(skipped[0].text)
+    else:
+        yield from check(exchange)

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quicmatrix.runner.trace.model import Side
+from quicmatrix.runner.trace.model import VERSION_1, VERSION_2, Side
 from quicmatrix.testcases.model import KIB, Level, Observation, Requirement, TestCase
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ SCENARIO = "simple-p2p --delay=1ms --bandwidth=100Mbps --queue=1000"
 BOTH = frozenset(Side)
 SERVER = frozenset({Side.SERVER})
 CLIENT = frozenset({Side.CLIENT})
+CONTROL = "control"
+"""What the ids of controls begin with, in place of an RFC."""
 _ID = re.compile(r"rfc\d+/[0-9A-Z]+(\.\d+)*/[a-z0-9-]+|control/[a-z0-9-]+")
 
 
@@ -55,17 +57,17 @@ class Flow:
     alpn: str = "hq-interop"
     files: tuple[int, ...] = (KIB,)
     """Sizes of the files that are served, in bytes."""
-    versions: tuple[int, ...] = (1,)
-    """QUIC versions that the tester speaks, the preferred one first."""
     certificates: int = 1
     """Length of the server's chain."""
     filler_names: int = 0
     """How many random names of 250 characters make its certificate larger."""
+    versions: tuple[int, ...] = (VERSION_1,)
+    """QUIC versions that the tester speaks, the preferred one first; it begins with the oldest."""
 
     @property
     def control(self) -> str:
         """The id of its control."""
-        return f"control/{self.name}"
+        return f"{CONTROL}/{self.name}"
 
 
 TRANSFER = Flow("transfer")
@@ -73,14 +75,23 @@ TRANSFER = Flow("transfer")
 HTTP3 = Flow("http3", "http3", "h3")
 """One connection, and one file over HTTP/3."""
 RETRY = Flow("retry", "retry")
-"""One connection of a server that sends Retry, and one file."""
+"""One connection after a Retry of the server's, and one file."""
 LONG_CHAIN = Flow("long-chain", certificates=9, filler_names=20)
 """A certificate chain that is too long for an address that is not validated."""
-RESUMPTION = Flow("resumption", "resumption", files=(KIB, KIB))
-"""Two connections, of which a client resumes the first one's session, and a file on each."""
-
 MANY_FILES = Flow("many-files", files=(KIB,) * 3)
 """One connection, and three files over HTTP/0.9."""
+RESUMPTION = Flow("resumption", "resumption", files=(KIB, KIB))
+"""Two connections; the second one resumes the session of the first."""
+ZERO_RTT = Flow("zerortt", "zerortt", files=(KIB, KIB))
+"""Two connections; the second one begins with a request in 0-RTT."""
+V2 = Flow("v2", "v2", versions=(VERSION_2, VERSION_1))
+"""One connection, which begins in version 1; the server changes it to version 2 (RFC 9369, 4.1)."""
+V2_RESUMPTION = Flow(
+    "v2-resumption", "resumption", files=(KIB, KIB), versions=(VERSION_2, VERSION_1)
+)
+"""Two connections with a tester that prefers version 2."""
+VERSION_NEGOTIATION = Flow("version-negotiation", "v2", versions=(VERSION_2,))
+"""The tester, a server, speaks version 2 alone, and says so in Version Negotiation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,7 @@ class Case:
     @property
     def is_control(self) -> bool:
         """Whether it is the flow itself, without a stimulus."""
-        return self.id.startswith("control/")
+        return self.rfc == CONTROL
 
     @property
     def rfc(self) -> str:
@@ -157,6 +168,7 @@ def case(
     level: Level,
     *,
     expects: Expectation,
+    text: str = "",
     rows: str = "",
     roles: frozenset[Side] = BOTH,
     flow: Flow = TRANSFER,
@@ -168,6 +180,7 @@ def case(
         name: The id.
         level: Of the RFC's sentence. Only MUST and SHOULD can be violated.
         expects: What must follow from the stimulus.
+        text: The requirement, if not the docstring: for families of cases.
         rows: The rows of the catalogue that it covers, separated by spaces.
         roles: The roles in which an implementation can be tested by it.
         flow: What it is a deviation from.
@@ -177,17 +190,17 @@ def case(
         raise ValueError(f"{name!r} is no id of a case: rfc9000/4.5/what-is-done")
 
     def declare(script: Script) -> Case:
-        text = " ".join((inspect.getdoc(script) or "").split())
-        if not text:
+        sentence = " ".join((text or inspect.getdoc(script) or "").split())
+        if not sentence:
             raise TypeError(f"{name} needs a docstring: it is the requirement that reports print")
         rfc, section, _ = (*name.split("/"), "")[:3]
-        citation = f"RFC {rfc[3:]}, {section}" if rfc != "control" else "control"
-        requirements = expects(Sentence(name, level, citation, text))
+        citation = f"RFC {rfc[3:]}, {section}" if rfc != CONTROL else CONTROL
+        requirements = expects(Sentence(name, level, citation, sentence))
         return Case(
             name,
             level,
             citation,
-            text,
+            sentence,
             roles,
             flow,
             script,

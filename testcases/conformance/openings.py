@@ -10,8 +10,9 @@ from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, ConnectionIdPair,
 from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL, Sent
 
 if TYPE_CHECKING:
+    from quicmatrix.endpoint.tester.arrivals import First
     from quicmatrix.endpoint.tester.peer import Peer
-    from quicmatrix.endpoint.tester.tester import First, Tester
+    from quicmatrix.endpoint.tester.tester import Tester
 
 UNKNOWN_VERSION = 0x1A2A3A4A
 """A version that is reserved for being unknown (RFC 9000, 15)."""

@@ -93,7 +93,7 @@ def _heads(side: Side, packets: View[Packet]) -> list[_Head]:
     for packet, frame in frames(packets, Stream):
         if StreamType.of(frame.stream_id) is kind:
             head = heads.setdefault(frame.stream_id, _Head(packet))
-            for offset, byte in enumerate(frame.head, start=frame.offset):
+            for offset, byte in enumerate(frame.data, start=frame.offset):
                 if offset < HEAD:
                     head.known.setdefault(offset, byte)
     return list(heads.values())

@@ -62,7 +62,7 @@ CONTENTS: tuple[Frame | TlsMessage, ...] = (
     PathResponse(b"12345678"),
     Ping(),
     Stream(0, 1 << 61, 1 << 14, fin=True),
-    Stream(3, 0, 0, fin=False, head=b"\x00"),
+    Stream(3, 0, 0, fin=False, data=b"\x00"),
     UnknownFrame(0x42),
     crypto(),
     ClientHello((0x1303,)),

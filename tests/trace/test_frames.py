@@ -43,8 +43,8 @@ FRAMES: list[tuple[bytes, Frame]] = [
     (b"\x05\x01\x02", StopSending(1, 2)),
     (b"\x06\x40\x64\x03abc", Crypto(100, 3, b"abc")),
     (b"\x07\x02ab", NewToken(b"ab")),
-    (b"\x0a\x04\x02ab", Stream(4, 0, 2, fin=False, head=b"ab")),
-    (b"\x0f\x04\x40\x80\x14" + b"x" * 20, Stream(4, 128, 20, fin=True, head=b"x" * 16)),
+    (b"\x0a\x04\x02ab", Stream(4, 0, 2, fin=False, data=b"ab")),
+    (b"\x0f\x04\x40\x80\x14" + b"x" * 20, Stream(4, 128, 20, fin=True, data=b"x" * 16)),
     (b"\x10\x40\x80", MaxData(128)),
     (b"\x11\x04\x40\x80", MaxStreamData(4, 128)),
     (b"\x12\x05", MaxStreams(5, bidirectional=True)),
@@ -64,8 +64,8 @@ FRAMES: list[tuple[bytes, Frame]] = [
     (b"\x40\xaf\x01\x02\x03\x04", UnknownFrame(0xAF)),
 ]
 LAST: list[tuple[bytes, Frame]] = [
-    (b"\x08\x04abc", Stream(4, 0, 3, fin=False, head=b"abc")),
-    (b"\x0d\x04\x07abc", Stream(4, 7, 3, fin=True, head=b"abc")),
+    (b"\x08\x04abc", Stream(4, 0, 3, fin=False, data=b"abc")),
+    (b"\x0d\x04\x07abc", Stream(4, 7, 3, fin=True, data=b"abc")),
     (b"\x30abc", DatagramFrame(3)),
 ]
 

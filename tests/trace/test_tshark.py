@@ -193,8 +193,8 @@ def test_frames_of_a_handshake(decoded: Callable[..., Capture]) -> None:
     capture = decoded(handshake())
     sent = {side: of(capture, side, PacketType.ONE_RTT) for side in Side}
     frames = {side: [each for one in sent[side] for each in one.frames] for side in Side}
-    assert Stream(0, 0, 7, fin=True, head=b"GET /\r\n") in frames[Side.CLIENT]
-    assert Stream(0, 0, 21, fin=True, head=b"hello from the s") in frames[Side.SERVER]
+    assert Stream(0, 0, 7, fin=True, data=b"GET /\r\n") in frames[Side.CLIENT]
+    assert Stream(0, 0, 21, fin=True, data=b"hello from the s") in frames[Side.SERVER]
     assert HandshakeDone() in frames[Side.SERVER]
     assert ConnectionClose(0, None, "", application=True) in frames[Side.CLIENT]
     first = capture.packets[0].frames[0]
@@ -382,7 +382,7 @@ def test_resumption_with_0_rtt(decoded: Callable[..., Capture]) -> None:
     assert_matches_qlog(capture, link)
     second = [each for each in capture.packets if each.connection == 1]
     (early,) = (each for each in second if each.type is PacketType.ZERO_RTT)
-    assert early.frames[-1] == Stream(0, 0, 12, fin=True, head=b"GET /early\r\n")
+    assert early.frames[-1] == Stream(0, 0, 12, fin=True, data=b"GET /early\r\n")
     hello, server_hello = only(ClientHello, messages(second)), only(ServerHello, messages(second))
     assert hello.offers_psk
     assert hello.offers_early_data

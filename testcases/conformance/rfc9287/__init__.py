@@ -1,1 +1,1 @@
-"""RFC 9287, greasing the QUIC bit: one file a section."""
+"""RFC 9287, the QUIC bit: one file a section."""

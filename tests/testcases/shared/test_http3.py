@@ -8,7 +8,7 @@ from tests.support.story import Story, breaks, client, client_2, doubtful, holds
 
 
 def data(stream: int, head: bytes, offset: int = 0) -> Stream:
-    return Stream(stream, offset, len(head), fin=False, head=head)
+    return Stream(stream, offset, len(head), fin=False, data=head)
 
 
 SETTINGS = bytes.fromhex("00 04 00")

@@ -1,0 +1,1 @@
+"""RFC 9114, HTTP/3: one file a section."""

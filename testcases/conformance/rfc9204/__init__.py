@@ -1,0 +1,1 @@
+"""RFC 9204, QPACK: one file a section."""

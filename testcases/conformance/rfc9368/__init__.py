@@ -1,0 +1,1 @@
+"""RFC 9368, version negotiation: one file a section."""
