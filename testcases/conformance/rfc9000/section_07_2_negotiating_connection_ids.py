@@ -10,9 +10,16 @@ from quicmatrix.endpoint.tester.packets import Shape
 from quicmatrix.endpoint.tester.peer import INITIAL
 from quicmatrix.testcases.conformance.expectations import discards
 from quicmatrix.testcases.conformance.model import CLIENT, SERVER, case
-from quicmatrix.testcases.conformance.openings import client_hello, first_initial, unsent
+from quicmatrix.testcases.conformance.openings import (
+    PACKET_NUMBER_0,
+    client_hello,
+    first_initial,
+    unsent,
+)
+from quicmatrix.testcases.conformance.paths import keeps
 from quicmatrix.testcases.conformance.replies import not_served
 from quicmatrix.testcases.model import Level
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.tester import Tester
@@ -63,4 +70,24 @@ async def server_changes_its_connection_id(tester: Tester) -> None:
     peer = await tester.connecting(held_back=True)
     await peer.send(frames.ping(), kind=INITIAL)
     await peer.stimulus(frames.ping(), kind=INITIAL, shape=Shape(scid=os.urandom(8)))
+    peer.release()
+
+
+@case(
+    "rfc9000/7.2/one-source-connection-id",
+    Level.MUST,
+    rows="B-56",
+    roles=SERVER,
+    expects=keeps(server_keeps_its_source_connection_id),
+)
+async def one_source_connection_id(tester: Tester) -> None:
+    """A server's packets have one Source Connection ID, also those before the whole ClientHello."""
+    peer = await unsent(tester)
+    hello = peer.client_hello
+    half = len(hello) // 2
+    await peer.stimulus(frames.crypto(hello[:half]), kind=INITIAL, shape=PACKET_NUMBER_0)
+    await peer.until(lambda: bool(peer.arrivals), "an acknowledgment")
+    await peer.send(frames.crypto(hello[half:], half), kind=INITIAL)
+    known = len(peer.arrivals)
+    await peer.until(lambda: len(peer.arrivals) > known, "an answer")
     peer.release()

@@ -1,4 +1,4 @@
-"""RFC 9000, 9 to 9.5, 8.2.1 and 13.3: what a server does when its client's address changes."""
+"""RFC 9000, 9 to 9.5: what a server does when its client's address changes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames
-from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, Shape
 from quicmatrix.endpoint.tester.peer import random_bytes
-from quicmatrix.runner.trace.model import EncryptedExtensions, PathChallenge, Stream
+from quicmatrix.runner.trace.model import EncryptedExtensions, PathChallenge
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import goes_on, shows
 from quicmatrix.testcases.conformance.model import SERVER, case
+from quicmatrix.testcases.conformance.openings import FULL, challenged, rebound
 from quicmatrix.testcases.conformance.paths import (
     is_probing,
     keeps,
@@ -21,18 +21,11 @@ from quicmatrix.testcases.conformance.paths import (
     with_frame,
 )
 from quicmatrix.testcases.model import Finding, Held, Level, NotExercised, Violation
-from quicmatrix.testcases.shared.paths import (
-    path_challenges_are_expanded,
-    path_challenges_are_unpredictable,
-    server_moves_to_a_validated_path,
-    server_repeats_small_path_challenges,
-)
+from quicmatrix.testcases.shared.paths import server_moves_to_a_validated_path
 
 if TYPE_CHECKING:
-    from quicmatrix.endpoint.tester.peer import Peer
     from quicmatrix.endpoint.tester.tester import Tester
 
-FULL = Shape(datagram_size=DATAGRAM_BYTES)
 REBINDINGS = 10
 
 
@@ -45,19 +38,6 @@ def forbids_migration(exchange: Exchange) -> bool:
         for message in packet.tls
         if isinstance(message, EncryptedExtensions)
     )
-
-
-async def _rebound(tester: Tester, *, is_small: bool = False) -> Peer:
-    """A connection whose next packet, the stimulus, came from another port."""
-    peer = await tester.connected()
-    path = tester.new_path()
-    peer.rebind(path)
-    await peer.stimulus(frames.ping(), shape=Shape() if is_small else FULL, path=path)
-    return peer
-
-
-async def _challenged(peer: Peer, count: int = 1) -> bool:
-    return await peer.received(FrameType.PATH_CHALLENGE, count=count)
 
 
 def validates_the_new_path(exchange: Exchange) -> Iterator[Finding]:
@@ -86,51 +66,8 @@ def validates_the_new_path(exchange: Exchange) -> Iterator[Finding]:
 )
 async def new_address_is_validated(tester: Tester) -> None:
     """A server validates a new address of its client with PATH_CHALLENGE."""
-    peer = await _rebound(tester)
-    await _challenged(peer)
-
-
-@case(
-    "rfc9000/8.2.1/path-challenge-is-expanded",
-    Level.MUST,
-    rows="B-09",
-    roles=SERVER,
-    expects=keeps(path_challenges_are_expanded),
-)
-async def path_challenge_is_expanded(tester: Tester) -> None:
-    """A PATH_CHALLENGE frame is in a datagram of 1200 bytes, if the limit of 3 times allows it."""
-    peer = await _rebound(tester)
-    await _challenged(peer)
-
-
-@case(
-    "rfc9000/8.2.1/path-challenges-differ",
-    Level.MUST,
-    rows="B-09",
-    roles=SERVER,
-    expects=keeps(path_challenges_are_unpredictable),
-)
-async def path_challenges_differ(tester: Tester) -> None:
-    """The data of PATH_CHALLENGE frames on different paths differs."""
-    peer = await _rebound(tester)
-    await _challenged(peer)
-    path = tester.new_path()
-    peer.rebind(path)
-    await peer.send(frames.ping(), shape=FULL, path=path)
-    await _challenged(peer, 2)
-
-
-@case(
-    "rfc9000/8.2.1/small-path-challenge-is-followed-by-a-large-one",
-    Level.MUST,
-    rows="B-51",
-    roles=SERVER,
-    expects=keeps(server_repeats_small_path_challenges),
-)
-async def small_path_challenge_is_followed_by_a_large_one(tester: Tester) -> None:
-    """After a PATH_CHALLENGE in less than 1200 bytes was answered, one in 1200 bytes follows."""
-    peer = await _rebound(tester, is_small=True)
-    await _challenged(peer, 2)
+    peer = await rebound(tester)
+    await challenged(peer)
 
 
 def validates_the_old_path(exchange: Exchange) -> Iterator[Finding]:
@@ -156,8 +93,8 @@ def validates_the_old_path(exchange: Exchange) -> Iterator[Finding]:
 )
 async def previous_path_is_validated(tester: Tester) -> None:
     """When its client seems to have migrated, a server validates the previous path too."""
-    peer = await _rebound(tester)
-    await _challenged(peer, 2)
+    peer = await rebound(tester)
+    await challenged(peer, 2)
 
 
 @case(
@@ -169,8 +106,8 @@ async def previous_path_is_validated(tester: Tester) -> None:
 )
 async def data_goes_to_the_new_address(tester: Tester) -> None:
     """Once a new address is validated, all but probing packets go there."""
-    peer = await _rebound(tester)
-    await _challenged(peer)
+    peer = await rebound(tester)
+    await challenged(peer)
 
 
 def stays_on_the_old_path(exchange: Exchange) -> Iterator[Finding]:
@@ -228,7 +165,7 @@ async def reordered_packet_moves_nothing(tester: Tester) -> None:
     old, path = peer.path, tester.new_path()
     peer.rebind(path)
     await peer.send(frames.ping(), shape=FULL, path=path)
-    await _challenged(peer)
+    await challenged(peer)
     await peer.acknowledged(await peer.send(frames.ping()))
     peer.send_datagram(late.datagram, path=old, step="stimulus", sent=late)
 
@@ -264,61 +201,7 @@ async def new_connection_id_for_a_new_address(tester: Tester) -> None:
     path = tester.new_path()
     peer.rebind(path)
     await peer.stimulus(frames.ping(), shape=FULL, path=path)
-    await _challenged(peer)
-
-
-def sends_the_data_again(exchange: Exchange) -> Iterator[Finding]:
-    """The STREAM data that went to the old address, on the new path."""
-    new = sent_on(exchange, exchange.stimulus.path)
-    lost = [
-        (packet, frame)
-        for packet in exchange.capture.packets
-        if packet.sender is exchange.side and packet.path == path_in_use_before(exchange)
-        for frame in packet.frames
-        if isinstance(frame, Stream)
-    ]
-    arrived = {
-        (frame.stream_id, offset)
-        for packet in new
-        for frame in packet.frames
-        if isinstance(frame, Stream)
-        for offset in range(frame.offset, frame.offset + frame.length)
-    }
-    if not lost:
-        yield NotExercised("no STREAM data went to the old address")
-    for packet, frame in lost:
-        missing = [
-            offset
-            for offset in range(frame.offset, frame.offset + frame.length)
-            if (frame.stream_id, offset) not in arrived
-        ]
-        if missing and not new:
-            yield NotExercised("it does not follow its client to the new address")
-            return
-        if missing:
-            yield Violation(f"it does not send byte {missing[0]} again", packet, exchange.stimulus)
-        else:
-            yield Held(packet, exchange.stimulus)
-
-
-@case(
-    "rfc9000/13.3/data-in-flight-to-an-old-address",
-    Level.MUST,
-    rows="B-54",
-    roles=SERVER,
-    expects=shows(sends_the_data_again),
-)
-async def data_in_flight_to_an_old_address(tester: Tester) -> None:
-    """STREAM data that was lost on the old path is sent again on the new one."""
-    peer = await tester.connected()
-    old, path = peer.path, tester.new_path()
-    peer.rebind(path, old_is_gone=True)
-    stream, known = peer.new_stream(), len(peer.arrivals)
-    request = f"GET {tester.path_of_file}\r\n".encode()
-    await peer.send(frames.stream(stream, request, fin=True), path=old)
-    await peer.until(lambda: len(peer.arrivals) > known, "data on the old path")
-    await peer.stimulus(frames.ping(), shape=FULL, path=path)
-    await peer.until(lambda: stream in peer.ended, "the whole answer")
+    await challenged(peer)
 
 
 @case(
@@ -335,4 +218,4 @@ async def ten_addresses(tester: Tester) -> None:
         path = tester.new_path()
         peer.rebind(path)
         await peer.stimulus(frames.ping(), shape=FULL, path=path)
-        await _challenged(peer, count)
+        await challenged(peer, count)

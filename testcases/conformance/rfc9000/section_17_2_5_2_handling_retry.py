@@ -10,7 +10,7 @@ from quicmatrix.runner.trace.model import Crypto, Packet, PacketType
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import all_of, goes_on, shows
 from quicmatrix.testcases.conformance.model import CLIENT, case
-from quicmatrix.testcases.conformance.openings import retry
+from quicmatrix.testcases.conformance.openings import retried, retry
 from quicmatrix.testcases.conformance.replies import stimulus_header
 from quicmatrix.testcases.model import Finding, Held, Inconclusive, Level, Violation
 
@@ -207,29 +207,6 @@ def _crypto(packets: list[Packet]) -> dict[int, int]:
     }
 
 
-async def _retried(tester: Tester) -> None:
-    first = await tester.initial()
-    source = random_id()
-    tester.send(retry(first, source), first.address, step="stimulus")
-    await tester.connected(
-        first=await tester.initial(source),
-        retry_source=source,
-        original_destination=first.header.destination_cid,
-    )
-
-
-@case(
-    "rfc9000/8.1.2/token-is-repeated",
-    Level.MUST,
-    rows="C-17",
-    roles=CLIENT,
-    expects=shows(repeats_the_token),
-)
-async def token_is_repeated(tester: Tester) -> None:
-    """A client repeats the token of a Retry packet in all Initial packets that follow."""
-    await _retried(tester)
-
-
 @case(
     "rfc9000/17.2.5.2/connection-ids-after-retry",
     Level.MUST,
@@ -239,7 +216,7 @@ async def token_is_repeated(tester: Tester) -> None:
 )
 async def connection_ids_after_retry(tester: Tester) -> None:
     """After a Retry packet a client sends to its connection ID, and keeps its own."""
-    await _retried(tester)
+    await retried(tester)
 
 
 @case(
@@ -251,7 +228,7 @@ async def connection_ids_after_retry(tester: Tester) -> None:
 )
 async def packet_numbers_after_retry(tester: Tester) -> None:
     """A client does not reset its packet numbers after a Retry packet."""
-    await _retried(tester)
+    await retried(tester)
 
 
 @case(
@@ -263,4 +240,4 @@ async def packet_numbers_after_retry(tester: Tester) -> None:
 )
 async def client_hello_after_retry(tester: Tester) -> None:
     """A client sends the same ClientHello after a Retry packet as before."""
-    await _retried(tester)
+    await retried(tester)
