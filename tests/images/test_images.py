@@ -110,7 +110,7 @@ def test_an_engine_elsewhere_is_asked_and_never_started(tmp_path: Path) -> None:
 def test_an_unknown_image_is_refused_with_those_that_exist() -> None:
     done = images_script("endpiont")
     assert done.returncode == 2
-    assert "endpiont. There are: base endpoint network" in done.stderr
+    assert "endpiont. There are: base endpoint tester network" in done.stderr
 
 
 def images_script(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
