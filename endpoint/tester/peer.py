@@ -103,6 +103,10 @@ class Peer:
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self.loses: Callable[[bytes], bool] = lambda _: False
+        """Which datagrams that come are lost."""
+        self.lost = 0
+        """How many were."""
         self._changed = asyncio.Event()
         self._received_at = self._loop.time()
         self._marks_as = ""
@@ -507,6 +511,9 @@ class Peer:
     def receive(self, data: bytes, address: Address, codepoint: int) -> None:
         """Take in a datagram; :meth:`flush` follows."""
         self._received_at = self._loop.time()
+        if self.loses(data):
+            self.lost += 1
+            return
         self.arrivals.append((data, address))
         if address == self._rebound:
             address = self.path

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from aioquic.quic.packet import QuicPacketType
 
 from quicmatrix.endpoint.tester import frames
-from quicmatrix.runner.trace.model import Ack, ConnectionClose, Ecn, Packet, PacketType
+from quicmatrix.runner.trace.model import Ack, Ecn, PacketType
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import shows
 from quicmatrix.testcases.conformance.limits import parameters_of
 from quicmatrix.testcases.conformance.model import case
+from quicmatrix.testcases.conformance.packets import is_ack_eliciting
 from quicmatrix.testcases.model import Finding, Held, Level, NotExercised, Violation
 
 if TYPE_CHECKING:
@@ -93,11 +94,6 @@ async def handshake_packet_at_once(tester: Tester) -> None:
     for _ in range(TRIES):
         sent = await peer.stimulus(frames.ping(), kind=QuicPacketType.HANDSHAKE)
         await peer.acknowledged(sent)
-
-
-def is_ack_eliciting(packet: Packet) -> bool:
-    """Whether a packet has a frame other than ACK, PADDING and CONNECTION_CLOSE."""
-    return any(not isinstance(frame, Ack | ConnectionClose) for frame in packet.frames)
 
 
 def sends_no_more_than_is_elicited(exchange: Exchange) -> Iterator[Finding]:
