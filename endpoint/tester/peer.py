@@ -158,6 +158,8 @@ class Peer:
     ) -> Sent:
         """A packet with these frames, which is not sent."""
         connection, payload = self.connection, b"".join(these)
+        if shape.keys is None and not connection.has_sending_keys(kind):
+            raise NoStimulusError(f"the handshake did not get as far as {_NAMES[kind]} keys")
         keys = shape.keys or connection.sending_keys(kind)
         number = connection.next_number() if shape.number is None else shape.number
         dcid = connection.peer_connection_id if shape.dcid is None else shape.dcid
