@@ -37,6 +37,8 @@ class Answer(StrEnum):
 
     EXACT_CODE = "exact code"
     GENERIC_CODE = "generic code"
+    STATUS = "status 4xx"
+    """Of HTTP: it answered a malformed request so (RFC 9114, 4.1.2)."""
     OTHER_CODE = "other code"
     STATELESS_RESET = "stateless reset"
     SILENCE = "silence"

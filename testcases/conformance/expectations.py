@@ -84,7 +84,7 @@ def closes(code: ErrorCode, *also: ErrorCode, discards: bool = False) -> Expecta
         graded = replace(
             sentence, name=f"{sentence.name}#code", level=min_level(sentence.level), text=text
         )
-        return _requirement(sentence, refused), _requirement(graded, coded)
+        return requirement(sentence, refused), requirement(graded, coded)
 
     return made
 
@@ -124,6 +124,19 @@ def discards() -> Expectation:
         yield from _goes_on(exchange)
         for packet in exchange.stimulus_acknowledged[:1]:
             yield Violation("it acknowledges the packet", packet, exchange.stimulus)
+
+    return shows(check)
+
+
+def ends_without_error() -> Expectation:
+    """The connection goes on, or its end is no error: a client may be done."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        close = exchange.close
+        if close is not None and close[1].error_code in NO_ERRORS:
+            yield Held(close[0], exchange.stimulus, message="it closes without an error")
+        else:
+            yield from _goes_on(exchange)
 
     return shows(check)
 
@@ -214,7 +227,7 @@ def sends_nothing() -> Expectation:
 
 def shows(check: ExchangeCheck) -> Expectation:
     """Whatever a function over the exchange finds."""
-    return lambda sentence: (_requirement(sentence, check),)
+    return lambda sentence: (requirement(sentence, check),)
 
 
 def where_announced(parameter: str, expected: Expectation) -> Expectation:
@@ -283,7 +296,8 @@ def _goes_on(exchange: Exchange) -> Iterator[Finding]:
         )
 
 
-def _requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observation]:
+def requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observation]:
+    """A requirement on what the exchange shows, which is not exercised where it does not apply."""
     return Requirement(
         sentence.name,
         sentence.level,
