@@ -56,6 +56,8 @@ class TesterConnection(Connection):
     :attr:`objections`. Keys stay usable after the time when they must be discarded.
     """
 
+    __test__ = False  # pytest: no tests in here
+
     alter_parameters: parameters.Alteration = staticmethod(lambda these: these)
     """What becomes of our transport parameters."""
     alter_message: Callable[[int, bytes], bytes] = staticmethod(lambda _, message: message)

@@ -17,7 +17,7 @@ from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
-from quicmatrix.endpoint.tester.streams import Streams
+from quicmatrix.endpoint.tester.streams import NoStimulusError, Streams
 from quicmatrix.endpoint.transport.sockets.udp import Address
 
 SILENT_PTOS = 3

@@ -9,11 +9,11 @@ from typing import Any
 from quicmatrix.runner.judge.evaluate import evaluate
 from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.trace.model import Capture, Side, Trace
-from quicmatrix.testcases.conformance import CASES
+from quicmatrix.testcases.conformance import cases
 from quicmatrix.testcases.model import Observation, Step
 from tests.support.story import Leg, record, trace
 
-_BY_ID = {case.id: case for case in CASES}
+_BY_ID = {case.id: case for case in cases()}
 
 
 def exchange(

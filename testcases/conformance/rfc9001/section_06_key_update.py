@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 FORGED_PACKETS = 50
 
 
-@case("rfc9001/5.5/corrupt-packet", Level.MUST, rows="B-26", expects=discards())
-async def corrupt_packet(tester: Tester) -> None:
-    """A packet that cannot be authenticated is discarded, and the connection goes on."""
-    peer = await tester.connected()
-    await peer.settled()
-    await peer.stimulus(frames.ping(), shape=Shape(corrupt=True))
-
-
 @case("rfc9001/6.6/forged-packets", Level.MUST, rows="B-25", expects=discards())
 async def forged_packets(tester: Tester) -> None:
     """Forged packets are discarded as long as they are fewer than the AEAD's integrity limit."""
