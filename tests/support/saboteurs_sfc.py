@@ -222,6 +222,7 @@ def sends_after_reset(base: Class) -> Class:
         def _write_reset_stream_frame(self, **named: Any) -> None:
             super()._write_reset_stream_frame(**named)
             named["stream"].sender._reset_error_code = None
+            named["stream"].sender.buffer_is_empty = False
 
     return Sending
 
@@ -311,6 +312,15 @@ def acknowledges_handshake_late(base: Class) -> Class:
             space = self._spaces.get(tls.Epoch.HANDSHAKE)
             if space is not None and space.ack_at is not None:
                 space.ack_at = now + 0.2
+
+        def _write_handshake(self, builder: Any, epoch: tls.Epoch, now: float) -> None:
+            space = self._spaces[epoch]
+            due, is_handshake = space.ack_at, epoch is tls.Epoch.HANDSHAKE
+            if is_handshake and due is not None and due > now:
+                space.ack_at = None
+            super()._write_handshake(builder, epoch, now)
+            if is_handshake and due is not None and due > now:
+                space.ack_at = due
 
     return Late
 

@@ -58,17 +58,12 @@ async def _filled(tester: Tester, peer: Peer) -> tuple[int, int]:
     Returns:
         A stream that may carry more, and how much it has got.
     """
-    counts = [
-        (is_uni, min(peer.connection.streams_allowed(unidirectional=is_uni), MOST_STREAMS_FILLED))
-        for is_uni in (False, True)
-    ]
     streams = [] if peer.is_client else [peer.stream_id(0, ours=False)]
     peer.answered.update(streams)
-    streams += [
-        peer.stream_id(number, ours=True, unidirectional=is_uni)
-        for is_uni, count in counts
-        for number in range(count)
-    ]
+    for is_uni in (False, True):
+        allowed = peer.connection.streams_allowed(unidirectional=is_uni)
+        count = min(allowed, MOST_STREAMS_FILLED)
+        streams += [peer.new_stream(unidirectional=is_uni) for _ in range(count)]
     room = peer.connection.data_limit
     for stream in streams:
         limit = peer.connection.stream_limit(stream)

@@ -29,13 +29,13 @@ async def forged_packets(tester: Tester) -> None:
 
 
 def answers_in_same_phase(exchange: Exchange) -> Iterator[Finding]:
-    """Each packet of the stimulus is acknowledged first in a packet of its own key phase."""
+    """Each packet of the stimulus is acknowledged first in a packet with keys as new as its own."""
     for sent in exchange.stimulus_packets:
         assert sent.number is not None
         answer = next(exchange.acknowledgments({sent.number}), None)
         if answer is None:
             yield Violation(f"{sent} is not acknowledged", sent, side=exchange.side)
-        elif answer.key_phase != sent.key_phase:
+        elif answer.key_generation != sent.key_generation:
             yield Violation("it acknowledges the update with the old keys", answer, sent)
         else:
             yield Held(answer, sent)

@@ -25,13 +25,13 @@ def pair(certs: Path) -> Pair:
     return pair
 
 
-def tester_of(pair: Pair) -> TesterConnection:
+def of_tester(pair: Pair) -> TesterConnection:
     assert isinstance(pair.client, TesterConnection)
     return pair.client
 
 
 def test_limits_are_those_that_the_peer_announces(pair: Pair) -> None:
-    connection = tester_of(pair)
+    connection = of_tester(pair)
     assert connection.data_limit == connection.peer_parameter(Parameter.INITIAL_MAX_DATA)
     assert connection.streams_allowed() == connection.peer_parameter(
         Parameter.INITIAL_MAX_STREAMS_BIDI
@@ -49,7 +49,7 @@ def test_limits_are_those_that_the_peer_announces(pair: Pair) -> None:
 
 
 def test_keys_are_updated_before_they_may(pair: Pair) -> None:
-    connection = tester_of(pair)
+    connection = of_tester(pair)
     old = connection.update_keys()
     assert connection.sending_keys(ONE_RTT).key_phase != old.key_phase
     connection.send_ping(uid=1)
@@ -59,11 +59,11 @@ def test_keys_are_updated_before_they_may(pair: Pair) -> None:
 
 
 def test_keys_stay_usable_after_their_level_is_discarded(pair: Pair) -> None:
-    assert tester_of(pair).has_sending_keys(HANDSHAKE)
+    assert of_tester(pair).has_sending_keys(HANDSHAKE)
 
 
 def test_issued_connection_ids_count_on(pair: Pair) -> None:
-    connection = tester_of(pair)
+    connection = of_tester(pair)
     number = connection.next_sequence_number
     issued = connection.issue_connection_id(b"12345678")
     assert issued.sequence_number == number
@@ -78,7 +78,7 @@ def test_a_client_without_connection_id_chooses_one_for_the_server(certs: Path) 
     pair.complete_handshake()
     assert pair.client.host_cid == b""
     assert len(pair.client.original_destination_connection_id) == 8
-    assert len(tester_of(pair).issued_connection_ids) == 1
+    assert len(of_tester(pair).issued_connection_ids) == 1
 
 
 @pytest.mark.parametrize("says", [True, False])
@@ -86,7 +86,7 @@ def test_a_blocked_connection_says_so_unless_it_is_told_not_to(certs: Path, says
     server = server_configuration(certs)
     server.max_data = server.max_stream_data = 1000
     pair = Pair(client_configuration(certs), server, client_type=TesterConnection)
-    tester_of(pair).says_that_it_is_blocked = says
+    of_tester(pair).says_that_it_is_blocked = says
     pair.complete_handshake()
     seen: list[int] = []
     _watch(pair, seen)
@@ -101,7 +101,7 @@ def test_marks_are_not_reported_if_it_is_told_so(certs: Path) -> None:
     pair = Pair(
         client_configuration(certs), server_configuration(certs), client_type=TesterConnection
     )
-    tester_of(pair).reports_ecn = False
+    of_tester(pair).reports_ecn = False
     pair.complete_handshake()
     seen: list[int] = []
     _watch(pair, seen)
@@ -113,7 +113,7 @@ def test_marks_are_not_reported_if_it_is_told_so(certs: Path) -> None:
 
 
 def test_skipped_packet_numbers_are_never_used(pair: Pair) -> None:
-    connection = tester_of(pair)
+    connection = of_tester(pair)
     before = connection.next_number()
     connection.skip_numbers(1000)
     assert connection.next_number() == before + 1001

@@ -391,7 +391,7 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
     ),
     (
         "rfc9000/13.2.1/no-ack-of-ack",
-        "for both",
+        "for the first one too",
         VIOLATED,
         exchange(client.one_rtt(ack(0)), server.one_rtt(ack(0)), PING, server.one_rtt(ack(1))),
     ),
