@@ -240,6 +240,15 @@ def overlooks_limits(base: Class) -> Class:
     return Greedy
 
 
+def renews_no_credit(base: Class) -> Class:
+    """It lets its peer send no more than at first."""
+    nothing = {
+        "_write_connection_limits": lambda self, **named: None,
+        "_write_stream_limits": lambda self, **named: None,
+    }
+    return type("Miserly", (base,), nothing)
+
+
 # --- Paths and connection IDs -----------------------------------------------------------------
 
 
@@ -438,6 +447,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/4.1/final-size-beyond-connection-limit": overlooks(_FLOW, 0x04),
     "rfc9000/4.1/lower-limits": handles(0x10, _take_lower),
     "rfc9000/4.1/data-within-limits": overlooks_limits,
+    "rfc9000/4.2/credit-without-blocked-frames": renews_no_credit,
     "rfc9000/4.6/stream-beyond-bidirectional-limit": overlooks(_LIMIT, *_STREAM),
     "rfc9000/4.6/stream-beyond-unidirectional-limit": overlooks(_LIMIT, *_STREAM),
     "rfc9000/4.6/reset-stream-beyond-bidirectional-limit": overlooks(_LIMIT, 0x04),
