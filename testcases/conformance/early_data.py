@@ -56,7 +56,8 @@ def respects_data_limit(limit: int) -> ExchangeCheck:
         sent: dict[int, int] = {}
         for packet, frame in _stream_frames(exchange):
             if end is not None and packet.datagram.frame_number > end:
-                break
+                yield Held(packet, message="it waits for a higher limit")
+                return
             last = frame.offset + frame.length
             sent[frame.stream_id] = max(sent.get(frame.stream_id, 0), last)
             if sum(sent.values()) > limit:
