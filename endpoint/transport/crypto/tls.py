@@ -79,6 +79,8 @@ class Context(HelloRetry):
         super().__init__(replaced)
         self.retried_parameters = b""
         """The transport parameters of the ClientHello that got a HelloRetryRequest."""
+        self.original_version: int | None = None
+        """The QUIC version of the client's first packet."""
         self._fetch_ticket = self.get_session_ticket_cb
         if self._fetch_ticket is not None:
             self.get_session_ticket_cb = self._ticket_for_this
@@ -251,8 +253,8 @@ class Context(HelloRetry):
         """The ticket, if the session can go on as it was.
 
         0-RTT has the same ALPN (RFC 8446, 4.2.10), the limits that a client remembers hold
-        (RFC 9000, 7.4.1), and the version is that of the ticket (RFC 9369, 5). A server that has
-        changed one of them begins anew.
+        (RFC 9000, 7.4.1), and the version that the client begins with is that of the connection
+        which gave the ticket (RFC 9369, 5). Otherwise the session begins anew.
         """
         assert self._fetch_ticket is not None
         ticket = self._fetch_ticket(identity)
@@ -262,7 +264,8 @@ class Context(HelloRetry):
             _parsed(dict(extensions)[ExtensionType.QUIC_TRANSPORT_PARAMETERS])
             for extensions in (ticket.other_extensions, self.handshake_extensions)
         )
-        if kept.version_information != now.version_information:
+        given_in = kept.version_information
+        if given_in is not None and given_in.chosen_version != self.original_version:
             return None
         limits = zip(_limits(kept), _limits(now), strict=True)
         return ticket if all(was <= is_now for was, is_now in limits) else None
