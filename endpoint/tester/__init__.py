@@ -10,6 +10,7 @@ parameters  transport parameters as a list that can be altered
 http3       HTTP/3 frames, settings and messages as bytes
 qpack       QPACK instructions and field lines as bytes
 connection  our connection, which never closes by itself and lets messages be altered
+streams     the streams of a connection, and HTTP on them, for scripts
 peer        one connection with the implementation, as an async API for scripts
 tester      what scripts are given: connections, and datagrams outside of any
 steps       the log of what was sent, which says where in a capture the stimulus is

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quicmatrix.endpoint.tester import packets
-from quicmatrix.endpoint.tester.peer import NoStimulusError
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.endpoint.tester.tester import random_id
 
 if TYPE_CHECKING:

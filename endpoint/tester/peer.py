@@ -6,18 +6,18 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from aioquic import tls
 from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
 from aioquic.quic.packet import QuicPacketType
 from aioquic.tls import SessionTicket
 
-from quicmatrix.endpoint.tester import frames, http3, packets
+from quicmatrix.endpoint.tester import frames, packets
 from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tester.streams import Streams
 from quicmatrix.endpoint.transport.sockets.udp import Address
 
 SILENT_PTOS = 3
@@ -46,15 +46,7 @@ class Sent:
     datagram: bytes
 
 
-class Rest(Enum):
-    """What is missing of an HTTP/3 answer."""
-
-    ALL = "header and content"
-    CONTENT = "content"
-    END = "only the end of the stream"
-
-
-class Peer:
+class Peer(Streams):
     """A connection, as a script drives it.
 
     Args:
@@ -74,19 +66,7 @@ class Peer:
         is_client: bool,
         alpn: str,
     ) -> None:
-        self.connection = connection
-        self.is_client = is_client
-        self.alpn = alpn
-        self.streams: dict[int, bytes] = {}
-        """What came on each stream."""
-        self.ended: set[int] = set()
-        """The streams of which everything came."""
-        self.answered: set[int] = set()
-        """The requests that were answered."""
-        self.rests: dict[int, Rest] = {}
-        """What is missing of answers that a script has begun."""
-        self.control = -1
-        """Our control stream; -1 if there is none."""
+        super().__init__(connection, is_client=is_client, alpn=alpn)
         self.tickets: list[SessionTicket] = []
         self.tokens: list[bytes] = []
         """Of NEW_TOKEN frames."""
@@ -262,159 +242,6 @@ class Peer:
             datagrams = [(data, path if to == own else to) for data, to in datagrams]
         self._send_all(datagrams, codepoint)
 
-    # --- Streams --------------------------------------------------------------------------------
-
-    def new_stream(self, *, unidirectional: bool = False) -> int:
-        """A stream that we open; nothing is sent on it."""
-        return self.connection.open_stream(unidirectional=unidirectional)
-
-    def stream_id(self, number: int, *, ours: bool, unidirectional: bool = False) -> int:
-        """The ID of the n-th stream of a kind, from 0 (RFC 9000, 2.1), whether or not it exists."""
-        by_server = ours is not self.is_client
-        return number * 4 + 2 * unidirectional + by_server
-
-    def sending_stream(self) -> int:
-        """A stream on which we may send, and have sent nothing; there always is one.
-
-        A new one; if the client allows none, that of its request, which is not answered then.
-        """
-        for is_uni in (False,) if self.is_client else (True, False):
-            if self.connection.streams_allowed(unidirectional=is_uni):
-                return self.new_stream(unidirectional=is_uni)
-        stream_id = self.stream_id(0, ours=False)
-        self.answered.add(stream_id)
-        return stream_id
-
-    def write(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
-        """Write to a stream as an endpoint does, with retransmission."""
-        self.connection.send_stream_data(stream_id, data, fin)
-        self.flush()
-
-    def write_stimulus(self, stream_id: int, data: bytes, *, fin: bool = False) -> None:
-        """Write to a stream what the case is about.
-
-        Raises:
-            NoStimulusError: The implementation's limits do not permit it.
-        """
-        self.flush()
-        self.mark_next_flight()
-        self.write(stream_id, data, fin=fin)
-        if self._marks_as:
-            self._marks_as = ""
-            raise NoStimulusError(f"its limits do not permit data on stream {stream_id}")
-
-    def open(self, *data: bytes) -> int:
-        """Open a unidirectional stream that begins with this. Returns its ID."""
-        stream_id = self.new_stream(unidirectional=True)
-        self.write(stream_id, b"".join(data))
-        return stream_id
-
-    def open_stimulus(self, *data: bytes, fin: bool = False) -> int:
-        """Open a unidirectional stream that the case is about. Returns its ID."""
-        stream_id = self.new_stream(unidirectional=True)
-        self.write_stimulus(stream_id, b"".join(data), fin=fin)
-        return stream_id
-
-    def message_stimulus(self, data: bytes, *, fin: bool = False, rest: Rest = Rest.ALL) -> int:
-        """Begin a message with what the case is about. Returns its stream.
-
-        It is a request on a new stream, or the answer to the first request that has none.
-
-        Args:
-            data: The beginning of the message.
-            fin: Whether it is all of it.
-            rest: Server: what follows when the implementation was seen to go on.
-
-        Raises:
-            NoStimulusError: The client sent no request.
-        """
-        if not self.is_client and not self.requests:
-            raise NoStimulusError("the client sent no request")
-        stream_id = self.new_stream() if self.is_client else next(iter(self.requests))
-        if fin:
-            self.answered.add(stream_id)
-        self.rests[stream_id] = rest
-        self.write_stimulus(stream_id, data, fin=fin)
-        return stream_id
-
-    def needs_messages(self, count: int) -> None:
-        """Make sure that so many messages can be under way at once.
-
-        Raises:
-            NoStimulusError: The server permits less requests, or the client sent less.
-        """
-        if self.is_client:
-            connection = self.connection
-            used = connection.get_next_available_stream_id() // 4
-            possible = connection._remote_max_streams_bidi - used  # noqa: SLF001
-        else:
-            possible = len(self.requests)
-        if possible < count:
-            raise NoStimulusError(f"{count} messages are needed, and {possible} possible")
-
-    @property
-    def settings(self) -> dict[int, int] | None:
-        """The implementation's SETTINGS; None if they have not come (RFC 9114, 7.2.4)."""
-        return self._control_of_peer[1]
-
-    @property
-    def control_of_peer(self) -> int:
-        """The implementation's control stream; -1 if it is not known."""
-        return self._control_of_peer[0]
-
-    @property
-    def _control_of_peer(self) -> tuple[int, dict[int, int] | None]:
-        theirs = self.stream_id(0, ours=False, unidirectional=True)
-        for stream_id, data in self.streams.items():
-            if stream_id % 4 == theirs and (found := http3.settings_in(data)) is not None:
-                return stream_id, found
-        return -1, None
-
-    async def setting(self, identifier: int, default: int = 0) -> int:
-        """Wait for a setting of the implementation.
-
-        Raises:
-            NoStimulusError: Its SETTINGS do not come.
-        """
-        await self.until(lambda: self.settings is not None, "SETTINGS")
-        if self.settings is None:
-            raise NoStimulusError("it sends no SETTINGS")
-        return self.settings.get(identifier, default)
-
-    def request(self, path: str) -> int:
-        """Ask for a file; the tester is the client. Returns the stream's ID."""
-        stream_id = self.new_stream()
-        if self.alpn == "h3":
-            self.write(stream_id, http3.headers(http3.request_fields(path)), fin=True)
-        else:
-            self.write(stream_id, f"GET {path}\r\n".encode(), fin=True)
-        return stream_id
-
-    @property
-    def requests(self) -> dict[int, str]:
-        """The path of each request that came and was not answered; the tester is the server."""
-        return {
-            stream_id: path
-            for stream_id in sorted(self.ended - self.answered)
-            if stream_id % 4 == 0 and (path := self._requested(stream_id))
-        }
-
-    def respond(self, stream_id: int, body: bytes) -> None:
-        """Answer a request as a server does."""
-        self.answered.add(stream_id)
-        rest = self.rests.get(stream_id, Rest.ALL)
-        if self.alpn == "h3":
-            header = http3.headers(http3.response_fields(len(body)))
-            content = http3.frame(http3.H3Frame.DATA, body)
-            body = {Rest.ALL: header + content, Rest.CONTENT: content, Rest.END: b""}[rest]
-        self.write(stream_id, body, fin=True)
-
-    def _requested(self, stream_id: int) -> str:
-        data = self.streams[stream_id]
-        if self.alpn == "h3":
-            return http3.requested_path(data)
-        return data.removeprefix(b"GET ").strip().decode(errors="replace")
-
     # --- Waiting --------------------------------------------------------------------------------
 
     @property
@@ -556,10 +383,6 @@ class Peer:
     def _timer_fired(self, due: float) -> None:
         self.connection.handle_timer(now=max(due, self._loop.time()))
         self.flush()
-
-
-class NoStimulusError(Exception):
-    """The implementation did nothing that the stimulus could be sent after."""
 
 
 def random_bytes(size: int) -> bytes:

@@ -24,8 +24,9 @@ from aioquic.tls import SessionTicket
 from quicmatrix.endpoint.contract import Contract, Role
 from quicmatrix.endpoint.tester import http3, parameters
 from quicmatrix.endpoint.tester.connection import TesterConnection
-from quicmatrix.endpoint.tester.peer import LEAST_SILENCE_S, NoStimulusError, Peer
+from quicmatrix.endpoint.tester.peer import LEAST_SILENCE_S, Peer
 from quicmatrix.endpoint.tester.steps import Steps
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.sockets.udp import (
     Address,
@@ -196,7 +197,7 @@ class Tester:
         peer.flush()
         if self.settings.alpn == "h3" and control:
             await peer.until(lambda: peer.is_confirmed, "the handshake's confirmation")
-            peer.control = peer.open(http3.stream(http3.StreamKind.CONTROL, http3.settings()))
+            peer.open_control()
         return peer
 
     async def initial(self, destination: bytes | None = None) -> First:
@@ -310,6 +311,11 @@ class Tester:
     def message_fields(self) -> list[tuple[bytes, bytes]]:
         """The header fields of a request for that file, or of an answer (RFC 9114, 4.3)."""
         return http3.request_fields(self.path_of_file) if self.is_client else [(b":status", b"200")]
+
+    def content_for(self, peer: Peer) -> bytes:
+        """The content of a message: of an answer, the file that is asked for first."""
+        paths = list(peer.requests.values())
+        return self.file(paths[0]) if paths else b"1234"
 
     async def _fetch(self, peer: Peer) -> None:
         stream_id = peer.request(self.path_of_file)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from quicmatrix.runner.model.attempt import Ending
 from quicmatrix.runner.trace.model import (
     ClientHello,
     ConnectionClose,
     EncryptedExtensions,
     PacketType,
     Side,
+    Stream,
     TransportParameters,
 )
 from quicmatrix.testcases.conformance.codes import ErrorCode
@@ -82,7 +84,7 @@ def closes(code: ErrorCode, *also: ErrorCode, discards: bool = False) -> Expecta
         graded = replace(
             sentence, name=f"{sentence.name}#code", level=min_level(sentence.level), text=text
         )
-        return _requirement(sentence, refused), _requirement(graded, coded)
+        return requirement(sentence, refused), requirement(graded, coded)
 
     return made
 
@@ -122,6 +124,19 @@ def discards() -> Expectation:
         yield from _goes_on(exchange)
         for packet in exchange.stimulus_acknowledged[:1]:
             yield Violation("it acknowledges the packet", packet, exchange.stimulus)
+
+    return shows(check)
+
+
+def ends_without_error() -> Expectation:
+    """The connection goes on, or its end is no error: a client may be done."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        close = exchange.close
+        if close is not None and close[1].error_code in NO_ERRORS:
+            yield Held(close[0], exchange.stimulus, message="it closes without an error")
+        else:
+            yield from _goes_on(exchange)
 
     return shows(check)
 
@@ -177,6 +192,24 @@ def drains() -> Expectation:
     return shows(check)
 
 
+def transfers() -> Expectation:
+    """The implementation takes what is legal: it goes on, and transfers the file.
+
+    A server has the end of an answer among what follows; a client is done.
+    """
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        yield from _goes_on(exchange)
+        if exchange.side is Side.CLIENT:
+            yield from client_is_done(exchange)
+        elif not any(
+            isinstance(frame, Stream) and frame.fin for _, frame in exchange.frames_after(Stream)
+        ):
+            yield Violation("it sends no file", exchange.stimulus, side=exchange.side)
+
+    return shows(check)
+
+
 def sends_nothing() -> Expectation:
     """The implementation does not answer at all."""
 
@@ -194,7 +227,7 @@ def sends_nothing() -> Expectation:
 
 def shows(check: ExchangeCheck) -> Expectation:
     """Whatever a function over the exchange finds."""
-    return lambda sentence: (_requirement(sentence, check),)
+    return lambda sentence: (requirement(sentence, check),)
 
 
 def where_announced(parameter: str, expected: Expectation) -> Expectation:
@@ -225,6 +258,18 @@ def _announced(exchange: Exchange) -> list[TransportParameters]:
     return [one.transport_parameters for _, one in messages(capture, ClientHello)]
 
 
+def client_is_done(exchange: Exchange) -> Iterator[Finding]:
+    """The client has ended by itself, without an error of the connection."""
+    its, close = exchange.seen.record.client, exchange.close
+    if close is not None and close[1].error_code not in NO_ERRORS:
+        yield Violation(f"it closes with {close[1].error_code:#x}", close[0], exchange.stimulus)
+    elif its.ending is Ending.EXITED:
+        yield Held(exchange.stimulus, message="it is done")
+    else:
+        words = "it waits for more, though it has got everything"
+        yield Violation(words, exchange.stimulus, side=exchange.side)
+
+
 def min_level(level: Level) -> Level:
     """A SHOULD of what is a MUST; what is less than that stays what it is."""
     return Level.SHOULD if level is Level.MUST else level
@@ -251,7 +296,8 @@ def _goes_on(exchange: Exchange) -> Iterator[Finding]:
         )
 
 
-def _requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observation]:
+def requirement(sentence: Sentence, check: ExchangeCheck) -> Requirement[Observation]:
+    """A requirement on what the exchange shows, which is not exercised where it does not apply."""
     return Requirement(
         sentence.name,
         sentence.level,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3, qpack
 from quicmatrix.endpoint.tester.http3 import Setting, StreamKind
-from quicmatrix.endpoint.tester.peer import NoStimulusError
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.peer import Peer

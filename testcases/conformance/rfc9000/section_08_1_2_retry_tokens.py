@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import Shape
-from quicmatrix.endpoint.tester.peer import INITIAL, NoStimulusError, random_bytes
+from quicmatrix.endpoint.tester.peer import INITIAL, random_bytes
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.runner.trace.model import Crypto, PacketType
 from quicmatrix.testcases.conformance.codes import INVALID_TOKEN
 from quicmatrix.testcases.conformance.exchange import Exchange

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from quicmatrix.endpoint.tester.peer import NoStimulusError, random_bytes
+from quicmatrix.endpoint.tester.peer import random_bytes
+from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.runner.trace.model import NewToken, Packet
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import goes_on, shows

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3
 from quicmatrix.endpoint.tester.http3 import StreamKind
-from quicmatrix.endpoint.tester.peer import Rest
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.codes import H3_FRAME_UNEXPECTED, H3_MISSING_SETTINGS
 from quicmatrix.testcases.conformance.expectations import closes, goes_on
+from quicmatrix.testcases.conformance.messages import takes_message
 from quicmatrix.testcases.conformance.model import HTTP3, Case, case
 from quicmatrix.testcases.model import Level
 
@@ -68,7 +69,7 @@ async def unknown_frame_on_control_stream(tester: Tester) -> None:
     Level.MUST,
     rows="H-09",
     flow=HTTP3,
-    expects=goes_on(),
+    expects=takes_message(),
 )
 async def unknown_frame_on_request_stream(tester: Tester) -> None:
     """A frame of a reserved type on a request stream is ignored."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3
 from quicmatrix.endpoint.tester.http3 import H3Frame, Setting, StreamKind
-from quicmatrix.endpoint.tester.peer import Rest
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.conformance.codes import (
     H3_FRAME_UNEXPECTED,

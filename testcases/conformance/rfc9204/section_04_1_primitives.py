@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3, qpack
 from quicmatrix.endpoint.tester.http3 import H3Frame
-from quicmatrix.endpoint.tester.peer import Rest
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.codes import QPACK_DECOMPRESSION_FAILED
-from quicmatrix.testcases.conformance.expectations import closes, goes_on
+from quicmatrix.testcases.conformance.expectations import closes
+from quicmatrix.testcases.conformance.messages import takes_message
 from quicmatrix.testcases.conformance.model import HTTP3, case
 from quicmatrix.testcases.model import Level
 
@@ -23,7 +24,7 @@ LARGEST = (1 << 62) - 1
     Level.MUST,
     rows="H-66",
     flow=HTTP3,
-    expects=goes_on(),
+    expects=takes_message(),
 )
 async def integer_of_62_bits(tester: Tester) -> None:
     """A prefixed integer of 62 bits is decoded: a Base that no field line needs may be so large."""
