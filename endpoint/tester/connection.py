@@ -234,6 +234,11 @@ class TesterConnection(Connection):
         """Our TLS messages at an encryption level, from the first unacknowledged byte."""
         return bytes(self._crypto_streams[epoch].sender._buffer)  # noqa: SLF001
 
+    def resume_with(self, suite: tls.CipherSuite) -> None:
+        """Client: let the server resume the session with another suite of the same hash."""
+        assert self.tls._key_schedule_psk is not None  # noqa: SLF001
+        self.tls._key_schedule_psk.cipher_suite = suite  # noqa: SLF001
+
     def withheld_messages(self, kind: QuicPacketType) -> bytes:
         """The TLS messages of that type of packet, as they would have been sent."""
         return self.withheld[EPOCHS[kind]]

@@ -93,6 +93,7 @@ class Handshake(TransportParameters):
         super()._initialize(peer_cid)
         self._original_version = self._version
         self.tls = own_tls.Context(self.tls)
+        self.tls.original_version = self._version
         # aioquic's CRYPTO_BUFFER_SIZE overflows with a chain or a ticket of 16 kB.
         for epoch, size in (
             (tls.Epoch.INITIAL, _ticket_bytes(self.tls)),

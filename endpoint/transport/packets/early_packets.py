@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aioquic import tls
+from aioquic._crypto import CryptoError
 from aioquic.quic.connection import NetworkAddress, QuicConnection
 from aioquic.quic.crypto import CryptoPair, KeyUnavailableError
 
@@ -38,7 +39,12 @@ class KeepingCryptoPair(CryptoPair):
     def decrypt_packet(
         self, packet: bytes, encrypted_offset: int, expected_packet_number: int
     ) -> tuple[bytes, bytes, int]:
-        """Remove the protection of a packet, or keep it."""
+        """Remove the protection of a packet, or keep it; one of another version is dropped.
+
+        aioquic takes any version that it knows (RFC 9369, 4.1).
+        """
+        if self.recv.is_valid() and int.from_bytes(packet[1:5]) != self.recv.version:
+            raise CryptoError("a packet of another version than the negotiated one")
         try:
             return super().decrypt_packet(packet, encrypted_offset, expected_packet_number)
         except KeyUnavailableError:
