@@ -15,6 +15,7 @@ from quicmatrix.runner.bundle.records import write_file
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.conformance import CaseOutcome, by_role
 from quicmatrix.runner.results.matrix import EXPLANATIONS, MARKS, SEVERITY, Cell
 from quicmatrix.runner.results.run_view import AttemptView, RunView
 
@@ -34,7 +35,8 @@ def write(view: RunView, folder: Path) -> Path:
 
 def render(view: RunView) -> str:
     """The Markdown text."""
-    blocks = [_facts(view), _table(view), _legend(view)]
+    overview = _conformance(view) if view.run.is_conformance else _table(view)
+    blocks = [_facts(view), overview, _legend(view)]
     blocks += _measurements(view.cells) + _flaky(view.flaky)
     blocks += _explained("### Needs attention", view.attention, MOST_FAILURES)
     room = max(MOST_FAILURES - len(view.attention), 0)
@@ -97,6 +99,22 @@ def _table(view: RunView) -> str:
         row = [f"**{escaped(client)}**"]
         row += [_cell(view.pairs.get((client, server), ())) for server in view.run.servers]
         rows.append(row)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _conformance(view: RunView) -> str:
+    """How many cases show what, for each implementation and role."""
+    found = by_role(view.run)
+    shown = [one for one in CaseOutcome if any(one in it.counts for it in found)]
+    rows = [["implementation", "role", *shown], ["---"] * (len(shown) + 2)]
+    rows += [
+        [
+            f"**{escaped(it.implementation)}**",
+            it.role,
+            *(str(it.counts.get(one, 0)) for one in shown),
+        ]
+        for it in found
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,54 @@ def tests(as_json: bool) -> None:
         for case in testcases()
     ]
     _show(records, as_json, lambda: _rows(records, ("letter", "name", "summary")))
+
+
+@command.command()
+@AS_JSON
+def conformance(as_json: bool) -> None:
+    """The conformance cases, in the order of the RFCs, and how many there are."""
+    from quicmatrix.runner.plan.conformance import conformance_cases  # noqa: PLC0415 - loads them
+
+    records: list[Record] = [
+        {
+            "id": case.id,
+            "level": str(case.level),
+            "citation": case.citation,
+            "roles": sorted(map(str, case.roles)),
+            "text": case.text,
+            "testcase": case.flow.testcase,
+            "control": case.flow.control,
+            "rows": list(case.rows),
+        }
+        for case in conformance_cases()
+    ]
+    numbers = _numbers([one for one in records if one["id"] != one["control"]])
+    if as_json:
+        click.echo(json.dumps({"cases": records, "counts": numbers}, indent=2))
+        return
+    rows = [{**one, "roles": ", ".join(_strings(one["roles"]))} for one in records]
+    table: list[Record] = [dict.fromkeys(NUMBERS, ""), {name: name for name in NUMBERS}, *numbers]
+    for line in (*_rows(rows, ("id", "level", "roles", "text")), *_rows(table, NUMBERS)):
+        click.echo(printable(line))
+
+
+NUMBERS = ("rfc", "role", "MUST", "SHOULD", "MAY", "cases")
+
+
+def _numbers(cases: Sequence[Record]) -> list[Record]:
+    """How many cases there are for each RFC and role, and for all of them, by level."""
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for case in cases:
+        for role in _strings(case["roles"]):
+            for rfc in (str(case["id"]).partition("/")[0], "all"):
+                for level in (str(case["level"]), "cases"):
+                    counted[rfc, role, level] += 1
+    pairs = dict.fromkeys((rfc, role) for rfc, role, _ in counted)
+    in_order = sorted(pairs, key=lambda pair: (pair[0] == "all", pair))
+    return [
+        {"rfc": rfc, "role": role, **{level: counted[rfc, role, level] for level in NUMBERS[2:]}}
+        for rfc, role in in_order
+    ]
 
 
 @command.command()

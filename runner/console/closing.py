@@ -61,6 +61,11 @@ def failure(
         debug: Whether to list all packets.
     """
     yield from heading(job, cell)
+    yield from details(job, folder, debug=debug)
+
+
+def details(job: JobResult, folder: str, *, debug: bool = False) -> Iterator[Text]:
+    """What was violated in an attempt, the ends of logs, its bundle and command."""
     if job.verdict.requirements:
         yield Text(f"  requirements: {formatting.status_summary(job.verdict)}", "dim")
     most = None if debug else MOST_LINES

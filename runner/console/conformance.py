@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.text import Text
 
-from quicmatrix.runner.console.closing import failure
+from quicmatrix.runner.console.closing import details
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.conformance import CaseOutcome, RoleResult, by_role
-from quicmatrix.runner.results.matrix import Cell
+from quicmatrix.runner.results.conformance import CaseOutcome, CaseResult, RoleResult, by_role
 from quicmatrix.runner.results.run_view import RunView
 
 STYLES = {
@@ -23,48 +24,41 @@ STYLES = {
     CaseOutcome.OTHERWISE: "dim",
     CaseOutcome.HELD: "green",
 }
+_VIOLATED = (CaseOutcome.VIOLATED_MUST, CaseOutcome.VIOLATED_SHOULD)
 _UNREMARKABLE = (CaseOutcome.HELD, CaseOutcome.NOT_APPLICABLE, CaseOutcome.OTHERWISE)
 
 
 def explain_conformance(console: Console, view: RunView, *, debug: bool = False) -> None:
-    """Print every case that shows something, and how many show what."""
-    cells = {(cell.client, cell.server, cell.test): cell for cell in view.cells}
+    """Print every case that shows something, and how many show what.
+
+    A control that did not pass stands for all cases that were not started because of it.
+    """
     found = by_role(view.run)
     for one in found:
-        _explain(console, view, one, cells, debug=debug)
+        for case in (*one.controls, *one.started):
+            if case.flaky or case.outcome not in _UNREMARKABLE:
+                for line in _explanation(one, case, view.run.folder, debug=debug):
+                    console.print(line, soft_wrap=True)
+                console.print()
     for one in found:
         console.print(summary(one), soft_wrap=True)
-        for case in (*one.controls, *one.cases):
-            if case.flaky:
-                console.print(
-                    Text(f"  flaky: {printable(case.test.name)}: {', '.join(case.outcomes)}"),
-                    soft_wrap=True,
-                )
 
 
 def summary(one: RoleResult) -> Text:
     """An implementation in a role, and how many cases show what."""
-    counted = Text(", ").join(
-        Text(f"{count} {found}", STYLES[found]) for found, count in one.counts.items()
-    )
+    counted = [Text(f"{count} {shown}", STYLES[shown]) for shown, count in one.counts.items()]
+    flaky = sum(case.flaky for case in one.cases)
+    counted += [Text(f"{flaky} flaky", "yellow")] if flaky else []
     name = (f"{printable(one.implementation)} as {one.role}", "bold")
-    return Text.assemble(name, ": ", counted if one.counts else "controls only")
+    return Text.assemble(name, ": ", Text(", ").join(counted) if counted else "controls only")
 
 
-def _explain(
-    console: Console,
-    view: RunView,
-    one: RoleResult,
-    cells: dict[tuple[str, str, str], Cell],
-    *,
-    debug: bool,
-) -> None:
-    """Controls that did not pass stand for all cases that were not started because of them."""
-    for case in (*one.controls, *one.started):
-        if case.outcome in _UNREMARKABLE:
-            continue
-        job = case.job
-        cell = cells[job.client, job.server, job.test]
-        for line in failure(job, view.run.folder, cell, debug=debug):
-            console.print(line, soft_wrap=True)
-        console.print()
+def _explanation(one: RoleResult, case: CaseResult, folder: str, *, debug: bool) -> Iterator[Text]:
+    title = f"{printable(one.implementation)} as {one.role}: {printable(case.test.name)}"
+    yield Text.assemble((case.outcome, STYLES[case.outcome]), "  ", (title, "bold"))
+    if case.flaky:
+        yield Text(f"  flaky: {', '.join(case.outcomes)}", "yellow")
+    verdict = case.job.verdict
+    if verdict.reason and case.outcome not in _VIOLATED:
+        yield Text(f"  {printable(verdict.reason)}")
+    yield from details(case.job, folder, debug=debug)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from quicmatrix.testcases.conformance.model import Case
 
 CASE_GROUP = "quicmatrix.conformance"
-"""Entry points of this group are tuples of conformance cases; any distribution may bring some."""
+"""Entry points of this group are functions: without arguments they return all conformance cases,
+and with an id at least the one that has it. Any distribution may bring some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def conformance_cases() -> tuple[Case, ...]:
     """
     found: list[Case] = []
     for entry in sorted(entry_points(group=CASE_GROUP), key=lambda entry: entry.name):
-        found += entry.load()
+        found += entry.load()()
     ids = Counter(case.id for case in found)
     if twice := [one for one, times in ids.items() if times > 1]:
         raise UserError(f"two conformance cases are called {twice[0]!r}", "an id is unique")
@@ -66,7 +67,8 @@ def cases_for(record: AttemptRecord) -> dict[str, TestCase]:
     """The installed test cases that an attempt's may be one of, by name."""
     if record.tester is None:
         return {test.name: test for test in testcases()}
-    return {case.id: case.test_case for case in conformance_cases()}
+    found = (entry.load()(record.test) for entry in entry_points(group=CASE_GROUP))
+    return {case.id: case.test_case for some in found for case in some}
 
 
 def select_cases(words: str | None, level: Level | None, cases: Sequence[Case]) -> tuple[Case, ...]:

@@ -17,6 +17,7 @@ from quicmatrix.runner.trace.model import (
     Packet,
     PacketType,
     Side,
+    Stream,
     TlsMessage,
 )
 from quicmatrix.testcases.conformance.codes import (
@@ -142,6 +143,19 @@ class Exchange:
             for frame in packet.frames:
                 if isinstance(frame, kind):
                     yield packet, frame
+
+    def end_of_stream(self, stream_id: int) -> Packet | None:
+        """The first packet of the implementation with the end of a stream."""
+        for packet in self.capture.packets:
+            for frame in packet.frames:
+                if (
+                    isinstance(frame, Stream)
+                    and packet.sender is self.side
+                    and frame.fin
+                    and frame.stream_id == stream_id
+                ):
+                    return packet
+        return None
 
     @property
     def close(self) -> tuple[Packet, ConnectionClose] | None:

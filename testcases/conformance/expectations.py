@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from quicmatrix.runner.model.attempt import Ending
 from quicmatrix.runner.trace.model import (
     ClientHello,
     ConnectionClose,
     EncryptedExtensions,
     PacketType,
     Side,
+    Stream,
     TransportParameters,
 )
 from quicmatrix.testcases.conformance.codes import ErrorCode
@@ -190,6 +192,24 @@ def drains() -> Expectation:
     return shows(check)
 
 
+def transfers() -> Expectation:
+    """The implementation takes what is legal: it goes on, and transfers the file.
+
+    A server has the end of an answer among what follows; a client is done.
+    """
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        yield from _goes_on(exchange)
+        if exchange.side is Side.CLIENT:
+            yield from client_is_done(exchange)
+        elif not any(
+            isinstance(frame, Stream) and frame.fin for _, frame in exchange.frames_after(Stream)
+        ):
+            yield Violation("it sends no file", exchange.stimulus, side=exchange.side)
+
+    return shows(check)
+
+
 def sends_nothing() -> Expectation:
     """The implementation does not answer at all."""
 
@@ -236,6 +256,18 @@ def _announced(exchange: Exchange) -> list[TransportParameters]:
     if exchange.side is Side.SERVER:
         return [one.transport_parameters for _, one in messages(capture, EncryptedExtensions)]
     return [one.transport_parameters for _, one in messages(capture, ClientHello)]
+
+
+def client_is_done(exchange: Exchange) -> Iterator[Finding]:
+    """The client has ended by itself, without an error of the connection."""
+    its, close = exchange.seen.record.client, exchange.close
+    if close is not None and close[1].error_code not in NO_ERRORS:
+        yield Violation(f"it closes with {close[1].error_code:#x}", close[0], exchange.stimulus)
+    elif its.ending is Ending.EXITED:
+        yield Held(exchange.stimulus, message="it is done")
+    else:
+        words = "it waits for more, though it has got everything"
+        yield Violation(words, exchange.stimulus, side=exchange.side)
 
 
 def min_level(level: Level) -> Level:

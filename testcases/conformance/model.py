@@ -41,6 +41,8 @@ SCENARIO = "simple-p2p --delay=1ms --bandwidth=100Mbps --queue=1000"
 BOTH = frozenset(Side)
 SERVER = frozenset({Side.SERVER})
 CLIENT = frozenset({Side.CLIENT})
+CONTROL = "control"
+"""What the ids of controls begin with, in place of an RFC."""
 _ID = re.compile(r"rfc\d+/[0-9A-Z]+(\.\d+)*/[a-z0-9-]+|control/[a-z0-9-]+")
 
 
@@ -65,7 +67,7 @@ class Flow:
     @property
     def control(self) -> str:
         """The id of its control."""
-        return f"control/{self.name}"
+        return f"{CONTROL}/{self.name}"
 
 
 TRANSFER = Flow("transfer")
@@ -126,7 +128,7 @@ class Case:
     @property
     def is_control(self) -> bool:
         """Whether it is the flow itself, without a stimulus."""
-        return self.id.startswith("control/")
+        return self.rfc == CONTROL
 
     @property
     def rfc(self) -> str:
@@ -192,7 +194,7 @@ def case(
         if not sentence:
             raise TypeError(f"{name} needs a docstring: it is the requirement that reports print")
         rfc, section, _ = (*name.split("/"), "")[:3]
-        citation = f"RFC {rfc[3:]}, {section}" if rfc != "control" else "control"
+        citation = f"RFC {rfc[3:]}, {section}" if rfc != CONTROL else CONTROL
         requirements = expects(Sentence(name, level, citation, sentence))
         return Case(
             name,

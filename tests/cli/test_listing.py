@@ -8,6 +8,7 @@ import pytest
 from quicmatrix.runner.cli import main
 from quicmatrix.runner.network.scenarios.scenario import SCENARIOS
 from quicmatrix.runner.plan.select import testcases as all_testcases
+from tests.support.conformance_cases import CASES
 
 
 def test_tests_are_listed_with_letter_name_and_summary(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,6 +28,55 @@ def test_tests_as_json_have_their_requirements(capsys: pytest.CaptureFixture[str
         assert [one["text"] for one in record["requirements"]] == [
             requirement.text for requirement in case.requirements
         ]
+
+
+def test_conformance_cases_are_listed_and_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("quicmatrix.runner.plan.conformance.conformance_cases", lambda: CASES)
+    assert main(["list", "conformance"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[: len(CASES)]] == [case.id for case in CASES]
+    assert lines[2].split(maxsplit=4) == [
+        *("rfc9000/4.5/final-size", "SHOULD", "client,", "server"),
+        "What rfc9000/4.5/final-size says is so.",
+    ]
+    assert [line.split() for line in lines[len(CASES) :]] == [
+        [],
+        ["rfc", "role", "MUST", "SHOULD", "MAY", "cases"],
+        ["rfc9000", "client", "3", "1", "1", "5"],
+        ["rfc9000", "server", "3", "1", "1", "5"],
+        ["rfc9001", "client", "1", "0", "0", "1"],
+        ["rfc9001", "server", "1", "0", "0", "1"],
+        ["all", "client", "4", "1", "1", "6"],
+        ["all", "server", "4", "1", "1", "6"],
+    ]
+
+
+def test_conformance_cases_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("quicmatrix.runner.plan.conformance.conformance_cases", lambda: CASES)
+    assert main(["list", "conformance", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cases"][-1] == {
+        "id": "rfc9001/5/retry-tag",
+        "level": "MUST",
+        "citation": "RFC 9001, 5",
+        "roles": ["client", "server"],
+        "text": "What rfc9001/5/retry-tag says is so.",
+        "testcase": "retry",
+        "control": "control/retry",
+        "rows": ["F-1"],
+    }
+    assert found["counts"][0] == {
+        "rfc": "rfc9000",
+        "role": "client",
+        "MUST": 3,
+        "SHOULD": 1,
+        "MAY": 1,
+        "cases": 5,
+    }
 
 
 def test_implementations_say_what_is_missing(

@@ -13,6 +13,7 @@ from quicmatrix.runner.console.live import Display
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results.run_files import Plan
+from tests.support.conformance_run import GOLDEN
 from tests.support.golden_run import HANDSHAKE, HOSTILE, PASSED, golden_run, job, jobs_of, plan_of
 
 RUN = golden_run()
@@ -152,3 +153,13 @@ def test_a_large_matrix_is_not_drawn_and_a_small_one_only_when_it_changed() -> N
                 assert drawn(display) == first
                 assert ("matrix" in first) == bool(draws)
         assert table.call_count == draws
+
+
+def test_a_conformance_run_has_counts_in_place_of_the_matrix() -> None:
+    display = Display(terminal()[0], clock=Clock())
+    display.run_started(plan_of(GOLDEN), Path("runs/x"))
+    for one in GOLDEN.jobs[:4]:
+        display.job_finished(one)
+    lines = drawn(display).splitlines()
+    assert lines[-1].strip() == "✓ 2 passed, ? 1 unsupported, ! 1 nonconformant"
+    assert not any("client ↓" in line for line in lines)

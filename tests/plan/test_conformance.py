@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,8 +41,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
     class Entry:
         name = "cases"
 
-        def load(self) -> Sequence[Case]:
-            return found
+        def load(self) -> Callable[..., Sequence[Case]]:
+            return lambda _="": found
 
     monkeypatch.setattr("quicmatrix.runner.plan.conformance.entry_points", lambda group: [Entry()])
     return found

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.parameters import Parameter, replaced
-from quicmatrix.runner.model.attempt import Ending
 from quicmatrix.runner.trace.model import Packet, ResetStream, Side, StopSending, Stream
 from quicmatrix.testcases.conformance.codes import PROTOCOL_VIOLATION
-from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Exchange
-from quicmatrix.testcases.conformance.expectations import closes, goes_on, shows
+from quicmatrix.testcases.conformance.exchange import Exchange
+from quicmatrix.testcases.conformance.expectations import client_is_done, closes, goes_on, shows
 from quicmatrix.testcases.conformance.model import CLIENT, SERVER, case
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
@@ -30,7 +29,7 @@ ERROR_CODE = 0x1234
 def takes_whole_stream(exchange: Exchange) -> Iterator[Finding]:
     """A server answers the request; a client that has its file is done."""
     if exchange.side is Side.CLIENT:
-        yield from _client_is_done(exchange)
+        yield from client_is_done(exchange)
         return
     streams = {
         frame.stream_id
@@ -39,31 +38,13 @@ def takes_whole_stream(exchange: Exchange) -> Iterator[Finding]:
         if isinstance(frame, Stream)
     }
     for stream in sorted(streams):
-        answer = _end_of(exchange, stream)
+        # HTTP/0.9 lets a server answer before the request's stream ends.
+        answer = exchange.end_of_stream(stream)
         if answer is not None:
             yield Held(answer, exchange.stimulus)
         else:
             words = f"the request on stream {stream} is not answered"
             yield Violation(words, exchange.stimulus, side=exchange.side)
-
-
-def _client_is_done(exchange: Exchange) -> Iterator[Finding]:
-    its, close = exchange.seen.record.client, exchange.close
-    if close is not None and close[1].error_code not in NO_ERRORS:
-        yield Violation(f"it closes with {close[1].error_code:#x}", close[0], exchange.stimulus)
-    elif its.ending is Ending.EXITED:
-        yield Held(exchange.stimulus, message="it is done")
-    else:
-        words = "it waits for more, though it has got everything"
-        yield Violation(words, exchange.stimulus, side=exchange.side)
-
-
-def _end_of(exchange: Exchange, stream: int) -> Packet | None:
-    for packet, frame in exchange.frames_after(Stream):
-        assert isinstance(frame, Stream)
-        if frame.stream_id == stream and frame.fin:
-            return packet
-    return None
 
 
 async def _begin(tester: Tester) -> tuple[Peer, int, bytes]:
