@@ -46,7 +46,7 @@ PRIORITY_UPDATE_REQUEST, PRIORITY_UPDATE_PUSH = 0xF0700, 0xF0701
 _PRIORITY_UPDATES = frozenset({PRIORITY_UPDATE_REQUEST, PRIORITY_UPDATE_PUSH})
 _GREASE_FRAME = 0x21
 _NO_CAPACITY = b"\x20"
-"""Set Dynamic Table Capacity 0, the initial one (RFC 9204, 3.2.2); ls-qpack begins with the most."""
+"""Set Dynamic Table Capacity 0: the initial one (RFC 9204, 3.2.2), which ls-qpack has not."""
 _OF_ONE_NUMBER = frozenset({FrameType.MAX_PUSH_ID, FrameType.GOAWAY, FrameType.CANCEL_PUSH})
 _READ_ON_CONTROL = frozenset({FrameType.SETTINGS}) | _OF_ONE_NUMBER | _PRIORITY_UPDATES
 
