@@ -2,7 +2,8 @@
 
 A message is refused by an error of its stream, which may be one of the connection (RFC 9114, 8);
 a malformed request also by a status of 4xx (RFC 9114, 4.1.2). A client that refuses an answer
-whose end has come has nothing left to stop: that it accepted it is then said by its downloads.
+whose end has come has nothing left to stop, so no packet tells: it accepted the answer only if it
+stored the file and exited with 0.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ class Message:
             return _grade(frame.error_code, code), (packet,), _named(frame)
         if self.of_server and (status := self.status) is not None:
             return _of_status(status), self.response[:1], f"it answers with status {status}"
-        if self.is_downloaded and (end := self.end_taken):
+        its = self.exchange.seen.record.side(self.exchange.side)
+        if self.is_downloaded and its.exit_code == 0 and (end := self.end_taken):
             return Answer.WENT_ON, end[:1], "it takes the answer, and stores the file"
         answer, packets, words = self.exchange.answer(code)
         if answer is Answer.WENT_ON:

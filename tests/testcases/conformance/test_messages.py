@@ -90,6 +90,12 @@ def of_client(*answers: Frame, downloaded: bool = True) -> Observation:
     return seen(Side.SERVER, *legs, downloaded=downloaded)
 
 
+def failed(exchange: Observation) -> Observation:
+    """The client exits with 1."""
+    client_side = replace(exchange.record.client, exit_code=1)
+    return replace(exchange, record=replace(exchange.record, client=client_side))
+
+
 def status(code: int) -> Stream:
     return data(0, http3.headers([(b":status", b"%d" % code)]))
 
@@ -125,6 +131,7 @@ STORIES = (
     doubtful(REJECTED, "a status that is not read", of_server(data(0, b"\x01\x02\x00\x00")), "sta"),
     holds(REJECTED, "an answer is stopped", of_client(StopSending(0, 0x10E), ACKED, END_ACKED)),
     holds(REJECTED, "no file", of_client(ACKED, END_ACKED, DONE, downloaded=False)),
+    holds(REJECTED, "a failure behind the end", failed(of_client(ACKED, END_ACKED, DONE))),
     holds(REJECTED, "a file of before", of_client(ConnectionClose(0x10E, None, "", True))),
     breaks(
         REJECTED,
