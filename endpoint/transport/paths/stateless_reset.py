@@ -80,7 +80,7 @@ class StatelessReset(QuicConnection):
         self._has_good_packet = False
         super().receive_datagram(data, addr, now)
         # RFC 9000, 10.3.1: a datagram with a packet that can be processed is none.
-        if not self._has_good_packet and self._is_reset(data):
+        if not self._has_good_packet and self.is_reset(data):
             self._close_event = ConnectionTerminated(
                 error_code=QuicErrorCode.NO_ERROR,
                 frame_type=QuicFrameType.PADDING,
@@ -94,7 +94,8 @@ class StatelessReset(QuicConnection):
         self._has_good_packet = True
         return super()._payload_received(context, plain, crypto_frame_required)
 
-    def _is_reset(self, data: bytes) -> bool:
+    def is_reset(self, data: bytes) -> bool:
+        """Whether a datagram ends with a token of the peer's for a connection ID in use."""
         if len(data) < LEAST_BYTES or data[0] & 0x80 or self._state in END_STATES:
             return False
         tail = data[-STATELESS_RESET_TOKEN_SIZE:]
