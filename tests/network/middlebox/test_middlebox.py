@@ -187,10 +187,8 @@ def test_a_scenario_decides_by_the_datagrams_number() -> None:
 def test_tcp_uses_the_same_link_without_a_number() -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT) as box:
-            with hosts.server.entered():
-                listener = socket.create_server((SERVER.ipv4, 80))
-            with hosts.client.entered():
-                client = socket.create_connection((SERVER.ipv4, 80), timeout=5)
+            listener = hosts.server.inside(socket.create_server, (SERVER.ipv4, 80))
+            client = hosts.client.inside(socket.create_connection, (SERVER.ipv4, 80), timeout=5)
             with listener, client, listener.accept()[0] as server:
                 client.sendall(b"over tcp")
                 assert server.recv(100) == b"over tcp"
@@ -239,8 +237,7 @@ def test_packets_to_the_middlebox_itself_are_neither_forwarded_nor_captured() ->
 
 def is_open(host: Host, address: str) -> bool:
     """As client images find out whether they may start."""
-    with host.entered():
-        connection = socket.create_connection((address, SIM_READY_PORT), timeout=5)
+    connection = host.inside(socket.create_connection, (address, SIM_READY_PORT), timeout=5)
     with connection:
         return connection.recv(10) == b""
 
@@ -249,11 +246,10 @@ def is_open(host: Host, address: str) -> bool:
 def test_a_server_is_ready_when_it_answers_on_either_address(address: str) -> None:
     async def story(hosts: ThreeHosts) -> None:
         async with middlebox(hosts, DEFAULT, probe_timeout_s=10) as box:
-            with hosts.server.entered():
-                transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                    lambda: QuicServer(configuration=quic_sample.server_configuration()),
-                    local_addr=(address, SERVER_PORT),
-                )
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: QuicServer(configuration=quic_sample.server_configuration()),
+                sock=hosts.server.udp(address, SERVER_PORT, ipv6=":" in address),
+            )
             assert await box.channel.server_ready()
             transport.close()
             summary = await end(box)
