@@ -120,6 +120,7 @@ TABLE = (
     Expected("chroot-escape", said=("new in /tmp: []",)),
     Expected("machine-socket", said=("socket: refused, Connection refused",)),
     Expected("machine-fifo", said=("FIFO: refused, No such device or address",)),
+    Expected("closed-files", said=("shadow: refused", "key: refused", "home: refused")),
     Expected("abstract-socket", said=("abstract: refused, Connection refused",)),
     Expected("clock", said=("clock: refused",)),
     Expected("host-name", said=("name: refused", "sysctl: refused", "trigger: refused")),
@@ -170,6 +171,11 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
         Path(folder).chmod(0o755)
         abstract.bind(f"\0{place}")
         abstract.listen()
+        if os.geteuid() == 0:  # a user's own are what that user reads
+            Path(place, "home").mkdir(mode=0o700)
+            for secret in (Path(place, "key"), Path(place, "home", "file")):
+                secret.write_text("reached")
+            Path(place, "key").chmod(0o600)
         yield Run(user, Path(folder, "run"), _run(user, Path(folder), place, modes))
 
 

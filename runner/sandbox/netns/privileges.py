@@ -9,6 +9,7 @@ from pathlib import Path
 
 from quicmatrix.runner import needs
 from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.sandbox.netns.filesystem import others_exist
 from quicmatrix.runner.sandbox.netns.holder import tool_environment
 
 MARKER = "QUICMATRIX_USER_NAMESPACE"
@@ -73,11 +74,12 @@ def check() -> None:
 
 
 def reachable_sockets() -> Sequence[str]:
-    """A line for the user where overlays are refused: endpoints can reach sockets on disk."""
+    """A line for the user where overlays are refused: what endpoints can do without them."""
     problem = _problem(_as_root(OVERLAY_PREFLIGHT))
     if not problem:
         return ()
-    return (f"endpoints can reach sockets and FIFOs on this machine's disks: {problem}",)
+    files = ", and read every file there" if others_exist() else ""
+    return (f"endpoints can reach sockets and FIFOs on this machine's disks{files}: {problem}",)
 
 
 def check_real_root() -> None:
