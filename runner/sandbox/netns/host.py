@@ -47,6 +47,9 @@ class NetnsHost:
     group: Group
     grace_s: float
     visible: tuple[Path, ...]
+    users: bool = False
+    """Whether a side has a user namespace of its own, in which its processes are counted (see
+    setrlimit(2), RLIMIT_NPROC)."""
     _holder: Holder | None = None
     _programs: list[NetnsProcess] = field(default_factory=list)
     _exposed: set[Path] = field(default_factory=set)
@@ -107,7 +110,8 @@ class NetnsHost:
 
         async def start() -> None:
             command = (*SCRIPT, "build", *self._arguments(root))
-            self._holder = await hold(command, environment(self.label))
+            users = self.isolated and self.users
+            self._holder = await hold(command, environment(self.label), users=users)
 
         await finish(start())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -132,6 +133,16 @@ def lacking() -> list[str]:
 def user_namespace_allowed() -> bool:
     """Whether we may make a user namespace."""
     return needs.find("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
+
+
+def processes_counted_apart() -> bool:
+    """Whether RLIMIT_NPROC counts the processes of a new user namespace apart from all others.
+
+    Linux does since 5.14, but never limits the machine's root.
+    """
+    first = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    kernel = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    return first[1] != "0" and kernel >= (5, 14) and user_namespace_allowed()
 
 
 def _as_root(command: Sequence[str]) -> Sequence[str]:
