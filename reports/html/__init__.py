@@ -27,6 +27,7 @@ from quicmatrix.runner.model.measurement import TimeSeries
 from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.known_outcomes import cause
 from quicmatrix.runner.results.log_lines import LogEnd, ended_badly, last_lines
 from quicmatrix.runner.results.matrix import EXPLANATIONS, MARKS, labels
 from quicmatrix.runner.results.requirement_lists import STATUS_MARKS
@@ -86,6 +87,7 @@ def render(view: RunView, stored: Stored | None = None) -> str:
         "capture": links.capture,
         "log": links.log,
         "anchor": page.anchor,
+        "known": cause,
         "worst": page.worst,
         "wireshark": page.wireshark_filter,
     }

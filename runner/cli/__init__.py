@@ -38,13 +38,21 @@ class ExitCode(IntEnum):
 
 def exit_code(result: RunResult) -> ExitCode:
     """The exit code of a command whose result this is: the last attempt at each job decides."""
+    from quicmatrix.runner.results.known_outcomes import (  # noqa: PLC0415 - there is a result now
+        explains,
+        unexpected_passes,
+    )
     from quicmatrix.runner.results.matrix import (  # noqa: PLC0415 - there is a result now
         needs_attention,
         settled,
         unsupported_everything,
     )
 
-    failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
+    last = settled(result.jobs)
+    failed = any(
+        needs_attention(job.verdict.outcome) and not explains(job, result.announced) for job in last
+    )
+    failed |= bool(unexpected_passes(last, result.announced))
     failed |= bool(unsupported_everything(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
 

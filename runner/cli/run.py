@@ -348,6 +348,7 @@ def _run_info(request: Request, run_id: str, started_at: float) -> RunInfo:
         clients=tuple(one.name for one in selection.clients),
         servers=tuple(one.name for one in selection.servers),
         urls={one.name: one.url for one in taking_part},
+        known=tuple(dict.fromkeys(entry for one in taking_part for entry in one.known)),
         tests=tuple(
             TestInfo(
                 test.name,
