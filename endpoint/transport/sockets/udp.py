@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,6 +127,12 @@ def client_socket(family: int, host: str = "", port: int = 0) -> socket.socket:
         udp.close()
         raise
     return udp
+
+
+def is_ipv4(host: str) -> bool:
+    """Whether a numeric address is one of IPv4, v4-mapped or not."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return address.version == 4 or address.ipv4_mapped is not None
 
 
 def route_size(address: Address) -> int:
@@ -306,6 +313,10 @@ class UdpSockets:
         """One more."""
         self._by_port[udp.port] = udp
 
+    def has_port(self, port: int) -> bool:
+        """Whether one of them is at a port."""
+        return port in self._by_port
+
     def leave(self, udp: UdpSocket, successor: UdpSocket) -> None:
         """Close one of them; what has no path goes out by another one from now on."""
         del self._by_port[udp.port]
@@ -320,18 +331,19 @@ class UdpSockets:
 
     def send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int = 0) -> None:
         """Give datagrams to the kernel, as :meth:`UdpSocket.send` does."""
-        for udp, run in groupby(datagrams, key=lambda datagram: self._socket(datagram[1])):
+        for udp, run in groupby(datagrams, key=lambda datagram: self.of_path(datagram[1])):
             udp.send(list(run), codepoint)
+
+    def of_path(self, address: Address) -> UdpSocket:
+        """The socket that sends on a path."""
+        if isinstance(address, PathAddress):
+            return self._by_port.get(address.local.port, self._first)
+        return self._first
 
     def close(self) -> None:
         """Close all of them."""
         for udp in self._by_port.values():
             udp.close()
-
-    def _socket(self, address: Address) -> UdpSocket:
-        if isinstance(address, PathAddress):
-            return self._by_port.get(address.local.port, self._first)
-        return self._first
 
 
 def _can_segment(udp: socket.socket) -> bool:
