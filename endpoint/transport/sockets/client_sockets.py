@@ -72,7 +72,7 @@ class ClientSockets:
 
     def start(self, driver: Driver) -> None:
         """Begin the handshake."""
-        self._udp.start(driver.received, driver.drive)
+        self._udp.start(driver.received, driver.drained)
         self._connection = driver.connection
         self._connection.open_path = partial(self._open_path, driver)
         self._connection.connect(self._path, now=asyncio.get_running_loop().time())
@@ -148,7 +148,7 @@ class ClientSockets:
         """A path from a new socket, which takes in datagrams from now on."""
         udp = UdpSocket(self._unused_port(peer, host, port), knows_host=bool(host))
         self._all.add(udp)
-        udp.start(driver.received, driver.drive)
+        udp.start(driver.received, driver.drained)
         return PathAddress(tuple(peer), udp.local)
 
     def _unused_port(self, peer: Address, host: str, port: int) -> socket.socket:
