@@ -77,12 +77,14 @@ class PathAddress(tuple[Any, ...]):  # noqa: SLOT001 - a tuple cannot have any
         return address
 
     def __eq__(self, other: object) -> bool:
+        if self is other:  # as most are, of which two or three are compared for each datagram
+            return True
         if isinstance(other, PathAddress) and self.local != other.local:
             return False
         return tuple.__eq__(self, other) is True
 
     def __ne__(self, other: object) -> bool:
-        return not self == other
+        return self is not other and not self == other
 
     __hash__ = tuple.__hash__
 
