@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -355,7 +356,7 @@ def test_wireshark_reads_what_was_captured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
-def test_it_forwards_more_than_a_hundred_megabits_per_second(ipv6: bool) -> None:
+def test_it_could_forward_a_hundred_megabits_per_second(ipv6: bool) -> None:
     count, payload = 20_000, bytes(1252)
 
     async def story(hosts: ThreeHosts) -> float:
@@ -367,15 +368,22 @@ def test_it_forwards_more_than_a_hundred_megabits_per_second(ipv6: bool) -> None
                 hosts.server.udp(port=443, ipv6=ipv6) as server,
             ):
                 client.connect((address, 443))
-                began = time.monotonic()
+                began = cpu_seconds(box.process.pid)
                 for number in range(count):
                     client.send(payload)
                     if number >= 256:  # so many at a time, so that no buffer is ever full
                         server.recv(2000)
-                seconds = time.monotonic() - began
+                seconds = cpu_seconds(box.process.pid) - began
             assert (await end(box)).forwarded.to_server == count
             return seconds
 
+    # Its CPU time, since others use the machine too.
     with three_hosts() as hosts:
         seconds = asyncio.run(story(hosts))
-    assert count * len(payload) * 8 / seconds > 100e6
+    assert seconds < count * len(payload) * 8 / 100e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """How long a process has run on a CPU until now (proc(5), /proc/PID/stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
