@@ -78,7 +78,7 @@ def _cell(result: RunResult, client: str, server: str, test: str) -> Cell:
         raise UserError(
             f"{len(named)} tests have the letter {test}", f"name one: {', '.join(named)}"
         )
-    for cell in matrix(result.jobs, result.tests).get((client, server), ()):
+    for cell in matrix(result.jobs, result.tests, result.announced).get((client, server), ()):
         if cell.test == named[0]:
             return cell
     raise UserError(

@@ -168,6 +168,10 @@ def test_refused_overlays_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = privileges.reachable_sockets()
     assert "endpoints can reach sockets" in line
     assert "mount: /usr: " in line
+    for root in (False, True):
+        monkeypatch.setattr(privileges, "others_exist", lambda root=root: root)
+        (line,) = privileges.reachable_sockets()
+        assert ("read every file there" in line) is root
 
 
 @pytest.mark.parametrize(
