@@ -88,7 +88,11 @@ class NetnsBackend:
         if problem := hidden((*self._visible, Path.cwd())):
             raise UserError(problem, ELSEWHERE)
         missing = cgroup.unlimited(self.limited())
-        return (*privileges.reachable_sockets(), *([missing] if missing else ()))
+        return (
+            *privileges.reachable_sockets(),
+            *privileges.readable_files(),
+            *([missing] if missing else ()),
+        )
 
     @asynccontextmanager
     async def sandbox(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from quicmatrix.runner import needs
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.sandbox.netns.filesystem import others_exist
+from quicmatrix.runner.sandbox.netns.filesystem import closed, others_exist
 from quicmatrix.runner.sandbox.netns.holder import tool_environment
 
 MARKER = "QUICMATRIX_USER_NAMESPACE"
@@ -81,6 +81,13 @@ def reachable_sockets() -> Sequence[str]:
         return ()
     files = ", and read every file there" if others_exist() else ""
     return (f"endpoints can reach sockets and FIFOs on this machine's disks{files}: {problem}",)
+
+
+def readable_files() -> Sequence[str]:
+    """A line for the user where endpoints can read what only root may: others cannot see "/"."""
+    if os.geteuid() == 0 and closed("/"):
+        return ("endpoints can read every file: / is closed to other users (chmod 755 /)",)
+    return ()
 
 
 def check_real_root() -> None:
