@@ -16,7 +16,7 @@ from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
-from quicmatrix.endpoint.tester.streams import Streams
+from quicmatrix.endpoint.tester.streams import NoStimulusError, Streams
 from quicmatrix.endpoint.transport.sockets.udp import Address
 
 SILENT_PTOS = 3
@@ -83,6 +83,10 @@ class Peer(Streams):
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self.loses: Callable[[bytes], bool] = lambda _: False
+        """Which datagrams that come are lost."""
+        self.lost = 0
+        """How many were."""
         self._changed = asyncio.Event()
         self._received_at = self._loop.time()
         self._marks_as = ""
@@ -134,6 +138,8 @@ class Peer(Streams):
     ) -> Sent:
         """A packet with these frames, which is not sent."""
         connection, payload = self.connection, b"".join(these)
+        if shape.keys is None and not connection.has_sending_keys(kind):
+            raise NoStimulusError(f"the handshake did not get as far as {_NAMES[kind]} keys")
         keys = shape.keys or connection.sending_keys(kind)
         number = connection.next_number() if shape.number is None else shape.number
         dcid = connection.peer_connection_id if shape.dcid is None else shape.dcid
@@ -334,6 +340,9 @@ class Peer(Streams):
     def receive(self, data: bytes, address: Address, codepoint: int) -> None:
         """Take in a datagram; :meth:`flush` follows."""
         self._received_at = self._loop.time()
+        if self.loses(data):
+            self.lost += 1
+            return
         self.arrivals.append((data, address))
         if address == self._rebound:
             address = self.path

@@ -122,7 +122,7 @@ class Listener:
         """Drive each connection that the last batch of datagrams was for."""
         touched, self._touched = self._touched, {}
         for driver in touched:
-            driver.drive()
+            driver.drained()
             if driver.connection.is_confirmed:
                 self._half_open.discard(driver)
 
