@@ -122,10 +122,7 @@ SABOTEURS: dict[str, made.Saboteur] = {
     "rfc9000/7.3/connection-ids-after-retry": made.with_attribute(
         "_retry_source_connection_id", None
     ),
-    "rfc9000/7.5/client-hello-in-one-byte-frames": made.crypto_if(lambda _, length: length > 1),
-    "rfc9000/7.5/client-hello-in-three-packets-last-first": made.crypto_if(
-        lambda offset, _: offset == 0
-    ),
+    "rfc9000/7.5/client-hello-out-of-order": made.crypto_if(lambda offset, _: offset == 0),
     "rfc9000/8.1.2/token-is-repeated": made.overrides(made.SEND, made.token_once),
     "rfc9000/8.1.3/tokens-of-two-connections": made.changes(
         AddressTokens, "make", lambda *_: b"the same token for everybody"
