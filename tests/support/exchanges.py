@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from quicmatrix.runner.judge.evaluate import evaluate
-from quicmatrix.runner.model.verdict import Status
+from quicmatrix.runner.model.verdict import RequirementResult, Status
 from quicmatrix.runner.trace.model import Capture, Side, Trace
 from quicmatrix.testcases.conformance import cases
 from quicmatrix.testcases.model import Observation, Step
@@ -56,6 +56,11 @@ def _digested(capture: Capture) -> Capture:
     )
 
 
-def status_of(case: str, seen: Observation) -> Status:
+def result_of(case: str, seen: Observation) -> RequirementResult:
     """What a case's own requirement makes of it."""
-    return evaluate(_BY_ID[case].requirements[0], seen).status
+    return evaluate(_BY_ID[case].requirements[0], seen)
+
+
+def status_of(case: str, seen: Observation) -> Status:
+    """Whether a case's own requirement holds."""
+    return result_of(case, seen).status

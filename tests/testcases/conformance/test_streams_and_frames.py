@@ -16,6 +16,7 @@ from quicmatrix.runner.trace.model import (
     MaxData,
     MaxStreams,
     NewConnectionId,
+    PacketType,
     PathChallenge,
     PathResponse,
     Ping,
@@ -31,7 +32,7 @@ from quicmatrix.runner.trace.model import (
 from quicmatrix.testcases.conformance import cases
 from quicmatrix.testcases.conformance.not_taken import NOT_TAKEN
 from quicmatrix.testcases.model import Observation
-from tests.support.exchanges import exchange, status_of
+from tests.support.exchanges import exchange, result_of, status_of
 from tests.support.story import Leg, client, server
 
 HELD, VIOLATED, UNEXERCISED = Status.HELD, Status.VIOLATED, Status.NOT_EXERCISED
@@ -572,6 +573,19 @@ OF_CLIENTS: tuple[tuple[str, str, Status, Observation], ...] = (
 )
 def test_a_case_judges(case: str, title: str, status: Status, seen: Observation) -> None:
     assert status_of(case, seen) is status, title
+
+
+@pytest.mark.parametrize(
+    ("tester_ends_first", "answer"), [(False, "stateless reset"), (True, "silence")]
+)
+def test_a_stateless_reset_is_no_answer_once_the_tester_has_ended(
+    tester_ends_first: bool, answer: str
+) -> None:
+    reset = server.one_rtt().but(type=PacketType.STATELESS_RESET)
+    end = client.one_rtt(ConnectionClose(NO_ERROR, 0, "", False))
+    rest = (end, reset) if tester_ends_first else (reset, end)
+    seen = exchange(PING, *rest)
+    assert result_of("rfc9000/12.4/no-frames", seen).answer == answer
 
 
 def test_a_row_is_covered_by_a_case_or_has_a_reason() -> None:
