@@ -1,4 +1,4 @@
-"""What cases of streams, frames, connection IDs and acknowledgments make of small exchanges."""
+"""What cases of streams, frames and connection IDs make of small exchanges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from quicmatrix.runner.trace.model import (
     Ack,
     ClientHello,
     ConnectionClose,
-    Ecn,
     EcnCounts,
     EncryptedExtensions,
     MaxData,
@@ -282,7 +281,18 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
         HELD,
         exchange(STOP, server.one_rtt(ResetStream(0, 1, 10))),
     ),
-    ("rfc9000/3.5/stop-sending-resets-stream", "nothing", VIOLATED, exchange(STOP)),
+    (
+        "rfc9000/3.5/stop-sending-resets-stream",
+        "nothing, and it goes on",
+        VIOLATED,
+        exchange(STOP, PING, server.one_rtt(ack(1)), probes=(2,)),
+    ),
+    (
+        "rfc9000/3.5/stop-sending-resets-stream",
+        "it ends the connection",
+        UNEXERCISED,
+        exchange(STOP, close(0x100, application=True)),
+    ),
     (
         "rfc9000/3.5/stop-sending-resets-stream",
         "another stream",
@@ -336,167 +346,6 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
         "a client that waits",
         VIOLATED,
         exchange(server.one_rtt(stream(0)), tester=Side.SERVER, client=WAITING),
-    ),
-    (
-        "rfc9000/13.2.1/within-max-ack-delay",
-        "25 ms",
-        HELD,
-        exchange(
-            EXTENSIONS,
-            PING.after(1.0),
-            server.one_rtt(ack(0)).after(1.024),
-            stimuli=(2,),
-        ),
-    ),
-    (
-        "rfc9000/13.2.1/within-max-ack-delay",
-        "late once of two",
-        HELD,
-        exchange(
-            EXTENSIONS,
-            PING.after(1.0),
-            server.one_rtt(ack(0)).after(1.2),
-            PING.after(2.0),
-            server.one_rtt(ack(1)).after(2.01),
-            stimuli=(2, 4),
-        ),
-    ),
-    (
-        "rfc9000/13.2.1/within-max-ack-delay",
-        "always late",
-        VIOLATED,
-        exchange(
-            EXTENSIONS,
-            PING.after(1.0),
-            server.one_rtt(ack(0)).after(1.2),
-            stimuli=(2,),
-        ),
-    ),
-    (
-        "rfc9000/13.2.1/handshake-packet-at-once",
-        "delayed",
-        VIOLATED,
-        exchange(client.handshake(Ping()).after(1.0), server.handshake(ack(0)).after(1.03)),
-    ),
-    (
-        "rfc9000/13.2.1/handshake-packet-at-once",
-        "never",
-        VIOLATED,
-        exchange(client.handshake(Ping())),
-    ),
-    (
-        "rfc9000/13.2.1/no-ack-of-ack",
-        "for the PING alone",
-        HELD,
-        exchange(client.one_rtt(ack(0)), PING, server.one_rtt(ack(1))),
-    ),
-    (
-        "rfc9000/13.2.1/no-ack-of-ack",
-        "for the first one too",
-        VIOLATED,
-        exchange(client.one_rtt(ack(0)), server.one_rtt(ack(0)), PING, server.one_rtt(ack(1))),
-    ),
-    (
-        "rfc9000/13.1/gap-in-packet-numbers",
-        "what came",
-        HELD,
-        exchange(PING, client.one_rtt(Ping(), number=1000), server.one_rtt(ack(0, 1000))),
-    ),
-    (
-        "rfc9000/13.1/gap-in-packet-numbers",
-        "the gap too",
-        VIOLATED,
-        exchange(
-            PING,
-            client.one_rtt(Ping(), number=1000),
-            server.one_rtt(Ack(1000, 0, ((0, 1000),))),
-        ),
-    ),
-    (
-        "rfc9000/13.4.1/marks-are-counted",
-        "counted",
-        HELD,
-        exchange(PING.marked(Ecn.CE), server.one_rtt(ack(0, ecn=EcnCounts(0, 0, 1)))),
-    ),
-    (
-        "rfc9000/13.4.1/marks-are-counted",
-        "counted twice",
-        VIOLATED,
-        exchange(PING.marked(Ecn.CE), server.one_rtt(ack(0, ecn=EcnCounts(0, 0, 2)))),
-    ),
-    (
-        "rfc9000/13.4.1/marks-are-counted",
-        "not reported",
-        UNEXERCISED,
-        exchange(PING.marked(Ecn.CE), server.one_rtt(ack(0))),
-    ),
-    (
-        "rfc9000/13.4.2/no-counts",
-        "it stops",
-        HELD,
-        exchange(
-            server.one_rtt(Ping()).marked(),
-            client.one_rtt(ack(0)),
-            PING,
-            server.one_rtt(ack(1)),
-            stimuli=(2,),
-            probes=(3,),
-        ),
-    ),
-    (
-        "rfc9000/13.4.2/no-counts",
-        "it goes on",
-        VIOLATED,
-        exchange(
-            server.one_rtt(Ping()).marked(),
-            client.one_rtt(ack(0)),
-            PING,
-            server.one_rtt(ack(1)).marked(),
-            stimuli=(2,),
-            probes=(3,),
-        ),
-    ),
-    (
-        "rfc9000/13.4.2/no-counts",
-        "it never marked",
-        UNEXERCISED,
-        exchange(client.one_rtt(ack(0)), PING, server.one_rtt(ack(1)), probes=(2,)),
-    ),
-    (
-        "rfc9001/6.2/update-is-answered",
-        "in the same phase",
-        HELD,
-        exchange(client.one_rtt(Ping(), key_phase=1), server.one_rtt(ack(0), key_phase=1)),
-    ),
-    (
-        "rfc9001/6.2/update-is-answered",
-        "with old keys",
-        VIOLATED,
-        exchange(client.one_rtt(Ping(), key_phase=1), server.one_rtt(ack(0))),
-    ),
-    (
-        "rfc9000/18.2/datagrams-as-large-as-announced",
-        "small",
-        HELD,
-        exchange(GREETING, server.one_rtt(Ping()).sized(1200)),
-    ),
-    (
-        "rfc9000/18.2/datagrams-as-large-as-announced",
-        "large",
-        VIOLATED,
-        exchange(GREETING, server.one_rtt(Ping()).sized(1201)),
-    ),
-    (
-        "rfc9002/6.1/lost-data-is-sent-again",
-        "again",
-        HELD,
-        exchange(PING, server.one_rtt(stream(0)), server.one_rtt(stream(0))),
-    ),
-    (
-        "rfc9002/6.1/lost-data-is-sent-again",
-        "once",
-        VIOLATED,
-        exchange(PING, server.one_rtt(stream(0))),
     ),
 )
 
