@@ -66,6 +66,13 @@ GREETING = client.initial(
 EXTENSIONS = server.handshake(
     EncryptedExtensions(transport_parameters=TransportParameters(max_ack_delay=25))
 )
+ANNOUNCED = server.handshake(
+    EncryptedExtensions(
+        transport_parameters=TransportParameters(
+            initial_max_data=60, initial_max_stream_data_bidi_remote=50
+        )
+    )
+)
 CHALLENGE = client.one_rtt(PathChallenge(b"12345678"))
 RESPONSE = server.one_rtt(PathResponse(b"12345678"))
 STOP = client.one_rtt(StopSending(0, 0x1234))
@@ -256,6 +263,48 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
         "beyond the connection's",
         VIOLATED,
         exchange(GREETING, server.one_rtt(stream(0, 0, 200)), server.one_rtt(stream(4, 0, 101))),
+    ),
+    (
+        "rfc9000/4.1/connection-limit-exceeded",
+        "it goes on",
+        VIOLATED,
+        exchange(
+            ANNOUNCED,
+            client.one_rtt(stream(0, 0, 50)),
+            client.one_rtt(stream(4, 0, 11)),
+            PING,
+            server.one_rtt(ack(2)),
+            stimuli=(3,),
+            probes=(4,),
+        ),
+    ),
+    (
+        "rfc9000/4.1/connection-limit-exceeded",
+        "the limit was raised meanwhile",
+        UNEXERCISED,
+        exchange(
+            ANNOUNCED,
+            client.one_rtt(stream(0, 0, 50)),
+            server.one_rtt(MaxData(61)),
+            client.one_rtt(stream(4, 0, 11)),
+            PING,
+            server.one_rtt(ack(2)),
+            stimuli=(4,),
+            probes=(5,),
+        ),
+    ),
+    (
+        "rfc9000/4.1/final-size-beyond-stream-limit",
+        "it goes on",
+        VIOLATED,
+        exchange(
+            ANNOUNCED,
+            client.one_rtt(ResetStream(0, 0, 51)),
+            PING,
+            server.one_rtt(ack(1)),
+            stimuli=(2,),
+            probes=(3,),
+        ),
     ),
     (
         "rfc9000/4.1/lower-limits",
