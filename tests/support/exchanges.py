@@ -8,10 +8,20 @@ from typing import Any
 
 from quicmatrix.runner.judge.evaluate import evaluate
 from quicmatrix.runner.model.verdict import RequirementResult, Status
-from quicmatrix.runner.trace.model import Capture, Side, Trace
+from quicmatrix.runner.trace.model import (
+    Ack,
+    Capture,
+    ConnectionClose,
+    EcnCounts,
+    Side,
+    Stream,
+    Trace,
+)
 from quicmatrix.testcases.conformance import cases
 from quicmatrix.testcases.model import Observation, Step
-from tests.support.story import Leg, record, trace
+from tests.support.story import Leg, record, server, trace
+
+VIOLATION = 0x0A
 
 _BY_ID = {case.id: case for case in cases()}
 
@@ -44,6 +54,22 @@ def exchange(
             packet = str(packets[0].type) if packets else ""
             steps.append(Step(0.0, kind, "", str(place), packet, number))
     return Observation(seen, record(tester=tester, **changes), tuple(steps))
+
+
+def ack(*numbers: int, ecn: EcnCounts | None = None) -> Ack:
+    """An ACK frame of these numbers, each in a range of its own."""
+    ranges = tuple((number, number) for number in sorted(numbers, reverse=True))
+    return Ack(max(numbers), 0, ranges, ecn)
+
+
+def close(code: int = VIOLATION, *, application: bool = False) -> Leg:
+    """The server closes."""
+    return server.one_rtt(ConnectionClose(code, None if application else 0, "", application))
+
+
+def stream(stream_id: int, offset: int = 0, length: int = 10, *, fin: bool = False) -> Stream:
+    """A STREAM frame."""
+    return Stream(stream_id, offset, length, fin)
 
 
 def _digested(capture: Capture) -> Capture:

@@ -8,36 +8,18 @@ from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.trace.model import (
     Ack,
     ClientHello,
-    ConnectionClose,
     Ecn,
     EcnCounts,
     EncryptedExtensions,
     Ping,
-    Stream,
     TransportParameters,
 )
 from quicmatrix.testcases.model import Observation
-from tests.support.exchanges import exchange, status_of
-from tests.support.story import Leg, client, server
+from tests.support.exchanges import ack, exchange, status_of, stream
+from tests.support.story import client, server
 
 HELD, VIOLATED, UNEXERCISED = Status.HELD, Status.VIOLATED, Status.NOT_EXERCISED
 NO_ERROR, VIOLATION = 0x00, 0x0A
-
-
-def ack(*numbers: int, ecn: EcnCounts | None = None) -> Ack:
-    """An ACK frame of these numbers, each in a range of its own."""
-    ranges = tuple((number, number) for number in sorted(numbers, reverse=True))
-    return Ack(max(numbers), 0, ranges, ecn)
-
-
-def close(code: int = VIOLATION, *, application: bool = False) -> Leg:
-    """The server closes."""
-    frame = ConnectionClose(code, None if application else 0, "", application)
-    return server.one_rtt(frame)
-
-
-def stream(stream_id: int, offset: int = 0, length: int = 10, *, fin: bool = False) -> Stream:
-    return Stream(stream_id, offset, length, fin)
 
 
 PING = client.one_rtt(Ping())
