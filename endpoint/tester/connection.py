@@ -17,6 +17,9 @@ from aioquic.quic.connection import (
 )
 from aioquic.quic.crypto import CryptoContext
 from aioquic.quic.packet import QuicPacketType, pull_ack_frame
+from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketSpace
+from aioquic.quic.stream import QuicStream
 
 from quicmatrix.endpoint.tester import parameters
 from quicmatrix.endpoint.tester.frames import FrameType
@@ -53,10 +56,14 @@ class TesterConnection(Connection):
     :attr:`objections`. Keys stay usable after the time when they must be discarded.
     """
 
+    __test__ = False  # pytest: no tests in here
+
     alter_parameters: parameters.Alteration = staticmethod(lambda these: these)
     """What becomes of our transport parameters."""
     alter_message: Callable[[int, bytes], bytes] = staticmethod(lambda _, message: message)
     """What becomes of each TLS message of ours, given its handshake type and itself."""
+    says_that_it_is_blocked = True
+    """Whether it sends DATA_BLOCKED and STREAM_DATA_BLOCKED."""
     reports_ecn = True
     """Whether acknowledgments say how packets were marked (RFC 9000, 13.4.1)."""
     acknowledges = True
@@ -73,6 +80,10 @@ class TesterConnection(Connection):
         self.withheld: dict[tls.Epoch, bytes] = {}
         """TLS messages that are not sent, of the levels that :func:`withholding` named."""
         self._kept: dict[tls.Epoch, CryptoContext] = {}
+        if self._is_client and not self._peer_cid.cid:
+            # aioquic takes the length of its own; RFC 9000, 7.2, wants 8 bytes at least.
+            self._peer_cid.cid = os.urandom(8)
+            self._original_destination_connection_id = self._peer_cid.cid
         handlers = vars(self)["_QuicConnection__frame_handlers"]
         for kind, (handler, epochs) in handlers.items():
             handlers[kind] = (self._watched(handler), epochs)
@@ -168,6 +179,15 @@ class TesterConnection(Connection):
         """How many streams of ours the peer allows, from the first one on."""
         return self._remote_max_streams_uni if unidirectional else self._remote_max_streams_bidi
 
+    def largest_received_in(self, kind: QuicPacketType) -> int:
+        """The largest packet number that came in packets of a type."""
+        return self._spaces[EPOCHS[kind]].largest_received_packet
+
+    @property
+    def largest_received_initial(self) -> int:
+        """The largest packet number that came in an Initial."""
+        return self._spaces[tls.Epoch.INITIAL].largest_received_packet
+
     @property
     def largest_received(self) -> int:
         """The largest packet number that came in 1-RTT."""
@@ -214,9 +234,14 @@ class TesterConnection(Connection):
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
 
-    def unacknowledged_crypto(self, epoch: tls.Epoch) -> bytes:
-        """Our TLS messages at an encryption level, from the first unacknowledged byte."""
-        return bytes(self._crypto_streams[epoch].sender._buffer)  # noqa: SLF001
+    def unacknowledged_crypto(self, kind: QuicPacketType) -> bytes:
+        """Our TLS messages in packets of a type, from the first unacknowledged byte."""
+        return bytes(self._crypto_streams[EPOCHS[kind]].sender._buffer)  # noqa: SLF001
+
+    def resume_with(self, suite: tls.CipherSuite) -> None:
+        """Client: let the server resume the session with another suite of the same hash."""
+        assert self.tls._key_schedule_psk is not None  # noqa: SLF001
+        self.tls._key_schedule_psk.cipher_suite = suite  # noqa: SLF001
 
     def withheld_messages(self, kind: QuicPacketType) -> bytes:
         """The TLS messages of that type of packet, as they would have been sent."""
@@ -229,6 +254,18 @@ class TesterConnection(Connection):
         return stream_id
 
     # --- Overrides ------------------------------------------------------------------------------
+
+    def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
+        if not self.says_that_it_is_blocked:
+            self._data_blocked_at = self._remote_max_data  # as if it had been said
+        super()._write_connection_limits(builder, space)
+
+    def _write_stream_limits(
+        self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream
+    ) -> None:
+        if not self.says_that_it_is_blocked and stream.stream_id is not None:
+            self._streams_blocked_at[stream.stream_id] = stream.max_stream_data_remote
+        super()._write_stream_limits(builder, space, stream)
 
     def _count(self, epoch: tls.Epoch) -> None:
         if self.reports_ecn:

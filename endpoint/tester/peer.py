@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aioquic import tls
 from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
 from aioquic.quic.packet import QuicPacketType
 from aioquic.tls import SessionTicket
@@ -17,7 +16,7 @@ from quicmatrix.endpoint.tester.connection import EPOCHS, TesterConnection
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import WELL_FORMED, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.steps import Steps
-from quicmatrix.endpoint.tester.streams import Streams
+from quicmatrix.endpoint.tester.streams import NoStimulusError, Streams
 from quicmatrix.endpoint.transport.sockets.udp import Address
 
 SILENT_PTOS = 3
@@ -80,9 +79,14 @@ class Peer(Streams):
         """Whether the connection sends nothing by itself."""
         self._send_all = send
         self._rebound: Address | None = None
+        self._old_is_gone = False
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self.loses: Callable[[bytes], bool] = lambda _: False
+        """Which datagrams that come are lost."""
+        self.lost = 0
+        """How many were."""
         self._changed = asyncio.Event()
         self._received_at = self._loop.time()
         self._marks_as = ""
@@ -134,6 +138,8 @@ class Peer(Streams):
     ) -> Sent:
         """A packet with these frames, which is not sent."""
         connection, payload = self.connection, b"".join(these)
+        if shape.keys is None and not connection.has_sending_keys(kind):
+            raise NoStimulusError(f"the handshake did not get as far as {_NAMES[kind]} keys")
         keys = shape.keys or connection.sending_keys(kind)
         number = connection.next_number() if shape.number is None else shape.number
         dcid = connection.peer_connection_id if shape.dcid is None else shape.dcid
@@ -223,18 +229,18 @@ class Peer(Streams):
     @property
     def client_hello(self) -> bytes:
         """Client: the ClientHello, as long as it is not acknowledged."""
-        return self.connection.unacknowledged_crypto(tls.Epoch.INITIAL)
+        return self.connection.unacknowledged_crypto(INITIAL)
 
     def forget_flight(self) -> None:
         """Take the connection's next flight for sent: the script sends it in its own way."""
         self.connection.datagrams_to_send(now=self._loop.time())
 
-    def rebind(self, path: Address) -> None:
-        """Send and receive on another path, which the connection does not notice.
+    def rebind(self, path: Address, *, old_is_gone: bool = False) -> None:
+        """Send and receive on another path, as behind a NAT that rebinds.
 
-        As behind a NAT that rebinds.
+        If ``old_is_gone``, what still comes on the old one is not received.
         """
-        self._rebound = path
+        self._rebound, self._old_is_gone = path, old_is_gone
 
     def _send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int) -> None:
         if self._rebound is not None:
@@ -334,9 +340,14 @@ class Peer(Streams):
     def receive(self, data: bytes, address: Address, codepoint: int) -> None:
         """Take in a datagram; :meth:`flush` follows."""
         self._received_at = self._loop.time()
+        if self.loses(data):
+            self.lost += 1
+            return
         self.arrivals.append((data, address))
         if address == self._rebound:
             address = self.path
+        elif self._old_is_gone:
+            return
         self.connection.codepoint_received = codepoint
         self.connection.receive_datagram(data, address, now=self._loop.time())
 

@@ -41,6 +41,10 @@ class AlteringContext(Context):
         self._outputs = tuple(output_buf.values())
         super().handle_message(input_data, output_buf)
 
+    def _client_handle_encrypted_extensions(self, input_buf: Buffer) -> None:
+        self._alpn_protocols = None  # whatever the server selects, or nothing
+        super()._client_handle_encrypted_extensions(input_buf)
+
     def _hello_written(self, output_buf: Buffer, at: int) -> None:
         self._replace(output_buf, at)
 

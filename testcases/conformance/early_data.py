@@ -56,7 +56,8 @@ def respects_data_limit(limit: int) -> ExchangeCheck:
         sent: dict[int, int] = {}
         for packet, frame in _stream_frames(exchange):
             if end is not None and packet.datagram.frame_number > end:
-                break
+                yield Held(packet, message="it waits for a higher limit")
+                return
             last = frame.offset + frame.length
             sent[frame.stream_id] = max(sent.get(frame.stream_id, 0), last)
             if sum(sent.values()) > limit:
@@ -72,14 +73,16 @@ def respects_data_limit(limit: int) -> ExchangeCheck:
 
 
 def early_data_is_ignored(exchange: Exchange) -> Iterator[Finding]:
-    """A 0-RTT packet is neither acknowledged nor answered, and the connection goes on."""
-    for packet in exchange.stimulus_acknowledged[:1]:
-        yield Violation("it acknowledges a 0-RTT packet", packet, exchange.stimulus)
-        return
-    if answered := exchange.probes_answered:
+    """A 0-RTT packet that the server rejects is not acknowledged, and the connection goes on."""
+    announced = [one for _, one in messages(exchange.capture, EncryptedExtensions)]
+    if any(one.accepts_early_data for one in announced):
+        yield NotExercised("the server accepts 0-RTT")
+    elif packets := exchange.stimulus_acknowledged:
+        yield Violation("it acknowledges a 0-RTT packet", packets[0], exchange.stimulus)
+    elif answered := exchange.probes_answered:
         yield Held(answered[0], exchange.stimulus, message="it goes on without the 0-RTT data")
     else:
-        yield Violation("the handshake does not complete", exchange.stimulus, side=exchange.side)
+        yield NotExercised("the handshake does not complete")
 
 
 def sends_again(exchange: Exchange) -> Iterator[Finding]:

@@ -222,6 +222,7 @@ def sends_after_reset(base: Class) -> Class:
         def _write_reset_stream_frame(self, **named: Any) -> None:
             super()._write_reset_stream_frame(**named)
             named["stream"].sender._reset_error_code = None
+            named["stream"].sender.buffer_is_empty = False
 
     return Sending
 
@@ -237,6 +238,15 @@ def overlooks_limits(base: Class) -> Class:
             self._remote_max_streams_bidi = _LARGE
 
     return Greedy
+
+
+def renews_no_credit(base: Class) -> Class:
+    """It lets its peer send no more than at first."""
+    nothing = {
+        "_write_connection_limits": lambda self, **named: None,
+        "_write_stream_limits": lambda self, **named: None,
+    }
+    return type("Miserly", (base,), nothing)
 
 
 # --- Paths and connection IDs -----------------------------------------------------------------
@@ -311,6 +321,15 @@ def acknowledges_handshake_late(base: Class) -> Class:
             space = self._spaces.get(tls.Epoch.HANDSHAKE)
             if space is not None and space.ack_at is not None:
                 space.ack_at = now + 0.2
+
+        def _write_handshake(self, builder: Any, epoch: tls.Epoch, now: float) -> None:
+            space = self._spaces[epoch]
+            due, is_handshake = space.ack_at, epoch is tls.Epoch.HANDSHAKE
+            if is_handshake and due is not None and due > now:
+                space.ack_at = None
+            super()._write_handshake(builder, epoch, now)
+            if is_handshake and due is not None and due > now:
+                space.ack_at = due
 
     return Late
 
@@ -428,6 +447,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/4.1/final-size-beyond-connection-limit": overlooks(_FLOW, 0x04),
     "rfc9000/4.1/lower-limits": handles(0x10, _take_lower),
     "rfc9000/4.1/data-within-limits": overlooks_limits,
+    "rfc9000/4.2/credit-without-blocked-frames": renews_no_credit,
     "rfc9000/4.6/stream-beyond-bidirectional-limit": overlooks(_LIMIT, *_STREAM),
     "rfc9000/4.6/stream-beyond-unidirectional-limit": overlooks(_LIMIT, *_STREAM),
     "rfc9000/4.6/reset-stream-beyond-bidirectional-limit": overlooks(_LIMIT, 0x04),

@@ -16,6 +16,7 @@ from aioquic.quic.connection import MAX_EARLY_DATA, QuicConnectionError
 from aioquic.quic.packet import (
     QuicErrorCode,
     QuicFrameType,
+    QuicTransportParameters,
     pull_quic_transport_parameters,
 )
 from aioquic.tls import Epoch, ExtensionType, HandshakeType, State
@@ -78,6 +79,8 @@ class Context(HelloRetry):
         super().__init__(replaced)
         self.retried_parameters = b""
         """The transport parameters of the ClientHello that got a HelloRetryRequest."""
+        self.original_version: int | None = None
+        """The QUIC version of the client's first packet."""
         self._fetch_ticket = self.get_session_ticket_cb
         if self._fetch_ticket is not None:
             self.get_session_ticket_cb = self._ticket_for_this
@@ -249,18 +252,23 @@ class Context(HelloRetry):
     def _ticket_for_this(self, identity: bytes) -> tls.SessionTicket | None:
         """The ticket, if the session can go on as it was.
 
-        0-RTT has the same ALPN (RFC 8446, 4.2.10), and the limits that a client remembers hold
-        (RFC 9000, 7.4.1). A server that has changed either begins anew.
+        0-RTT has the same ALPN (RFC 8446, 4.2.10), the limits that a client remembers hold
+        (RFC 9000, 7.4.1), and the version that the client begins with is that of the connection
+        which gave the ticket (RFC 9369, 5). Otherwise the session begins anew.
         """
         assert self._fetch_ticket is not None
         ticket = self._fetch_ticket(identity)
         if ticket is None or (ExtensionType.ALPN, self._alpn) not in ticket.other_extensions:
             return None
         kept, now = (
-            _limits(dict(extensions)[ExtensionType.QUIC_TRANSPORT_PARAMETERS])
+            _parsed(dict(extensions)[ExtensionType.QUIC_TRANSPORT_PARAMETERS])
             for extensions in (ticket.other_extensions, self.handshake_extensions)
         )
-        return ticket if all(was <= is_now for was, is_now in zip(kept, now, strict=True)) else None
+        given_in = kept.version_information
+        if given_in is not None and given_in.chosen_version != self.original_version:
+            return None
+        limits = zip(_limits(kept), _limits(now), strict=True)
+        return ticket if all(was <= is_now for was, is_now in limits) else None
 
     @property
     def _alpn(self) -> bytes:
@@ -282,10 +290,13 @@ def _check_usage(certificate: x509.Certificate) -> None:
             raise tls.AlertUnsupportedCertificate("Certificate is not for servers")
 
 
-def _limits(parameters: bytes) -> list[int]:
+def _parsed(parameters: bytes) -> QuicTransportParameters:
+    return pull_quic_transport_parameters(Buffer(data=parameters))
+
+
+def _limits(parameters: QuicTransportParameters) -> list[int]:
     """What a client may use in 0-RTT, of a server's transport parameters (RFC 9000, 7.4.1)."""
-    parsed = pull_quic_transport_parameters(Buffer(data=parameters))
-    return [getattr(parsed, name) or 0 for name in _REMEMBERED]
+    return [getattr(parameters, name) or 0 for name in _REMEMBERED]
 
 
 def _refined(alert: tls.AlertBadCertificate) -> tls.Alert:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aioquic import tls
+from aioquic._crypto import CryptoError
 from aioquic.quic.connection import NetworkAddress, QuicConnection
 from aioquic.quic.crypto import CryptoPair, KeyUnavailableError
 
+from quicmatrix.endpoint.transport.crypto.packet_protection import PacketProtection
+from quicmatrix.endpoint.transport.packets.datagrams import Datagrams
 from quicmatrix.endpoint.transport.packets.quic_bit import QUIC_BIT, restored
 
 MOST_KEPT_BYTES = 32 * 1024
@@ -24,12 +27,9 @@ class KeepingCryptoPair(CryptoPair):
     """A pair of keys that keeps packets until it has the key; replaces one without keys."""
 
     def __init__(self, replaced: CryptoPair) -> None:
-        super().__init__(
-            recv_setup_cb=replaced.recv._setup_cb,  # noqa: SLF001
-            recv_teardown_cb=replaced.recv._teardown_cb,  # noqa: SLF001
-            send_setup_cb=replaced.send._setup_cb,  # noqa: SLF001
-            send_teardown_cb=replaced.send._teardown_cb,  # noqa: SLF001
-        )
+        super().__init__()
+        self.recv = PacketProtection(replaced.recv)
+        self.send = PacketProtection(replaced.send)
         self.kept: list[bytes] = []
         """Packets of the last datagram."""
         self.room = MOST_KEPT_BYTES
@@ -38,7 +38,12 @@ class KeepingCryptoPair(CryptoPair):
     def decrypt_packet(
         self, packet: bytes, encrypted_offset: int, expected_packet_number: int
     ) -> tuple[bytes, bytes, int]:
-        """Remove the protection of a packet, or keep it."""
+        """Remove the protection of a packet, or keep it; one of another version is dropped.
+
+        aioquic takes any version that it knows (RFC 9369, 4.1).
+        """
+        if self.recv.is_valid() and int.from_bytes(packet[1:5]) != self.recv.version:
+            raise CryptoError("a packet of another version than the negotiated one")
         try:
             return super().decrypt_packet(packet, encrypted_offset, expected_packet_number)
         except KeyUnavailableError:
@@ -59,15 +64,12 @@ class _Kept(NamedTuple):
     """The ECN field it came with."""
 
 
-class EarlyPackets(QuicConnection):
+class EarlyPackets(Datagrams):
     """A connection that processes early packets once it has their keys."""
-
-    codepoint_received: int
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._early: dict[tls.Epoch, list[_Kept]] = {}
-        self._expects_keys = True
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
@@ -75,10 +77,9 @@ class EarlyPackets(QuicConnection):
         for epoch in (tls.Epoch.ZERO_RTT, tls.Epoch.HANDSHAKE):
             self._cryptos[epoch] = KeepingCryptoPair(self._cryptos[epoch])
 
-    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram, and after it the packets whose keys it has brought."""
-        super().receive_datagram(data, addr, now)
-        if not self._expects_keys or not self._cryptos:
+    def _process_early(self, addr: NetworkAddress, now: float) -> None:
+        """Keep early packets of a datagram, and process those whose keys it has brought."""
+        if not self._cryptos:
             return
         for epoch in _IN_ORDER_OF_KEYS:
             keys = self._cryptos[epoch]
@@ -104,6 +105,6 @@ class EarlyPackets(QuicConnection):
             path = self._find_network_path(address)
             counted = path.bytes_received  # when the packet came (RFC 9000, 8.1)
             data = packet if packet[0] & QUIC_BIT else restored(packet, (0,))
-            super().receive_datagram(data, address, now)
+            QuicConnection.receive_datagram(self, data, address, now)
             path.bytes_received = counted
         self.codepoint_received = codepoint

@@ -1,4 +1,4 @@
-"""RFC 9000, 4.1 and 4.6: limits of data and of streams."""
+"""RFC 9000, 4.1, 4.2 and 4.6: limits of data and of streams."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.parameters import Parameter, replaced
-from quicmatrix.runner.trace.model import MaxStreams, Stream, StreamsBlocked
+from quicmatrix.runner.trace.model import MaxData, MaxStreamData, MaxStreams, Stream, StreamsBlocked
 from quicmatrix.testcases.conformance.codes import FLOW_CONTROL_ERROR, STREAM_LIMIT_ERROR
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import closes, shows, transfers
 from quicmatrix.testcases.conformance.limits import stays_within_data_limits
 from quicmatrix.testcases.conformance.model import CLIENT, MANY_FILES, Case, case, kebab
-from quicmatrix.testcases.model import Finding, Held, Level, Violation
+from quicmatrix.testcases.model import MIB, Finding, Held, Level, Violation
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.peer import Peer
     from quicmatrix.endpoint.tester.tester import Tester
 
+MOST_SENT = 2 * MIB
+"""Bytes that are sent to reach a limit."""
 MOST_STREAMS_FILLED = 100
 """Streams of a kind that are used to reach the limit of a connection."""
 
@@ -56,17 +58,12 @@ async def _filled(tester: Tester, peer: Peer) -> tuple[int, int]:
     Returns:
         A stream that may carry more, and how much it has got.
     """
-    counts = [
-        (is_uni, min(peer.connection.streams_allowed(unidirectional=is_uni), MOST_STREAMS_FILLED))
-        for is_uni in (False, True)
-    ]
     streams = [] if peer.is_client else [peer.stream_id(0, ours=False)]
     peer.answered.update(streams)
-    streams += [
-        peer.stream_id(number, ours=True, unidirectional=is_uni)
-        for is_uni, count in counts
-        for number in range(count)
-    ]
+    for is_uni in (False, True):
+        allowed = peer.connection.streams_allowed(unidirectional=is_uni)
+        count = min(allowed, MOST_STREAMS_FILLED)
+        streams += [peer.new_stream(unidirectional=is_uni) for _ in range(count)]
     room = peer.connection.data_limit
     for stream in streams:
         limit = peer.connection.stream_limit(stream)
@@ -140,6 +137,38 @@ async def data_within_limits(tester: Tester) -> None:
     await peer.until(lambda: len(peer.streams.get(stream, b"")) >= data_limit, "all of the limit")
     await peer.send(frames.max_data(1 << 20), frames.max_stream_data(stream, 1 << 20))
     await peer.until(lambda: stream in peer.ended, "the whole stream")
+
+
+def renews_credit(exchange: Exchange) -> Iterator[Finding]:
+    """Data beyond the first limits arrives, of which nobody said that they are reached."""
+    limits = [
+        packet for kind in (MaxData, MaxStreamData) for packet, _ in exchange.frames_after(kind)
+    ]
+    if limits:
+        yield Held(limits[0], exchange.stimulus)
+    else:
+        yield Violation("it allows no more data", exchange.stimulus, side=exchange.side)
+
+
+@case(
+    "rfc9000/4.2/credit-without-blocked-frames",
+    Level.MUST,
+    rows="B-36",
+    roles=CLIENT,
+    expects=shows(renews_credit),
+)
+async def credit_without_blocked_frames(tester: Tester) -> None:
+    """A receiver allows more data without being told that the sender is blocked."""
+    peer = await tester.connected()
+    peer.connection.says_that_it_is_blocked = False
+    stream = peer.stream_id(0, ours=False)
+    limit = min(peer.connection.stream_limit(stream), peer.connection.data_limit)
+    if limit > MOST_SENT:
+        tester.not_applicable(f"the implementation takes {limit} bytes at first")
+    peer.mark_next_flight()
+    peer.answered.add(stream)
+    peer.write(stream, bytes(limit + 1), fin=True)
+    await peer.until(lambda: not peer.connection.unacknowledged(stream), "all of it acknowledged")
 
 
 class _Opening(NamedTuple):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.tester import Tester
 
 LEAST_BUFFER = 4096
+BEGINNING = 64
+"""Bytes of the first message."""
 FAR_AHEAD = 1 << 20
 
 
@@ -29,8 +31,10 @@ async def buffers_4096_bytes(tester: Tester) -> None:
     )
     messages = await peer.withheld(kind)
     at = len(messages) - LEAST_BUFFER
+    # The beginning comes first: a server may answer anything else with a Retry (RFC 9001, 4.3).
+    await peer.send_crypto(messages[:BEGINNING], kind=kind)
     await peer.send_crypto(messages[at:], at, kind=kind, step="stimulus")
-    await peer.send_crypto(messages[:at], kind=kind)
+    await peer.send_crypto(messages[BEGINNING:at], BEGINNING, kind=kind)
 
 
 @case(

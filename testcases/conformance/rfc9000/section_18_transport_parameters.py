@@ -39,6 +39,7 @@ def announcing(
     *,
     rows: str,
     roles: frozenset[Side] = BOTH,
+    level: Level = Level.MUST,
 ) -> Case:
     """A case whose stimulus is one transport parameter in an otherwise correct handshake.
 
@@ -49,13 +50,14 @@ def announcing(
         expects: What must follow.
         rows: Of the catalogue.
         roles: Of the implementation under test.
+        level: Of the requirement.
     """
 
     async def announce(tester: Tester) -> None:
         await tester.connecting(alter_parameters=alter, stimulus=True)
 
     announce.__doc__ = text
-    declare = case(name, Level.MUST, rows=rows, roles=roles, expects=expects)
+    declare = case(name, level, rows=rows, roles=roles, expects=expects)
     return declare(announce)
 
 
@@ -126,11 +128,13 @@ max_udp_payload_size_of_1200 = accepted(
     replaced(Parameter.MAX_UDP_PAYLOAD_SIZE, 1200),
     rows="P-09 C-23",
 )
-max_udp_payload_size_of_65528 = accepted(
-    "max-udp-payload-size-65528",
-    "A max_udp_payload_size above 65527, which no datagram has, is accepted.",
+max_udp_payload_size_of_65528 = announcing(
+    "rfc9000/18.2/max-udp-payload-size-65528",
+    "A max_udp_payload_size above 65527, which no datagram has, is not said to be invalid.",
     replaced(Parameter.MAX_UDP_PAYLOAD_SIZE, 65_528),
+    goes_on(),
     rows="P-09 C-23",
+    level=Level.MAY,
 )
 initial_max_streams_bidi_above_2_60 = refused(
     "initial-max-streams-bidi-above-2-60",

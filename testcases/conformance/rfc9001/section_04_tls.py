@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aioquic.tls import ExtensionType
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.tls import CipherSuite, ExtensionType
 
 from quicmatrix.endpoint.tester import certificates, flows, frames, tls_messages
 from quicmatrix.endpoint.tester.peer import ZERO_RTT as ZERO_RTT_PACKET
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 TLS_1_2 = b"\x03\x03"
 LATER = 0xFFFF
 """A max_early_data_size that TLS over TCP may have."""
+
+
+def offering(suite: CipherSuite) -> Callable[[QuicConfiguration], None]:
+    """Offer one cipher suite alone."""
+
+    def configure(configuration: QuicConfiguration) -> None:
+        configuration.cipher_suites = [suite]
+
+    return configure
 
 
 @case(
@@ -95,11 +105,11 @@ async def other_max_early_data_size(tester: Tester) -> None:
     expects=shows(early_data_is_ignored),
 )
 async def rejected_0_rtt_packet(tester: Tester) -> None:
-    """A server that rejects 0-RTT processes no 0-RTT packet."""
-    first = await flows.first_connection(tester)
-    assert first.ticket is not None
-    unknown = bytes(byte ^ 0xFF for byte in first.ticket.ticket)
-    peer = await tester.connecting(ticket=dataclasses.replace(first.ticket, ticket=unknown))
+    """A server that rejects 0-RTT, here because of the cipher suite, processes no 0-RTT packet."""
+    first = await flows.first_connection(tester, configure=offering(CipherSuite.AES_128_GCM_SHA256))
+    other = CipherSuite.CHACHA20_POLY1305_SHA256
+    peer = await tester.connecting(ticket=first.ticket, configure=offering(other))
+    peer.connection.resume_with(other)
     stream = frames.stream(peer.new_stream(), b"GET /early\r\n", fin=True)
     await peer.stimulus(stream, kind=ZERO_RTT_PACKET)
 

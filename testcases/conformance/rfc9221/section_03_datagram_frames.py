@@ -1,4 +1,4 @@
-"""RFC 9221, 3 and 5.2: which DATAGRAM frames may be sent, and that they are acknowledged."""
+"""RFC 9221, 3: which DATAGRAM frames may be sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.parameters import Parameter
 from quicmatrix.testcases.conformance.codes import PROTOCOL_VIOLATION
-from quicmatrix.testcases.conformance.expectations import acknowledges, closes
+from quicmatrix.testcases.conformance.expectations import closes
 from quicmatrix.testcases.conformance.model import case
 from quicmatrix.testcases.model import Level
 
@@ -50,17 +50,3 @@ async def datagram_too_large(tester: Tester) -> None:
     if not 0 < size < MOST_SENT:
         tester.not_applicable(f"the implementation announces a largest size of {size} bytes")
     await peer.stimulus(frames.datagram(bytes(size)))
-
-
-@case(
-    "rfc9221/5.2/datagram-is-acknowledged",
-    Level.MAY,
-    rows="F-55 C-41",
-    expects=acknowledges(),
-)
-async def datagram_is_acknowledged(tester: Tester) -> None:
-    """A packet with a DATAGRAM frame is ack-eliciting, and is acknowledged."""
-    peer = await tester.connected()
-    if _announced(peer) < 20:
-        tester.not_applicable("the implementation takes no DATAGRAM frames")
-    await peer.acknowledged(await peer.stimulus(frames.datagram(b"data")))

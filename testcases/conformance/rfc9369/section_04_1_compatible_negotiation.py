@@ -29,4 +29,5 @@ async def handshake_packet_of_the_original_version(tester: Tester) -> None:
     peer = await tester.connecting(prepare=withholding(HANDSHAKE))
     messages = await peer.withheld()
     await peer.stimulus(frames.ping(), kind=HANDSHAKE, shape=Shape(version=VERSION_1))
+    await peer.acknowledged(await peer.send(frames.ping(), kind=HANDSHAKE))
     await peer.send_crypto(messages, kind=HANDSHAKE)

@@ -1,0 +1,11 @@
+"""The rows of the catalogue that no case covers, each with its reason."""
+
+from __future__ import annotations
+
+NOT_TAKEN: dict[str, str] = {
+    "B-43": "Whether the PTO doubles would be judged by time alone, and a busy machine is late.",
+    "B-45": "The initial window shows only where a file is larger, and pacing may hide it.",
+    "B-47": "How long a packet number was encoded is not in the trace; that it was enough is seen.",
+    "F-54": "No TESTCASE makes an implementation send DATAGRAM frames.",
+}
+"""Row and reason, sorted by row."""
