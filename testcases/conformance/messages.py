@@ -175,9 +175,12 @@ def rejects_message(code: ErrorCode) -> Expectation:
             yield Held(*packets, exchange.stimulus, message=words, answer=answer)
 
     def coded(exchange: Exchange) -> Iterator[Finding]:
-        answer, packets, words = Message.of(exchange).refusal(code)
+        message = Message.of(exchange)
+        answer, packets, words = message.refusal(code)
         if answer is Answer.WENT_ON:
             yield NotExercised("the message was not refused")
+        elif answer is Answer.SILENCE and not message.of_server and message.end_taken:
+            yield NotExercised("the whole answer came: there was nothing left to stop")
         elif answer in (Answer.EXACT_CODE, Answer.GENERIC_CODE, Answer.STATUS):
             yield Held(*packets, message=words, answer=answer)
         else:

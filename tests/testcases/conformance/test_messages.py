@@ -146,6 +146,12 @@ STORIES = (
     holds(CODED, "generic", of_server(StopSending(0, 0x101))),
     holds(CODED, "4xx", of_server(status(431))),
     unexercised(CODED, "accepted", of_server(ACKED, status(200)), "was not refused"),
+    unexercised(
+        CODED,
+        "nothing left to stop",
+        failed(of_client(ACKED, END_ACKED, DONE)),
+        "there was nothing left to stop",
+    ),
     breaks(
         CODED,
         "another code",
