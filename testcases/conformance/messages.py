@@ -131,7 +131,8 @@ class Message:
         Raises:
             Inconclusive: The stimulus did not arrive, or packets could not be read.
         """
-        if self.exchange.close is not None:
+        close = self.exchange.close
+        if close is not None and close[1].error_code not in NO_ERRORS:
             return self.exchange.answer(code)
         if self.abort is not None:
             packet, frame = self.abort
