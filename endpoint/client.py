@@ -182,7 +182,6 @@ class Client:
                     )
         finally:
             fetch.close()
-            driver.drive()  # errors of streams go before the connection's end
             driver.close(side.no_error)
             connection.end_trace()
         if wants_ticket and not tickets:
