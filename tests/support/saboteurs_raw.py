@@ -113,12 +113,8 @@ SABOTEURS: dict[str, made.Saboteur] = {
     "rfc9000/6.2/no-common-version": made.overrides(made.RECEIVE, made.ignores_negotiation),
     "rfc9000/6.2/version-in-use-is-listed": _answers_all_negotiations,
     "rfc9000/7.2/one-source-connection-id": made.overrides(made.SEND, made.with_another_source),
-    "rfc9000/7.2/server-made.changes-its-connection-id": made.overrides(
-        made.RECEIVE, made.other_source
-    ),
-    "rfc9000/7.2/source-connection-id-made.changes": made.overrides(
-        "_may_process", lambda *_: True
-    ),
+    "rfc9000/7.2/server-changes-its-connection-id": made.overrides(made.RECEIVE, made.other_source),
+    "rfc9000/7.2/source-connection-id-changes": made.overrides("_may_process", lambda *_: True),
     "rfc9000/7.3/connection-ids-after-retry": made.with_attribute(
         "_retry_source_connection_id", None
     ),
