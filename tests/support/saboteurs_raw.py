@@ -40,7 +40,7 @@ SABOTEURS: dict[str, made.Saboteur] = {
     "rfc9000/10.3.3/short-header-of-43-bytes": _resets_alike,
     "rfc9000/10.3/short-header-of-20-bytes": _resets_alike,
     "rfc9000/12.2/bytes-behind-an-initial": made.overrides(made.RECEIVE, made.only),
-    "rfc9000/12.2/undecryptable-packet-before-an-initial": made.overrides(
+    "rfc9000/12.2/undecryptable-packet-before-another": made.overrides(
         made.RECEIVE, made.only_the_first
     ),
     "rfc9000/12.2/undecryptable-packet-behind-an-initial": made.overrides(made.RECEIVE, made.only),
