@@ -95,7 +95,15 @@ async def stream_data_blocked_on_send_only_stream(tester: Tester) -> None:
     await peer.stimulus(frames.stream_data_blocked(stream, 0))
 
 
-def _stream_count(name: str, frame: bytes, text: str, expects: Expectation, rows: str) -> Case:
+def _stream_count(
+    name: str,
+    frame: bytes,
+    text: str,
+    expects: Expectation,
+    *,
+    rows: str,
+    level: Level = Level.MUST,
+) -> Case:
     async def script(tester: Tester) -> None:
         peer = await tester.connected()
         await peer.stimulus(frame)
