@@ -2,23 +2,28 @@
 
 A ``<failure>`` is what an endpoint did (failed, timeout, crashed, nonconformant: its type says
 which), an ``<error>`` what we could not determine or do (inconclusive, error), ``<skipped>`` what
-an endpoint does not support. Attempts before the last one, which decides, are in
-``<flakyFailure>`` and ``<flakyError>`` where it passed and in ``<rerunFailure>`` and
-``<rerunError>`` where it did not, as Maven Surefire writes them. Metrics are properties of the
-cases and of the suite. A case's ``<system-out>`` has a line for each requirement.
+an endpoint does not support, or what is known of it: the message has the reason and the link. A
+test that passes against what is known is a ``<failure>`` of type "unexpected pass". Attempts
+before the last one, which decides, are in ``<flakyFailure>`` and ``<flakyError>`` where it passed
+and in ``<rerunFailure>`` and ``<rerunError>`` where it did not, as Maven Surefire writes them.
+Metrics are properties of the cases and of the suite. A case's ``<system-out>`` has a line for each
+requirement.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from quicmatrix.runner.bundle.records import write_file
+from quicmatrix.runner.model.implementation import KnownOutcome
 from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.known_outcomes import announced, description, explains, removal
 from quicmatrix.runner.results.matrix import Cell, needs_attention, settled
 from quicmatrix.runner.results.run_view import AttemptView, RunView
 
@@ -47,7 +52,9 @@ def write(view: RunView, folder: Path) -> Path:
 def render(view: RunView) -> str:
     """The XML document."""
     run = view.run
-    suites = ET.Element("testsuites", {"name": "quicmatrix", **_sums(settled(run.jobs))})
+    suites = ET.Element(
+        "testsuites", {"name": "quicmatrix", **_sums(settled(run.jobs), run.announced)}
+    )
     attempts_of: dict[tuple[str, str], list[AttemptView]] = {}
     for one in view.attempts:
         attempts_of.setdefault((one.job.client, one.job.server), []).append(one)
@@ -60,7 +67,7 @@ def render(view: RunView) -> str:
             {
                 "name": printable(f"client {client}, server {server}"),
                 "timestamp": _timestamp(min(job.started_at for job in jobs)),
-                **_sums(jobs),
+                **_sums(jobs, run.announced),
             },
         )
         outcomes = [job.verdict.outcome for job in jobs]
@@ -134,10 +141,16 @@ def _case(suite: ET.Element, attempts: list[AttemptView]) -> None:
 
 
 def _ending(case: ET.Element, one: AttemptView, prefix: str) -> None:
-    tag = _ELEMENTS.get(one.outcome)
+    tag = _ELEMENTS.get(one.outcome) if prefix else _element(one.job, one.cell.known)
     if tag is None:
         return
+    if not prefix and one.outcome is Outcome.PASSED:
+        said = "; ".join(removal(entry, [one.job]) for entry in one.cell.known)
+        ET.SubElement(case, tag, message=printable(said), type="unexpected pass")
+        return
     reason = printable(one.job.verdict.reason)
+    if one.known and not prefix:
+        reason = printable(f"{one.job.verdict.reason}; {description(one.known)}".lstrip("; "))
     ending = ET.SubElement(
         case,
         prefix + tag.capitalize() if prefix else tag,
@@ -188,8 +201,17 @@ def _properties(parent: ET.Element, facts: dict[str, str]) -> None:
         ET.SubElement(properties, "property", name=printable(name), value=printable(value))
 
 
-def _sums(jobs: tuple[JobResult, ...]) -> dict[str, str]:
-    tags = [_ELEMENTS.get(job.verdict.outcome) for job in jobs]
+def _element(job: JobResult, known: Sequence[KnownOutcome]) -> str | None:
+    """What says how an attempt ended that decides; None if nothing has to."""
+    if explains(job, known):
+        return "skipped"
+    if job.verdict.outcome is Outcome.PASSED and announced(job, known):
+        return "failure"
+    return _ELEMENTS.get(job.verdict.outcome)
+
+
+def _sums(jobs: tuple[JobResult, ...], known: Sequence[KnownOutcome]) -> dict[str, str]:
+    tags = [_element(job, known) for job in jobs]
     return {
         "tests": str(len(jobs)),
         "failures": str(tags.count("failure")),

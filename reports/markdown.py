@@ -16,6 +16,7 @@ from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
 from quicmatrix.runner.results.conformance import CaseOutcome, by_role
+from quicmatrix.runner.results.known_outcomes import description
 from quicmatrix.runner.results.matrix import EXPLANATIONS, MARKS, SEVERITY, Cell
 from quicmatrix.runner.results.run_view import AttemptView, RunView
 
@@ -41,6 +42,9 @@ def render(view: RunView) -> str:
     blocks += _explained("### Needs attention", view.attention, MOST_FAILURES)
     room = max(MOST_FAILURES - len(view.attention), 0)
     blocks += _explained("### Nonconformant", view.nonconformant, room)
+    if view.known:
+        lines = [_known(one) for one in view.known]
+        blocks += ["### Known", "\n".join(lines)]
     if view.notes:
         blocks.append("### Notes on attempts that passed")
         blocks.append(
@@ -180,6 +184,12 @@ def _explained(heading: str, attempts: Sequence[AttemptView], most: int) -> list
     if len(attempts) > most:
         blocks.append(f"and {len(attempts) - most} more, in index.html")
     return blocks
+
+
+def _known(one: AttemptView) -> str:
+    assert one.known is not None
+    heading = f"- **{escaped(one.title)}**: {escaped(MARKS[one.outcome])} {one.outcome}"
+    return f"{heading}, {escaped(description(one.known))}"
 
 
 def _failure(one: AttemptView) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from quicmatrix.runner.model.run import RunResult
 from quicmatrix.runner.sandbox.netns import privileges
@@ -18,10 +19,35 @@ from tests.support.golden_run import golden_run
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
+def pytest_configure() -> None:
+    """Let no example fail for the time that it takes: that is the machine's, and whatever runs."""
+    settings.register_profile(
+        "any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("any-load")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what the markers say cannot run here."""
     if item.get_closest_marker("netns") and not privileges.privileged():
         pytest.skip("makes network namespaces: as root, or with scripts/test in a user namespace")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def terminal() -> Iterator[None]:
+    """The same terminal for all who run the tests: CI's TERM=dumb would change what is printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TERM", "xterm")
+        for name in (
+            "NO_COLOR",
+            "FORCE_COLOR",
+            "COLUMNS",
+            "LINES",
+            "TTY_COMPATIBLE",
+            "TTY_INTERACTIVE",
+        ):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,4 +10,4 @@ if [[ ${ROLE-} == client ]]; then
     /wait-for-it.sh sim:57832 -s -t 30 &
     wait $!
 fi
-exec python -m quicmatrix.endpoint
+exec python -m "${ENDPOINT_MODULE:-quicmatrix.endpoint}" # the tester's image sets another

@@ -23,6 +23,7 @@ from aioquic.h3.connection import (
     IdError,
     MessageError,
     ProtocolError,
+    QpackDecompressionFailed,
     Setting,
     SettingsError,
     StreamCreationError,
@@ -44,6 +45,8 @@ PRIORITY_UPDATE_REQUEST, PRIORITY_UPDATE_PUSH = 0xF0700, 0xF0701
 """RFC 9218, 7.2."""
 _PRIORITY_UPDATES = frozenset({PRIORITY_UPDATE_REQUEST, PRIORITY_UPDATE_PUSH})
 _GREASE_FRAME = 0x21
+_NO_CAPACITY = b"\x20"
+"""Set Dynamic Table Capacity 0: the initial one (RFC 9204, 3.2.2), which ls-qpack has not."""
 _OF_ONE_NUMBER = frozenset({FrameType.MAX_PUSH_ID, FrameType.GOAWAY, FrameType.CANCEL_PUSH})
 _READ_ON_CONTROL = frozenset({FrameType.SETTINGS}) | _OF_ONE_NUMBER | _PRIORITY_UPDATES
 
@@ -72,6 +75,7 @@ class Http3(H3Connection):
         self.last_stream: int | None = None
         """What GOAWAY said: no request on this stream or a later one will be answered."""
         super().__init__(connection)
+        self._decoder.feed_encoder(_NO_CAPACITY)
 
     # --- Receiving ----------------------------------------------------------------------------
 
@@ -232,6 +236,8 @@ class Http3(H3Connection):
             stream.frame_type = _GREASE_FRAME
 
     def _decode_headers(self, stream_id: int, frame_data: bytes | None) -> Headers:
+        if frame_data is not None and frame_data[:1] == b"\0" and frame_data[1:2] >= b"\x80":
+            raise QpackDecompressionFailed("a negative Base")  # RFC 9204, 4.5.1.2
         fields = super()._decode_headers(stream_id, frame_data)
         if section_size(fields) > MOST_SECTION_BYTES:
             raise MessageError("a field section that is larger than we said that we take")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +23,7 @@ from quicmatrix.endpoint.quic.statistics import Statistics, read_statistics
 from quicmatrix.endpoint.quic.stream import Stream
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.sockets.client_sockets import ClientSockets
-from quicmatrix.endpoint.transport.sockets.driver import Driver
+from quicmatrix.endpoint.transport.sockets.driver import Driven, Driver
 
 MOST_UNACCEPTED = 256
 """Streams of the peer that wait to be accepted; further ones are refused."""
@@ -38,7 +37,7 @@ _UNIDIRECTIONAL = 0x02
 """RFC 9000, 2.1: the two low bits of a stream ID."""
 
 
-class Session:
+class Session(Driven):
     """A connection to one peer; made by :func:`~quicmatrix.endpoint.quic.connect` and ``serve``.
 
     Args:
@@ -67,7 +66,6 @@ class Session:
         self._ready = ready
         self._driver: Driver | None = None
         self._is_complete = False
-        self._is_acting_soon = False
         self._streams: dict[int, Stream] = {}
         self._writers: list[Stream] = []
         self._accepted: deque[Stream] = deque()
@@ -242,9 +240,7 @@ class Session:
 
     def act_soon(self) -> None:
         """Send at the next iteration of the event loop."""
-        if not self._is_acting_soon:
-            self._is_acting_soon = True
-            asyncio.get_running_loop().call_soon(self._act)
+        self._driven.drive_soon()
 
     def was_read(self, stream_id: int, size: int) -> None:
         """Account for bytes that the application has taken."""
@@ -281,8 +277,14 @@ class Session:
     def event_received(self, event: QuicEvent) -> None:
         """Take in what happened."""
         match event:
-            case StreamDataReceived() | StreamReset() | StopSendingReceived():
-                self._stream_event(event)
+            case StreamDataReceived():
+                self._data_received(event)
+            case StreamReset():
+                stream = self._stream(event.stream_id)
+                if stream is not None:
+                    self.was_read(event.stream_id, stream.was_reset(event.error_code))
+            case StopSendingReceived() if event.stream_id in self._streams:
+                self._streams[event.stream_id].was_stopped(event.error_code)
             case DatagramFrameReceived():
                 if len(self._datagrams) < MOST_DATAGRAMS:
                     self._datagrams.append(event.data)
@@ -309,32 +311,20 @@ class Session:
             stream.wake_all()
         self._writers.clear()
 
-    def _stream_event(self, event: StreamDataReceived | StreamReset | StopSendingReceived) -> None:
-        if isinstance(event, StopSendingReceived):
-            stream = self._streams.get(event.stream_id)
-        else:
-            stream = self._stream(event.stream_id)
+    def _data_received(self, event: StreamDataReceived) -> None:
+        stream = self._stream(event.stream_id)
         if stream is None:
             return
-        match event:
-            case StreamDataReceived():
-                held, size = self.connection.held, len(event.data)
-                if size:
-                    held[event.stream_id] = held.get(event.stream_id, 0) + size
-                stream.data_arrived(event.data, event.end_stream)
-            case StreamReset():
-                self.was_read(event.stream_id, stream.was_reset(event.error_code))
-            case StopSendingReceived():
-                stream.was_stopped(event.error_code)
+        size = len(event.data)
+        if size:
+            held = self.connection.held
+            held[event.stream_id] = held.get(event.stream_id, 0) + size
+        stream.data_arrived(event.data, event.end_stream)
 
     @property
     def _driven(self) -> Driver:
         assert self._driver is not None, "a session is made by connect and serve"
         return self._driver
-
-    def _act(self) -> None:
-        self._is_acting_soon = False
-        self._driven.drive()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while not holds():

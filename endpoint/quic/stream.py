@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, cast
 
 from quicmatrix.endpoint.quic.errors import StreamReset, StreamStopped
 from quicmatrix.endpoint.transport.connection import Connection
@@ -150,7 +150,9 @@ class Stream:
             piece, view = view[:WRITE_BYTES], view[WRITE_BYTES:]
             is_last = not view
             await self._until_writable()
-            self._owner.connection.send_stream_data(self.id, bytes(piece), end and is_last)
+            # aioquic takes what a bytearray takes, and copies it once.
+            data = cast("bytes", piece)
+            self._owner.connection.send_stream_data(self.id, data, end and is_last)
             self._owner.act_soon()
         if end:
             self._writing_ended()

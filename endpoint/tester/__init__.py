@@ -11,6 +11,9 @@ http3       HTTP/3 frames, settings and messages as bytes
 qpack       QPACK instructions and field lines as bytes
 connection  our connection, which never closes by itself and lets messages be altered
 streams     the streams of a connection, and HTTP on them, for scripts
+configuration
+            what connections are made of
+arrivals    what can be read of datagrams outside of any connection
 peer        one connection with the implementation, as an async API for scripts
 tester      what scripts are given: connections, and datagrams outside of any
 steps       the log of what was sent, which says where in a capture the stimulus is

@@ -179,6 +179,10 @@ class TesterConnection(Connection):
         """How many streams of ours the peer allows, from the first one on."""
         return self._remote_max_streams_uni if unidirectional else self._remote_max_streams_bidi
 
+    def largest_received_in(self, kind: QuicPacketType) -> int:
+        """The largest packet number that came in packets of a type."""
+        return self._spaces[EPOCHS[kind]].largest_received_packet
+
     @property
     def largest_received_initial(self) -> int:
         """The largest packet number that came in an Initial."""
@@ -230,9 +234,9 @@ class TesterConnection(Connection):
         """How many bytes of TLS messages we have sent at an encryption level."""
         return self._crypto_streams[epoch].sender._buffer_stop  # noqa: SLF001
 
-    def unacknowledged_crypto(self, epoch: tls.Epoch) -> bytes:
-        """Our TLS messages at an encryption level, from the first unacknowledged byte."""
-        return bytes(self._crypto_streams[epoch].sender._buffer)  # noqa: SLF001
+    def unacknowledged_crypto(self, kind: QuicPacketType) -> bytes:
+        """Our TLS messages in packets of a type, from the first unacknowledged byte."""
+        return bytes(self._crypto_streams[EPOCHS[kind]].sender._buffer)  # noqa: SLF001
 
     def resume_with(self, suite: tls.CipherSuite) -> None:
         """Client: let the server resume the session with another suite of the same hash."""

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aioquic import tls
 from aioquic.quic.events import ConnectionIdIssued, StreamDataReceived
 from aioquic.quic.packet import QuicPacketType
 from aioquic.tls import SessionTicket
@@ -80,6 +79,7 @@ class Peer(Streams):
         """Whether the connection sends nothing by itself."""
         self._send_all = send
         self._rebound: Address | None = None
+        self._old_is_gone = False
         self._steps = steps
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -229,18 +229,18 @@ class Peer(Streams):
     @property
     def client_hello(self) -> bytes:
         """Client: the ClientHello, as long as it is not acknowledged."""
-        return self.connection.unacknowledged_crypto(tls.Epoch.INITIAL)
+        return self.connection.unacknowledged_crypto(INITIAL)
 
     def forget_flight(self) -> None:
         """Take the connection's next flight for sent: the script sends it in its own way."""
         self.connection.datagrams_to_send(now=self._loop.time())
 
-    def rebind(self, path: Address) -> None:
-        """Send and receive on another path, which the connection does not notice.
+    def rebind(self, path: Address, *, old_is_gone: bool = False) -> None:
+        """Send and receive on another path, as behind a NAT that rebinds.
 
-        As behind a NAT that rebinds.
+        If ``old_is_gone``, what still comes on the old one is not received.
         """
-        self._rebound = path
+        self._rebound, self._old_is_gone = path, old_is_gone
 
     def _send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int) -> None:
         if self._rebound is not None:
@@ -346,6 +346,8 @@ class Peer(Streams):
         self.arrivals.append((data, address))
         if address == self._rebound:
             address = self.path
+        elif self._old_is_gone:
+            return
         self.connection.codepoint_received = codepoint
         self.connection.receive_datagram(data, address, now=self._loop.time())
 

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from quicmatrix.endpoint.contract import Contract, read_contract
 from quicmatrix.endpoint.logs import open_logs
+from quicmatrix.endpoint.tester.configuration import Settings
 from quicmatrix.endpoint.tester.steps import Steps
 from quicmatrix.endpoint.tester.streams import NoStimulusError
-from quicmatrix.endpoint.tester.tester import Settings, Tester
+from quicmatrix.endpoint.tester.tester import Tester
 from quicmatrix.endpoint.transport.crypto.epoch_hash import use_identity_hash
 
 CASE_GROUP = "quicmatrix.conformance"

@@ -203,8 +203,10 @@ class Streams(ABC):
         }
 
     def respond(self, stream_id: int, body: bytes) -> None:
-        """Answer a request as a server does."""
+        """Answer a request as a server does, unless the client has stopped the stream."""
         self.answered.add(stream_id)
+        if not self.connection.can_send_on(stream_id):
+            return
         rest = self.rests.get(stream_id, Rest.ALL)
         if self.alpn == "h3":
             header = http3.headers(http3.response_fields(len(body)))

@@ -6,28 +6,31 @@ import asyncio
 import dataclasses
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TextIO, cast
+from typing import NoReturn, TextIO, cast
 
-from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.packet import (
-    QuicHeader,
-    QuicPacketType,
-    encode_quic_version_negotiation,
-    pull_quic_header,
-)
 from aioquic.tls import SessionTicket
 
 from quicmatrix.endpoint.contract import Contract, Role
 from quicmatrix.endpoint.tester import http3, parameters
+from quicmatrix.endpoint.tester.arrivals import (
+    CONNECTION_ID_BYTES,
+    First,
+    destination_of,
+    header_of,
+    is_initial,
+    negotiation_for,
+)
+from quicmatrix.endpoint.tester.configuration import Settings
+from quicmatrix.endpoint.tester.configuration import configuration as configuration_of
 from quicmatrix.endpoint.tester.connection import TesterConnection
 from quicmatrix.endpoint.tester.peer import LEAST_SILENCE_S, Peer
 from quicmatrix.endpoint.tester.steps import Steps
 from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.endpoint.tickets import TicketStore
+from quicmatrix.endpoint.transport.sockets.interfaces import both_families
 from quicmatrix.endpoint.transport.sockets.udp import (
     Address,
     PathAddress,
@@ -37,30 +40,9 @@ from quicmatrix.endpoint.transport.sockets.udp import (
     client_socket,
 )
 
-CONNECTION_ID_BYTES = 8
-IDLE_TIMEOUT_S = 30.0
-INITIAL_RTT_S = 0.1
-"""The link of a case is 1 ms long."""
-WINDOW = 1 << 20
+Host = tuple[str, int] | None
 START_S = 25.0
 """Seconds until a client that was started sends its first datagram, at most."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Settings:
-    """What a flow needs of the tester."""
-
-    alpn: str
-    versions: tuple[int, ...]
-
-
-class First(NamedTuple):
-    """The first Initial of a client."""
-
-    data: bytes
-    """The whole datagram."""
-    address: Address
-    header: QuicHeader
 
 
 class Tester:
@@ -149,7 +131,7 @@ class Tester:
             path: Client: where it goes, if not on :attr:`path`.
         """
         configuration = dataclasses.replace(
-            self._configuration(),
+            configuration_of(self._contract, self.settings, self._key_log),
             session_ticket=ticket,
             token=token,
             connection_id_length=connection_id_bytes,
@@ -214,7 +196,7 @@ class Tester:
             return [
                 one
                 for one in self.arrivals
-                if _is_initial(one[0]) and destination in (None, _destination(one[0]))
+                if is_initial(one[0]) and destination in (None, destination_of(one[0]))
             ]
 
         if not await self.until(lambda: bool(initials()), "an Initial packet", START_S):
@@ -250,13 +232,23 @@ class Tester:
         udp.start(self._watched if is_watched else self._received, self._drained)
         return PathAddress(tuple(self.server), udp.local)
 
-    def new_server_path(self, peer: Peer, port: int) -> PathAddress:
-        """Server: a client's address from another port of ours."""
+    def another_port(self, port: int, *, is_watched: bool = False) -> None:
+        """Server: take in what comes to another port too; ``is_watched`` as in new_path."""
         udp = UdpSocket(bound_socket(self._contract.host, port))
         self._sockets.add(udp)
-        udp.start(self._received, self._drained)
+        udp.start(self._watched if is_watched else self._received, self._drained)
+
+    def new_server_path(self, peer: Peer, port: int) -> PathAddress:
+        """Server: a client's address from another port of ours."""
+        self.another_port(port)
         path = cast("PathAddress", peer.path)
         return PathAddress(tuple(path), dataclasses.replace(path.local, port=port))
+
+    def addresses(self, first: First, port: int) -> tuple[Host, Host]:
+        """Server: our IPv4 and IPv6 address on a client's link, with a port; None if not there."""
+        hosts = both_families(cast("PathAddress", first.address).local.host)
+        ipv4, ipv6 = ((host, port) if host else None for host in hosts)
+        return ipv4, ipv6
 
     def send(
         self,
@@ -351,9 +343,10 @@ class Tester:
     # --- The event loop -------------------------------------------------------------------------
 
     def _received(self, data: bytes, address: Address, codepoint: int) -> None:
-        if not self.is_client and self._negotiated(data, address):
+        if not self.is_client and (answer := negotiation_for(data, self.settings.versions)):
+            self._sockets.send([(answer, address)], 0)
             return
-        destination = _destination(data)
+        destination = destination_of(data)
         for peer in reversed(self.peers):
             if destination in peer.connection_ids or b"" in peer.connection_ids:
                 peer.receive(data, address, codepoint)
@@ -370,71 +363,16 @@ class Tester:
             peer.flush()
         self._changed.set()
 
-    def _negotiated(self, data: bytes, address: Address) -> bool:
-        """Answer a version that we do not speak: the runner asks so whether we are ready."""
-        if len(data) < 1200 or not data[0] & 0x80 or not any(data[1:5]):
-            return False
-        if int.from_bytes(data[1:5]) in self.settings.versions:
-            return False
-        at = 6 + data[5]
-        destination, rest = data[6:at], data[at:]
-        answer = encode_quic_version_negotiation(
-            source_cid=destination,
-            destination_cid=rest[1 : 1 + rest[0]],
-            supported_versions=list(self.settings.versions),
-        )
-        self._sockets.send([(answer, address)], 0)
-        return True
-
     def _take(self, destination: bytes) -> list[tuple[bytes, Address]]:
         """The datagrams that came with the first one of a connection, removed."""
-        taken = [one for one in self.arrivals if _destination(one[0]) == destination]
+        taken = [one for one in self.arrivals if destination_of(one[0]) == destination]
         self.arrivals = [one for one in self.arrivals if one not in taken]
         return taken
-
-    def _configuration(self) -> QuicConfiguration:
-        configuration = QuicConfiguration(
-            is_client=self.is_client,
-            alpn_protocols=[self.settings.alpn],
-            connection_id_length=CONNECTION_ID_BYTES,
-            idle_timeout=IDLE_TIMEOUT_S,
-            initial_rtt=INITIAL_RTT_S,
-            max_data=WINDOW,
-            max_stream_data=WINDOW,
-            secrets_log_file=self._key_log,
-            supported_versions=list(self.settings.versions),
-        )
-        if self.is_client:
-            configuration.verify_mode = ssl.CERT_NONE
-            configuration.original_version = min(self.settings.versions)
-            configuration.server_name = self._contract.requests[0].host
-        else:
-            certs = self._contract.certs
-            configuration.load_cert_chain(certs / "cert.pem", certs / "priv.key")
-        return configuration
-
-
-def header_of(datagram: bytes) -> QuicHeader:
-    """The header of the first packet."""
-    return pull_quic_header(Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES)
 
 
 def random_id(size: int = CONNECTION_ID_BYTES) -> bytes:
     """A connection ID."""
     return os.urandom(size)
-
-
-def _is_initial(datagram: bytes) -> bool:
-    try:
-        return header_of(datagram).packet_type is QuicPacketType.INITIAL
-    except ValueError:
-        return False
-
-
-def _destination(data: bytes) -> bytes:
-    if data and data[0] & 0x80:
-        return data[6 : 6 + data[5]] if len(data) > 6 else b""
-    return data[1 : 1 + CONNECTION_ID_BYTES]
 
 
 def _resolve(contract: Contract) -> tuple[int, Address]:

@@ -25,13 +25,13 @@ from quicmatrix.endpoint.transport.packets.early_packets import EarlyPackets
 from quicmatrix.endpoint.transport.packets.padding import Padding
 from quicmatrix.endpoint.transport.packets.probes import Probes
 from quicmatrix.endpoint.transport.packets.recovery import Recovery
+from quicmatrix.endpoint.transport.packets.short_header import ShortHeaders
 from quicmatrix.endpoint.transport.packets.spin_bit import SpinBit
 from quicmatrix.endpoint.transport.paths.address_tokens import NewToken
 from quicmatrix.endpoint.transport.paths.connection_ids import ConnectionIds
 from quicmatrix.endpoint.transport.paths.migration import Paths
 from quicmatrix.endpoint.transport.paths.path_mtu import PathMtu
 from quicmatrix.endpoint.transport.paths.stateless_reset import StatelessReset
-from quicmatrix.endpoint.transport.streams.blocked import BlockedFrames
 from quicmatrix.endpoint.transport.streams.flow_control import FlowControl
 
 PATIENT_PROBES = 2
@@ -46,11 +46,11 @@ Datagrams = list[tuple[bytes, NetworkAddress]]
 
 class Connection(
     Acknowledgements,
+    ShortHeaders,
     PathMtu,
     Probes,
     KeyUpdates,
     NewToken,
-    BlockedFrames,
     FlowControl,
     Handshake,
     ConnectionIds,
@@ -94,7 +94,8 @@ class Connection(
         self._close_datagrams: Datagrams = []
         self._close_repeats = False
         self._late_datagrams = 0
-        self._silent_since = 0.0
+        self._packets_seen = 0
+        self._kept_alive_at = 0.0
 
     # --- State ----------------------------------------------------------------------------------
 
@@ -192,17 +193,6 @@ class Connection(
 
     # --- Datagrams and time ---------------------------------------------------------------------
 
-    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram; call :meth:`datagrams_to_send` when no more of them are waiting."""
-        self._silent_since = now
-        if self._state is QuicConnectionState.CLOSING:
-            self._network_paths[0].bytes_received += len(data)
-            self._answer_late_datagram()
-            return
-        super().receive_datagram(data, addr, now)
-        if self._unacknowledged_packets and self._loss._pto_count >= PATIENT_PROBES:  # noqa: SLF001
-            self._probe_on_reception(now)
-
     def datagrams_to_send(self, now: float) -> Datagrams:
         """Datagrams, each with where to; aioquic fails before there is a path, we have none."""
         if self._close_repeats:
@@ -210,9 +200,13 @@ class Connection(
             return self._close_if_allowed()
         if not self._network_paths:
             return []
-        is_closing = self._close_pending
+        if self._packets_received != self._packets_seen:
+            self._packets_seen = self._packets_received
+            if self._unacknowledged_packets and self._loss._pto_count >= PATIENT_PROBES:  # noqa: SLF001
+                self._probe_on_reception(now)
+        was_open = self._state not in END_STATES
         datagrams = super().datagrams_to_send(now)
-        if is_closing:
+        if was_open and self._state is QuicConnectionState.CLOSING:
             self._close_datagrams = datagrams
             self._network_paths[0].bytes_sent -= sum([len(data) for data, _ in datagrams])
             return self._close_if_allowed()
@@ -233,13 +227,15 @@ class Connection(
         super().handle_timer(now)
         keep_alive = self._keep_alive_at()
         if keep_alive is not None and now >= keep_alive:
-            self._silent_since = now
+            self._kept_alive_at = now
             self.send_ping(uid=0)
 
     def _keep_alive_at(self) -> float | None:
         if self.keep_alive_after is None or not self._handshake_confirmed or self.is_ending:
             return None
-        return self._silent_since + max(self.keep_alive_after, self.probe_timeout)
+        received_at = self._application_space.largest_received_time or 0.0
+        silent_since = max(received_at, self._kept_alive_at)
+        return silent_since + max(self.keep_alive_after, self.probe_timeout)
 
     def _probe_on_reception(self, now: float) -> None:
         """Send the oldest unacknowledged data along with the ACK that the peer is about to get.
@@ -259,8 +255,12 @@ class Connection(
         path.bytes_sent += size
         return self._close_datagrams
 
-    def _answer_late_datagram(self) -> None:
+    def _nothing_received(self, data: bytes, now: float) -> None:
         """Repeat CONNECTION_CLOSE, ever more rarely (RFC 9000, 10.2.1); aioquic stays silent."""
+        super()._nothing_received(data, now)
+        if self._state is not QuicConnectionState.CLOSING:
+            return
+        self._network_paths[0].bytes_received += len(data)
         self._late_datagrams += 1
         if self._late_datagrams & (self._late_datagrams - 1) == 0:
             self._close_repeats = True

@@ -12,6 +12,7 @@ from quicmatrix.endpoint.transport.connection import Connection
 
 def release(connection: Connection) -> None:
     """Break the reference cycles of a connection that has ended; its statistics stay."""
+    connection.open_path = None
     connection._QuicConnection__frame_handlers.clear()  # type: ignore[attr-defined]  # noqa: SLF001
     if hasattr(connection, "tls"):
         connection.tls.__dict__.clear()

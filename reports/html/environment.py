@@ -13,6 +13,7 @@ from quicmatrix.reports import links
 from quicmatrix.reports.html import page
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.known_outcomes import cause
 
 _HERE = Path(__file__).parent
 
@@ -45,6 +46,7 @@ def environment() -> Environment:
         "capture": links.capture,
         "log": links.log,
         "anchor": page.anchor,
+        "known": cause,
         "worst": page.worst,
         "wireshark": page.wireshark_filter,
     }

@@ -70,8 +70,10 @@ class Page:
     """Attempts that did not work, or of which that is not known, and that are explained."""
     nonconformant: tuple[AttemptView, ...]
     """Nonconformant attempts that are explained."""
+    known: tuple[AttemptView, ...]
+    """Attempts that ended as it is known, and that are explained."""
     explained: frozenset[str]
-    """The anchors of both."""
+    """The anchors of all three."""
     most_occurrences: int
     """How many occurrences of one requirement are shown of each attempt."""
     most_packets: int
@@ -96,7 +98,8 @@ def page(view: RunView, series: Mapping[str, TimeSeries]) -> Page:
     measurements = {test.name for test in view.run.tests if test.is_measurement}
     attention = view.attention[:MOST_EXPLAINED]
     nonconformant = view.nonconformant[:MOST_EXPLAINED]
-    many = len(attention) + len(nonconformant) > MANY
+    known = view.known[:MOST_EXPLAINED]
+    many = len(attention) + len(nonconformant) + len(known) > MANY
     cells: dict[tuple[str, str], dict[str, Cell]] = {}
     by_test: dict[str, list[Cell]] = {}
     for cell in view.cells:
@@ -107,7 +110,8 @@ def page(view: RunView, series: Mapping[str, TimeSeries]) -> Page:
         cells=cells,
         attention=attention,
         nonconformant=nonconformant,
-        explained=frozenset(anchor(one.job) for one in (*attention, *nonconformant)),
+        known=known,
+        explained=frozenset(anchor(one.job) for one in (*attention, *nonconformant, *known)),
         most_occurrences=5 if many else 20,
         most_packets=5 if many else 40,
         most_noted=100,

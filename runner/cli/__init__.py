@@ -42,6 +42,10 @@ def exit_code(result: RunResult) -> ExitCode:
     A conformance run without a case that was executed says nothing, as if it had not been possible.
     """
     from quicmatrix.runner.results.conformance import nothing_known  # noqa: PLC0415 - as below
+    from quicmatrix.runner.results.known_outcomes import (  # noqa: PLC0415 - as below
+        explains,
+        unexpected_passes,
+    )
     from quicmatrix.runner.results.matrix import (  # noqa: PLC0415 - there is a result now
         needs_attention,
         settled,
@@ -50,7 +54,11 @@ def exit_code(result: RunResult) -> ExitCode:
 
     if result.is_conformance and nothing_known(result):
         return ExitCode.WRONG_USE
-    failed = any(needs_attention(job.verdict.outcome) for job in settled(result.jobs))
+    last = settled(result.jobs)
+    failed = any(
+        needs_attention(job.verdict.outcome) and not explains(job, result.announced) for job in last
+    )
+    failed |= bool(unexpected_passes(last, result.announced))
     failed |= bool(unsupported_everything(result.jobs))
     return ExitCode.FAILED if failed else ExitCode.OK
 

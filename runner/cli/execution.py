@@ -236,6 +236,7 @@ def _run_info(request: Request, run_id: str, started_at: float) -> RunInfo:
         command_line=request.command_line,
         compat=request.compat,
         strict=request.strict,
+        known=tuple(dict.fromkeys(entry for one in taking_part for entry in one.known)),
         tools={
             "quicmatrix": version("quicmatrix"),
             "python": platform.python_version(),

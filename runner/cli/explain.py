@@ -78,7 +78,7 @@ def _cell(result: RunResult, client: str, server: str, test: str) -> Cell:
         raise UserError(
             f"{len(named)} tests have the letter {test}", f"name one: {', '.join(named)}"
         )
-    for cell in matrix(result.jobs, result.tests).get((client, server), ()):
+    for cell in matrix(result.jobs, result.tests, result.announced).get((client, server), ()):
         if cell.test == named[0]:
             return cell
     raise UserError(
@@ -117,8 +117,13 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
 
     from quicmatrix.runner.bundle.layout import OUTPUT_LOG  # noqa: PLC0415 - as above
     from quicmatrix.runner.bundle.records import read_attempt  # noqa: PLC0415 - as above
+    from quicmatrix.runner.bundle.tester_log import read_steps  # noqa: PLC0415 - as above
     from quicmatrix.runner.console.closing import failure  # noqa: PLC0415 - as above
-    from quicmatrix.runner.console.explanation import explanation, log_end  # noqa: PLC0415 - as above
+    from quicmatrix.runner.console.explanation import (  # noqa: PLC0415 - as above
+        explanation,
+        log_end,
+        steps_of_tester,
+    )
     from quicmatrix.runner.judge.bundle import decode  # noqa: PLC0415 - as above
     from quicmatrix.runner.printable import printable  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_folder import bundle_in  # noqa: PLC0415 - as above
@@ -139,11 +144,16 @@ def _explain(run: Path, cell: Cell, job: JobResult, *, dissect: bool) -> int:
     trace = decode(bundle, record)
     dissections = asyncio.run(_dissections(bundle, job)) if dissect else {}
     show(explanation(job, cell, record, trace, dissections))
+    if record.tester is not None and (steps := read_steps(bundle, record.tester)):
+        show([Text(), *steps_of_tester(steps, record.tester, trace)])
     for side in Side:
         path = bundle / side / OUTPUT_LOG
         show([Text(), Text.assemble((f"{side}'s log  ", "bold"), (printable(str(path)), "dim"))])
         show(log_end(path))
     show([Text(), Text.assemble(("bundle  ", "bold"), printable(str(bundle)))])
+    if record.control is not None:
+        control = bundle_in(run, record.control.folder)
+        show([Text.assemble(("control ", "bold"), printable(str(control)))])
     show([Text.assemble(("again   ", "bold"), printable(job.command))])
     return ExitCode.OK
 

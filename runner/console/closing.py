@@ -16,6 +16,7 @@ from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results import formatting
+from quicmatrix.runner.results.known_outcomes import description, explains
 from quicmatrix.runner.results.log_lines import ended_badly, last_lines
 from quicmatrix.runner.results.matrix import MARKS, Cell
 from quicmatrix.runner.results.run_folder import bundle_in
@@ -32,6 +33,8 @@ STYLES = {
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.UNSUPPORTED: "dim",
 }
+KNOWN_STYLE = "cyan"
+"""Of what ended as it is known, whatever the outcome."""
 _UNBOUNDED = 1 << 20
 """Characters in a line: more than any matrix has."""
 _CORNER = "client ↓ server →"
@@ -104,6 +107,8 @@ def heading(job: JobResult, cell: Cell | None) -> Iterator[Text]:
         yield Text(f"  flaky: {formatting.passed(cell)}", "yellow")
     if job.verdict.reason:
         yield Text(f"  {printable(job.verdict.reason)}")
+    if cell and (known := explains(job, cell.known)):
+        yield Text(f"  {printable(description(known))}", "cyan")
 
 
 def summarize(console: Console, view: RunView, report: Path | None, *, debug: bool = False) -> None:
@@ -118,24 +123,35 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
         for outcome, count in view.counts.items()
     )
     took = formatting.duration(run.ended_at - run.started_at)
+    if view.known:
+        line += Text.assemble(", ", (f"{len(view.known)} of them known", "cyan"))
     if view.flaky:
         line += Text.assemble(", ", (f"{len(view.flaky)} flaky", "yellow"))
     console.print(line + Text(f" in {took}, seed {run.seed}"), soft_wrap=True)
-    for test in run.tests:
-        if test.overridden:
-            text = Text(f"{printable(test.name)}: {formatting.overridden(test)}", "yellow")
-            console.print(text, soft_wrap=True)
-    for warning in view.warnings:
-        console.print(Text(f"warning: {printable(warning)}", "bold yellow"), soft_wrap=True)
-    if not run.complete:
-        done = f"{len(run.jobs)} of {run.planned}"
-        console.print(Text(f"stopped early: {done} attempts were done", "yellow"), soft_wrap=True)
+    _print_remarks(console, view)
     _print_notes(console, view, debug=debug)
     if debug:
         tools = ", ".join(f"{name} {version}" for name, version in run.tools.items())
         console.print(Text(printable(tools), "dim"), soft_wrap=True)
     if report is not None:
         console.print(Text(f"report: {printable(str(report))}"), soft_wrap=True)
+
+
+def _print_remarks(console: Console, view: RunView) -> None:
+    """What counts and matrix do not show: overrides, warnings, what is known, an early end."""
+    run = view.run
+    for test in run.tests:
+        if test.overridden:
+            text = Text(f"{printable(test.name)}: {formatting.overridden(test)}", "yellow")
+            console.print(text, soft_wrap=True)
+    for warning in view.warnings:
+        console.print(Text(f"warning: {printable(warning)}", "bold yellow"), soft_wrap=True)
+    for one in view.known:
+        for line in heading(one.job, one.cell):
+            console.print(line, soft_wrap=True)
+    if not run.complete:
+        done = f"{len(run.jobs)} of {run.planned}"
+        console.print(Text(f"stopped early: {done} attempts were done", "yellow"), soft_wrap=True)
 
 
 def _print_notes(console: Console, view: RunView, *, debug: bool) -> None:
@@ -218,7 +234,8 @@ def _table(
 
 def _cell(cell: Cell) -> Text:
     score = f"({cell.score})" if cell.flaky else ""
-    return Text(f"{MARKS[cell.outcome]}{printable(cell.label)}{score}", STYLES[cell.outcome])
+    style = KNOWN_STYLE if cell.is_known else STYLES[cell.outcome]
+    return Text(f"{MARKS[cell.outcome]}{printable(cell.label)}{score}", style)
 
 
 def requirement_line(result: RequirementResult) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -19,7 +19,7 @@ from quicmatrix.runner.results.matrix import Cell
 from quicmatrix.runner.results.requirement_lists import STATUS_MARKS, by_status
 from quicmatrix.runner.results.violation_groups import ViolationGroup, frames, violation_groups
 from quicmatrix.runner.trace.model import Side, Trace
-from quicmatrix.testcases.model import Evidence
+from quicmatrix.testcases.model import Evidence, Step
 
 MOST_SHOWN = 5
 """How many occurrences of one requirement are shown, and packets of one occurrence."""
@@ -66,6 +66,33 @@ def explanation(
     yield from _processes(record)
     yield Text()
     yield from _timeline(trace)
+
+
+def steps_of_tester(steps: Sequence[Step], tester: Side, trace: Trace) -> Iterator[Text]:
+    """What a tester did and saw, and where that is in the capture next to its peer.
+
+    Args:
+        steps: Its log.
+        tester: The side that it played.
+        trace: The attempt's captures.
+    """
+    near = trace.near(tester.peer)
+    frames = {one.digest: one.frame_number for one in near.datagrams if one.sender is tester}
+    name = "left" if tester.peer is Side.CLIENT else "right"
+    yield Text("tester's steps", "bold")
+    for step in steps:
+        words = printable(step.text)
+        if step.packet:
+            number = "" if step.number is None else f" {step.number}"
+            words += f"  {printable(step.packet)}{number}"
+        frame = frames.get(step.datagram) if step.datagram else None
+        place = f"  {name} capture, frame {frame}" if frame is not None else ""
+        style = "bold" if step.kind == "stimulus" else ""
+        yield Text.assemble(
+            (f"  {step.time - steps[0].time:>9.4f} s  {printable(step.kind):<9} ", "dim"),
+            (words, style),
+            (place, "dim"),
+        )
 
 
 def log_end(path: Path) -> Iterator[Text]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quicmatrix.runner.model.implementation import Image
+from quicmatrix.runner.model.implementation import Image, KnownOutcome
 from quicmatrix.runner.model.measurement import Sample
-from quicmatrix.runner.model.verdict import Verdict
+from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Level
 
@@ -56,6 +56,15 @@ class RunInfo:
     """Name and version of all that takes part in it."""
     images: dict[str, Image] = field(default_factory=dict)
     """By implementation, what is started of those that run as images."""
+    known: tuple[KnownOutcome, ...] = ()
+    """What is known of the implementations that take part: no verdict depends on it."""
+
+    @property
+    def announced(self) -> tuple[KnownOutcome, ...]:
+        """What is known and can be seen in this run: --compat makes nothing nonconformant."""
+        return tuple(
+            one for one in self.known if not self.compat or one.outcome is not Outcome.NONCONFORMANT
+        )
 
     @property
     def is_conformance(self) -> bool:

@@ -1,13 +1,18 @@
 """Which implementations there are: implementations.json, read into values.
 
-The schema is quic-interop-runner's, so its own files load unchanged, with one optional key more::
+The schema is quic-interop-runner's, so its own files load unchanged, with two optional keys more::
 
     {"name": {"image": "owner/name:tag", "url": "https://...", "role": "both|client|server",
-              "command": "./program --flag" or {"client": "./a", "server": "./b"}}}
+              "command": "./program --flag" or {"client": "./a", "server": "./b"},
+              "known": [{"test": "retry", "role": "client", "verdict": "failed", "peer": "other",
+                         "reason": "makes a new ClientHello", "link": "https://..."}]}}
 
 A command is split like a shell line but never given to a shell. A program with a slash in it is
 relative to the folder of the file. ``{python}`` stands for this interpreter, ``{peers}`` for the
 folder of the peers that ``scripts/setup`` built.
+
+``known`` lists inabilities and failures that are known. Such a verdict is shown as known, and a
+test that passes all the same is reported. ``peer`` is optional: the one with which it ends so.
 """
 
 from __future__ import annotations
@@ -27,12 +32,14 @@ import msgspec
 
 from quicmatrix.runner.checkout import script_hint
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.implementation import Implementation, KnownOutcome
+from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.trace.model import Side
 
 DEFAULT_FILE = Path(__file__).with_name("implementations.json")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 """What a name may look like: it becomes part of folder names, so nothing else ever does."""
+LINK = re.compile(r"https?://[!-~]+")
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 
 
@@ -47,7 +54,11 @@ def load(path: Path | None = None) -> tuple[Implementation, ...]:
         data = path.read_bytes()
         entries = msgspec.json.decode(data, type=dict[str, _Entry])
         for name, keys in msgspec.json.decode(data, type=dict[str, dict[str, msgspec.Raw]]).items():
-            _check_keys(path, name, keys)
+            _check_keys(path, name, keys, _Entry)
+            for one in msgspec.json.decode(
+                keys.get("known", b"[]"), type=list[dict[str, msgspec.Raw]]
+            ):
+                _check_keys(path, f"{name}: known", one, _Known)
     except OSError as error:
         raise UserError(
             f"{path}: {error.strerror}", "--implementations names a JSON file"
@@ -156,6 +167,18 @@ def valid_name(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of an implementation, as it stands in the file."""
+
+    test: str
+    role: Literal["client", "server"]
+    verdict: Literal["failed", "nonconformant", "timeout", "crashed", "unsupported"]
+    reason: str
+    link: str
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     """An entry of the file, as it stands there."""
 
@@ -163,21 +186,20 @@ class _Entry:
     url: str = ""
     role: Literal["both", "client", "server"] = "both"
     command: str | dict[Literal["client", "server"], str] | None = None
+    known: tuple[_Known, ...] = ()
 
 
-_KEYS = tuple(field.name for field in fields(_Entry))
-
-
-def _check_keys(path: Path, name: str, keys: Iterable[str]) -> None:
+def _check_keys(path: Path, name: str, keys: Iterable[str], kind: type[_Entry | _Known]) -> None:
     """Refuse keys that nobody reads: most are misspelt.
 
     Raises:
         UserError: There is one.
     """
+    allowed = [field.name for field in fields(kind)]
     for key in keys:
-        if key not in _KEYS:
-            near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_KEYS)}"
+        if key not in allowed:
+            near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(allowed)}"
             raise UserError(f"{path}: {name}: there is no key {key!r}", hint)
 
 
@@ -248,4 +270,25 @@ def _implementation(path: Path, name: str, entry: _Entry) -> Implementation:
         commands = {Side(role): parse_command(line, path.parent) for role, line in lines.items()}
     except UserError as error:
         raise UserError(f"{path}: {name}: command: {error.message}", error.hint) from error
-    return Implementation(name, entry.image, entry.url, roles, commands)
+    known = tuple(_known(path, name, one) for one in entry.known)
+    return Implementation(name, entry.image, entry.url, roles, commands, known=known)
+
+
+def _known(path: Path, name: str, entry: _Known) -> KnownOutcome:
+    where = f"{path}: {name}: known: {entry.test}"
+    if not entry.reason.strip():
+        raise UserError(f"{where}: no reason is given", "say what it does, in a few words")
+    if not LINK.fullmatch(entry.link):
+        raise UserError(
+            f"{where}: {entry.link!r} is no link",
+            "https://..., to an issue, a commit or a section of an RFC",
+        )
+    return KnownOutcome(
+        implementation=name,
+        role=Side(entry.role),
+        test=entry.test,
+        outcome=Outcome(entry.verdict),
+        reason=entry.reason,
+        link=entry.link,
+        peer=entry.peer,
+    )

@@ -117,6 +117,8 @@ def select(
     Raises:
         UserError: Something is unknown, with the nearest names, or cannot be run here.
     """
+    cases = testcases() if cases is None else cases
+    _check_known(implementations, cases)
     known = {implementation.name: implementation for implementation in implementations}
     left_out: list[str] = []
     named: dict[Side, list[str]] = {}
@@ -141,7 +143,6 @@ def select(
             require(known[name], role)
     if must_include is not None and must_include not in known:
         raise unknown_implementation(must_include, known, cwd)
-    cases = testcases() if cases is None else cases
     settings = parse_overrides(overrides, cases)
     return Selection(
         clients=tuple(known[name] for name in named[Side.CLIENT]),
@@ -201,6 +202,22 @@ def unknown_implementation(word: str, known: Iterable[str], cwd: Path) -> UserEr
         there = "" if "/" in word or ":" in word else "./"
         return UserError(error.message, f"give it a name: mine={there}{word}")
     return error
+
+
+def _check_known(implementations: Sequence[Implementation], cases: Sequence[TestCase]) -> None:
+    """Refuse what is known of tests that do not exist: it would announce nothing.
+
+    Raises:
+        UserError: There is such an entry.
+    """
+    names = [case.name for case in cases]
+    for one in (entry for implementation in implementations for entry in implementation.known):
+        if one.test not in names:
+            near = difflib.get_close_matches(one.test, names, n=1, cutoff=0.5)
+            raise UserError(
+                f"{one.implementation}: known: no test is called {one.test!r}",
+                f"did you mean {near[0]}?" if near else "quicmatrix list tests has all names",
+            )
 
 
 def _tests(words: str | None, cases: Sequence[TestCase]) -> tuple[TestCase, ...]:

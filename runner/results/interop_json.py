@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from quicmatrix.runner.bundle.records import check_format, read_json
-from quicmatrix.runner.model.implementation import Image
+from quicmatrix.runner.model.implementation import Image, KnownOutcome
 from quicmatrix.runner.model.run import JobResult, RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.results.estimate import estimate, kbps
@@ -92,6 +92,7 @@ def encode(result: RunResult) -> bytes:
             strict=result.strict,
             tools=result.tools,
             images=result.images,
+            known=result.known,
         ),
         "jobs": result.jobs,
     }
@@ -139,6 +140,7 @@ def read(path: Path) -> RunResult:
         strict=run.strict,
         tools=run.tools,
         images=run.images,
+        known=run.known,
     )
 
 
@@ -253,6 +255,7 @@ class _Run:
     tools: dict[str, str]
     retries: int = 0
     images: dict[str, Image] = field(default_factory=dict)
+    known: tuple[KnownOutcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from quicmatrix.runner.model.implementation import KnownOutcome
 from quicmatrix.runner.model.run import JobResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.results.estimate import Estimate, estimate
+from quicmatrix.runner.results.known_outcomes import announced, explains
 from quicmatrix.runner.results.violation_groups import ViolationGroup, violation_groups
 from quicmatrix.runner.trace.model import Side
 
@@ -83,6 +85,8 @@ class Cell:
     """What a matrix shows for the test: see :func:`labels`."""
     attempts: tuple[JobResult, ...]
     """By repetition, then by attempt."""
+    known: tuple[KnownOutcome, ...] = ()
+    """What is known of the participants in this test."""
 
     @cached_property
     def settled(self) -> tuple[JobResult, ...]:
@@ -93,6 +97,12 @@ class Cell:
     def outcome(self) -> Outcome:
         """The worst of the repetitions."""
         return min((job.verdict.outcome for job in self.settled), key=SEVERITY.index)
+
+    @cached_property
+    def is_known(self) -> bool:
+        """Whether whatever needs attention in it was announced."""
+        needy = [job for job in self.settled if needs_attention(job.verdict.outcome)]
+        return bool(needy) and all(explains(job, self.known) for job in needy)
 
     @property
     def passed(self) -> int:
@@ -155,12 +165,15 @@ Matrix = dict[tuple[str, str], tuple[Cell, ...]]
 """The cells of each (client, server), in the order of the tests."""
 
 
-def matrix(jobs: Iterable[JobResult], tests: Sequence[TestInfo]) -> Matrix:
+def matrix(
+    jobs: Iterable[JobResult], tests: Sequence[TestInfo], known: Sequence[KnownOutcome] = ()
+) -> Matrix:
     """Sort results into cells.
 
     Args:
         jobs: In any order; those of other tests are left out.
         tests: In the order in which cells are wanted.
+        known: What is known of the implementations.
     """
     by_test: dict[str, dict[tuple[str, str], list[JobResult]]] = {}
     for job in jobs:
@@ -170,7 +183,9 @@ def matrix(jobs: Iterable[JobResult], tests: Sequence[TestInfo]) -> Matrix:
     for test in tests:
         for (client, server), attempts in by_test.get(test.name, {}).items():
             in_order = sorted(attempts, key=lambda job: (job.repetition, job.attempt))
-            cell = Cell(client, server, test.name, label_of[test.name], tuple(in_order))
+            announcing = announced(in_order[0], known)
+            label = label_of[test.name]
+            cell = Cell(client, server, test.name, label, tuple(in_order), announcing)
             pairs.setdefault((client, server), []).append(cell)
     return {pair: tuple(cells) for pair, cells in pairs.items()}
 

@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from quicmatrix.runner.model.implementation import KnownOutcome
 from quicmatrix.runner.model.run import JobResult, RunResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Status
 from quicmatrix.runner.results import formatting
 from quicmatrix.runner.results.conformance import nothing_known
+from quicmatrix.runner.results.known_outcomes import explains, removal, unexpected_passes
 from quicmatrix.runner.results.matrix import (
     Cell,
     Matrix,
@@ -51,6 +53,11 @@ class AttemptView:
         return self.job.verdict.outcome
 
     @property
+    def known(self) -> KnownOutcome | None:
+        """The entry that announces how it ended; None if it is not known."""
+        return explains(self.job, self.cell.known)
+
+    @property
     def title(self) -> str:
         """Client, server and test, with repetition and attempt if there are several."""
         return formatting.title(self.job, repeated=self.cell.repeated, retried=self.cell.retried)
@@ -74,6 +81,9 @@ class RunView:
     attention: tuple[AttemptView, ...]
     """Those that did not work, or of which that is not known."""
     nonconformant: tuple[AttemptView, ...]
+    known: tuple[AttemptView, ...]
+    """Those that ended, other than by passing, as it is known of an implementation; in neither of
+    the two before."""
     flaky: tuple[Cell, ...]
     """Those whose attempts do not agree."""
     notes: tuple[Note, ...]
@@ -86,7 +96,7 @@ class RunView:
 
 def run_view(result: RunResult) -> RunView:
     """Work out what is shown of a run."""
-    pairs = matrix(result.jobs, result.tests)
+    pairs = matrix(result.jobs, result.tests, result.announced)
     named = ((client, server) for client in result.clients for server in result.servers)
     order = dict.fromkeys((*named, *pairs))  # those outside of the matrix last
     cells = tuple(cell for pair in order for cell in pairs.get(pair, ()))
@@ -101,18 +111,24 @@ def run_view(result: RunResult) -> RunView:
         for cell in cells
         for job in cell.attempts
     )
+    passes = unexpected_passes(settled(result.jobs), result.announced)
+    unknown = [one for one in attempts if not one.known]
     return RunView(
         run=result,
         pairs=pairs,
         cells=cells,
         attempts=attempts,
-        attention=tuple(one for one in attempts if _not_known_to_work(one.outcome)),
-        nonconformant=tuple(one for one in attempts if one.outcome is Outcome.NONCONFORMANT),
+        attention=tuple(one for one in unknown if _not_known_to_work(one.outcome)),
+        nonconformant=tuple(one for one in unknown if one.outcome is Outcome.NONCONFORMANT),
+        known=tuple(one for one in attempts if one.known),
         flaky=tuple(cell for cell in cells if cell.flaky),
         notes=notes(one.job for one in attempts),
         counts=counts(result.jobs),
         headline=_headline(result, sum(cell.flaky for cell in cells)),
-        warnings=_warnings(result),
+        warnings=(
+            *_warnings(result),
+            *(removal(one, jobs) for one, jobs in passes.items()),
+        ),
     )
 
 
@@ -138,8 +154,9 @@ def _listed(jobs: Iterable[JobResult]) -> frozenset[Status]:
 
 
 def _headline(result: RunResult, flaky: int) -> str:
-    outcomes = [job.verdict.outcome for job in settled(result.jobs)]
-    done = len(outcomes)
+    jobs = settled(result.jobs)
+    done = len(jobs)
+    outcomes = [job.verdict.outcome for job in jobs if not explains(job, result.announced)]
     attention = sum(map(_not_known_to_work, outcomes))
     nonconformant = outcomes.count(Outcome.NONCONFORMANT)
     of = f"of {done} attempt{'' if done == 1 else 's'}"
@@ -153,6 +170,7 @@ def _headline(result: RunResult, flaky: int) -> str:
         return f"{nonconformant} {of} {is_nonconformant}"
     if done < len(result.jobs):  # some were attempted again, and passed then
         return f"Nothing failed in the end, but {flaky} {of} {'is' if flaky == 1 else 'are'} flaky"
-    if all(outcome is Outcome.PASSED for outcome in outcomes):
+    known = done - len(outcomes)
+    if not known and all(outcome is Outcome.PASSED for outcome in outcomes):
         return "The attempt passed" if done == 1 else f"All {done} attempts passed"
-    return "Nothing needs attention"
+    return "Nothing needs attention" + (f", {known} {of} ended as it is known" if known else "")

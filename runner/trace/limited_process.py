@@ -111,13 +111,19 @@ class LimitedProcess:
             self.failure = self._killed_because or self._failure(exit_code)
 
     def lines(self) -> Iterator[str]:
-        """The lines of its standard output, without line ends."""
+        """The lines of its standard output, without line ends.
+
+        Where it was killed or failed within a line, that one is left out: the failure says why.
+        """
         assert self._process.stdout is not None
         left = self._limits.output_bytes
         while line := self._process.stdout.readline(_MAX_LINE):
             left -= len(line)
             if left < 0:
                 self._kill(f"it prints more than {self._limits.output_bytes} bytes")
+                return
+            is_cut_off = not line.endswith(b"\n") and len(line) < _MAX_LINE
+            if is_cut_off and self._process.wait():
                 return
             yield line.rstrip(b"\n").decode(errors="replace")
 

@@ -270,6 +270,21 @@ def client_is_done(exchange: Exchange) -> Iterator[Finding]:
         yield Violation(words, exchange.stimulus, side=exchange.side)
 
 
+def all_of(*expectations: Expectation) -> Expectation:
+    """What several expect, as one requirement."""
+
+    def made(sentence: Sentence) -> tuple[Requirement[Observation], ...]:
+        parts = [expectation(sentence)[0] for expectation in expectations]
+
+        def check(seen: Observation) -> Iterator[Finding]:
+            for part in parts:
+                yield from part.check(seen)
+
+        return (replace(parts[0], check=check),)
+
+    return made
+
+
 def min_level(level: Level) -> Level:
     """A SHOULD of what is a MUST; what is less than that stays what it is."""
     return Level.SHOULD if level is Level.MUST else level

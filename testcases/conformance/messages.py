@@ -2,7 +2,8 @@
 
 A message is refused by an error of its stream, which may be one of the connection (RFC 9114, 8);
 a malformed request also by a status of 4xx (RFC 9114, 4.1.2). A client that refuses an answer
-whose end has come has nothing left to stop: that it accepted it is then said by its downloads.
+whose end has come has nothing left to stop, so no packet tells: it accepted the answer only if it
+stored the file and exited with 0.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from quicmatrix.runner.trace.model import Packet, ResetStream, Side, StopSending, Stream
+from quicmatrix.runner.trace.model import (
+    ConnectionClose,
+    Packet,
+    ResetStream,
+    Side,
+    StopSending,
+    Stream,
+)
 from quicmatrix.testcases.conformance import h3
 from quicmatrix.testcases.conformance.codes import ErrorCode, generic_for
 from quicmatrix.testcases.conformance.exchange import NO_ERRORS, Answer, Exchange
@@ -91,8 +99,8 @@ class Message:
             raise Inconclusive(f"the status of the response is not known: {error}") from error
 
     @property
-    def end_acknowledged(self) -> tuple[Packet, ...]:
-        """The packets in which a client acknowledges the end of the answer."""
+    def end_taken(self) -> tuple[Packet, ...]:
+        """The packets in which a client acknowledges the end of the answer, or says it is done."""
         capture = self.exchange.capture
         ends = {
             packet.number
@@ -101,7 +109,12 @@ class Message:
             for frame in packet.frames
             if isinstance(frame, Stream) and frame.stream_id == self.stream_id and frame.fin
         }
-        return tuple(self.exchange.acknowledgments(ends))
+        done = tuple(
+            packet
+            for packet, frame in self.exchange.frames_after(ConnectionClose)
+            if isinstance(frame, ConnectionClose) and frame.error_code in NO_ERRORS
+        )
+        return (*self.exchange.acknowledgments(ends), *done)
 
     @property
     def is_downloaded(self) -> bool:
@@ -125,7 +138,8 @@ class Message:
             return _grade(frame.error_code, code), (packet,), _named(frame)
         if self.of_server and (status := self.status) is not None:
             return _of_status(status), self.response[:1], f"it answers with status {status}"
-        if self.is_downloaded and (end := self.end_acknowledged):
+        its = self.exchange.seen.record.side(self.exchange.side)
+        if self.is_downloaded and its.exit_code == 0 and (end := self.end_taken):
             return Answer.WENT_ON, end[:1], "it takes the answer, and stores the file"
         answer, packets, words = self.exchange.answer(code)
         if answer is Answer.WENT_ON:
@@ -188,7 +202,7 @@ def rejects_message(code: ErrorCode) -> Expectation:
 def takes_message() -> Expectation:
     """The implementation takes the message, which is legal.
 
-    A server answers it with 2xx; a client acknowledges all of it and stores the file.
+    A server answers it with 2xx; a client takes all of it and stores the file.
     """
     return shows(_taken)
 
@@ -209,7 +223,7 @@ def _taken(exchange: Exchange) -> Iterator[Finding]:
         else:
             words = "it does not answer" if status is None else f"it answers with status {status}"
             yield Violation(words, *message.response[:1], stimulus, side=exchange.side)
-    elif (end := message.end_acknowledged) and message.is_downloaded:
+    elif (end := message.end_taken) and message.is_downloaded:
         yield Held(end[0], stimulus, message="it takes the answer")
     else:
         words = "it does not store the file" if end else "it does not take the whole answer"

@@ -6,16 +6,23 @@ import os
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames, packets
+from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL, Sent
+from quicmatrix.endpoint.tester.tester import random_id
 
 if TYPE_CHECKING:
+    from quicmatrix.endpoint.tester.arrivals import First
     from quicmatrix.endpoint.tester.peer import Peer
     from quicmatrix.endpoint.tester.tester import Tester
 
 UNKNOWN_VERSION = 0x1A2A3A4A
 """A version that is reserved for being unknown (RFC 9000, 15)."""
+OTHER_VERSION = 0x2A3A4A5A
+"""Another one."""
+RETRY_TOKEN = b"a token of the tester"
 PACKET_NUMBER_0 = Shape(number=0)
+FULL = Shape(datagram_size=DATAGRAM_BYTES)
 _AFTER_SOURCE = b"\x00\x44\x9e"
 """No token, and a Length of 1182 bytes, as in an Initial of version 1."""
 
@@ -73,3 +80,67 @@ async def unsent(tester: Tester, *, elsewhere: bool = False) -> Peer:
 def client_hello(peer: Peer, shape: Shape = PACKET_NUMBER_0) -> Sent:
     """Its first Initial, with the whole ClientHello."""
     return peer.packet(frames.crypto(peer.client_hello), kind=INITIAL, shape=shape)
+
+
+def version_negotiation(
+    first: First,
+    *versions: int,
+    destination: bytes | None = None,
+    source: bytes | None = None,
+) -> bytes:
+    """The Version Negotiation packet that answers a client's Initial, with any connection IDs."""
+    return packets.version_negotiation(
+        source_cid=first.header.destination_cid if source is None else source,
+        destination_cid=first.header.source_cid if destination is None else destination,
+        supported_versions=list(versions),
+    )
+
+
+def retry(
+    first: First, source: bytes, *, token: bytes = RETRY_TOKEN, version: int | None = None
+) -> bytes:
+    """The Retry packet that answers a client's Initial."""
+    return packets.retry(
+        version=first.header.version or 1 if version is None else version,
+        source_cid=source,
+        destination_cid=first.header.source_cid,
+        original_destination_cid=first.header.destination_cid,
+        retry_token=token,
+    )
+
+
+async def with_retry(tester: Tester) -> Peer:
+    """A connection that was sent a Retry, and whose second ClientHello the script is to send."""
+    peer = await unsent(tester)
+    hello = client_hello(peer)
+    peer.send_datagram(hello.datagram, sent=hello)
+    if not await peer.until(lambda: bool(peer.connection.token), "a Retry packet"):
+        tester.not_applicable("the server sends no Retry packet")
+    peer.forget_flight()
+    return peer
+
+
+async def retried(tester: Tester) -> None:
+    """Server: a connection after a Retry, which is the stimulus."""
+    first = await tester.initial()
+    source = random_id()
+    tester.send(retry(first, source), first.address, step="stimulus")
+    await tester.connected(
+        first=await tester.initial(source),
+        retry_source=source,
+        original_destination=first.header.destination_cid,
+    )
+
+
+async def rebound(tester: Tester, *, is_small: bool = False) -> Peer:
+    """A connection whose next packet, the stimulus, came from another port."""
+    peer = await tester.connected()
+    path = tester.new_path()
+    peer.rebind(path)
+    await peer.stimulus(frames.ping(), shape=Shape() if is_small else FULL, path=path)
+    return peer
+
+
+async def challenged(peer: Peer, count: int = 1) -> bool:
+    """Wait for so many PATH_CHALLENGE frames in all."""
+    return await peer.received(FrameType.PATH_CHALLENGE, count=count)

@@ -181,3 +181,27 @@ def _is_service(packet: Packet) -> bool:
 def _content(packet: Packet) -> str:
     kinds = " and ".join(dict.fromkeys(type(frame).__name__ for frame in packet.frames))
     return f"{packet.type} {kinds}".strip()
+
+
+def makes_no_handshake(exchange: Exchange) -> Iterator[Finding]:
+    """No CRYPTO data for who sent the stimulus."""
+    for _, packets in replies(exchange):
+        for packet in packets:
+            has_crypto = any(isinstance(frame, Crypto) for frame in packet.frames)
+            if packet.type is PacketType.HANDSHAKE or has_crypto:
+                words = "it goes on with the handshake"
+                yield Violation(words, packet, exchange.stimulus)
+                return
+    yield Held(exchange.stimulus, message="it does not go on with the handshake")
+
+
+def unprompted(exchange: Exchange, kind: PacketType) -> list[Packet]:
+    """Its packets of a type after the last stimulus, up to our next datagram."""
+    at = exchange.stimuli[-1].frame_number
+    later = (one for one in exchange.capture.datagrams if one.sender is exchange.tester)
+    end = min((one.frame_number for one in later if one.frame_number > at), default=1 << 60)
+    return [
+        packet
+        for packet in exchange.after
+        if packet.type is kind and packet.datagram.frame_number < end
+    ]

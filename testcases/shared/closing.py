@@ -22,7 +22,8 @@ NO_ERROR = 0x00
 H3_NO_ERROR = 0x100
 """RFC 9114, 8.1."""
 APPLICATION_ERROR = 0x0C
-"""What an application's close becomes in a packet that is not 1-RTT (RFC 9000, 10.2.3)."""
+"""What an application's close becomes in a packet that is not 1-RTT (RFC 9000, 10.2.3), whatever
+its code: a server that is stopped during a handshake closes with it too."""
 
 TRANSPORT_ERRORS = (
     "NO_ERROR",
@@ -74,7 +75,7 @@ def no_side_closes_with_an_error(seen: Observation) -> Iterator[Finding]:
             Violation(f"it closes with {describe(close)}", packet)
             for packet, close in sorted(closes, key=lambda one: one[0].time)
             if close.error_code
-            not in ((NO_ERROR, H3_NO_ERROR) if close.application else (NO_ERROR,))
+            not in (NO_ERROR, H3_NO_ERROR if close.application else APPLICATION_ERROR)
         ),
         *(readable(sent(seen.trace, side)) for side in Side),
     )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -11,29 +10,19 @@ import pytest
 import quicmatrix.runner.cli
 from quicmatrix.runner.cli import COMMANDS, ExitCode, main
 from quicmatrix.runner.errors import UserError
-
-QUICMATRIX = Path(sys.executable).with_name("quicmatrix")
-
-
-def test_help_takes_no_time_to_think() -> None:
-    def seconds() -> float:
-        started = time.perf_counter()
-        subprocess.run([QUICMATRIX, "--help"], check=True, capture_output=True)
-        return time.perf_counter() - started
-
-    assert min(seconds() for _ in range(5)) < 0.15
+from tests.support.imports import newly_imported
 
 
-def test_help_imports_nothing_heavy() -> None:
-    script = (
-        "import sys; from quicmatrix.runner.cli import main; main(['--help']);"
-        "print(*sys.modules, file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True
-    )
-    heavy = {"rich", "msgspec", "jinja2", "docker", "pyshark", "cryptography", "aioquic", "asyncio"}
-    assert not heavy & set(done.stderr.split())
+def test_help_imports_next_to_nothing() -> None:
+    loaded = newly_imported("from quicmatrix.runner.cli import main; main(['--help'])")
+    assert {name for name in loaded if name.startswith("quicmatrix.")} == {
+        *("quicmatrix.runner", "quicmatrix.runner.cli", "quicmatrix.runner.cli.output"),
+        *("quicmatrix.runner.errors", "quicmatrix.runner.printable"),
+    }
+    assert {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names == {
+        *("click", "quicmatrix"),
+    }
+    assert not {"asyncio", "json", "logging", "ssl", "subprocess", "tempfile"} & loaded
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

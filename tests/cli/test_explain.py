@@ -7,9 +7,9 @@ import pytest
 
 import quicmatrix.runner.judge.bundle
 import quicmatrix.runner.trace.dissect
-from quicmatrix.runner.bundle.records import write_attempt
+from quicmatrix.runner.bundle.records import read_attempt, write_attempt
 from quicmatrix.runner.cli import main
-from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord, SideRecord
+from quicmatrix.runner.model.attempt import AttemptRecord, ControlRecord, LinkRecord, SideRecord
 from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.results.run_files import RESULT_FILE, write_result
@@ -99,6 +99,27 @@ def test_all_there_is_to_know_of_a_failure(tmp_path: Path, capsys: Capsys) -> No
     assert f"bundle  {tmp_path}/b_a/handshake" in out
     assert "again   quicmatrix run -c a -s b -t handshake --seed 42" in out
     assert "in full" not in out
+
+
+def test_what_the_tester_of_a_conformance_case_did(tmp_path: Path, capsys: Capsys) -> None:
+    run = stored(tmp_path, one_job_run(FAILED))
+    bundle = tmp_path / "b_a" / "handshake"
+    control = ControlRecord("control/transfer", "b_a/control/transfer")
+    record = replace(read_attempt(bundle), tester=Side.CLIENT, control=control)
+    write_attempt(record, bundle)
+    (bundle / "client" / "tester.jsonl").write_text(
+        '{"time": 7.0, "kind": "seen", "text": "an Initial \\u001b[2J"}\n'
+        '{"time": 7.25, "kind": "stimulus", "text": "3 bytes", "datagram": "aa", "packet": "1-RTT",'
+        ' "number": 4}\n'
+    )
+    assert main(["explain", run, "a", "b", "H"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "tester's steps\n"
+        "     0.0000 s  seen      an Initial \\x1b[2J\n"
+        "     0.2500 s  stimulus  3 bytes  1-RTT 4\n"
+    ) in out
+    assert f"control {tmp_path}/b_a/control/transfer\n" in out
 
 
 def test_dissections_only_when_asked(tmp_path: Path, capsys: Capsys) -> None:

@@ -18,6 +18,7 @@ from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord, SideRecor
 from quicmatrix.runner.model.run import RunResult
 from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.results.run_files import RESULT_FILE, load, write_result
+from tests.support.conformance_run import GOLDEN
 from tests.support.golden_run import PASSED, SMALL_ACK, one_job_run
 
 Capsys = pytest.CaptureFixture[str]
@@ -179,3 +180,23 @@ def test_a_result_cannot_lead_out_of_its_folder(
     assert main(["judge", str(run)]) == 2
     assert "names a bundle outside of it" in capsys.readouterr().err
     assert judge.asked == []
+
+
+def test_a_conformance_run_is_shown_as_conform_does(
+    judge: FakeJudge, tmp_path: Path, capsys: Capsys
+) -> None:
+    judge.verdicts = {Path(one.folder).name: one.verdict for one in GOLDEN.jobs[:5]}
+    run = stored(tmp_path, replace(GOLDEN, jobs=GOLDEN.jobs[:5]))
+    assert main(["judge", str(run)]) == 1
+    out = capsys.readouterr().out
+    assert "violated MUST  a as server: rfc9000/4.5/changed-final-size" in out
+    assert "a as server: 1 violated SHOULD, 1 violated MUST, 1 crashed" in out
+    assert "client ↓" not in out
+
+
+def test_a_conformance_run_that_says_nothing_has_its_exit_code(
+    judge: FakeJudge, tmp_path: Path
+) -> None:
+    judge.verdicts = {"transfer": FAILED}
+    run = stored(tmp_path, replace(GOLDEN, jobs=GOLDEN.jobs[:1]))
+    assert main(["judge", str(run)]) == 2

@@ -16,6 +16,7 @@ from quicmatrix.runner.trace.model import Side
 from tests.support.golden_run import (
     HANDSHAKE,
     HOSTILE,
+    KNOWN_FAILURE,
     PASSED,
     SMALL_ACK,
     TOKEN_LOST,
@@ -23,6 +24,16 @@ from tests.support.golden_run import (
     job,
     one_job_run,
 )
+
+
+def test_what_is_known_is_said_with_its_reason_and_is_no_failure() -> None:
+    run = replace(one_job_run(Verdict(Outcome.FAILED, "no migration")), known=(KNOWN_FAILURE,))
+    assert explained(run) == ""
+    said = summarized(run)
+    assert "✕ 1 failed, 1 of them known" in said
+    assert "known of a as client: has no API for it, https://example.org/25" in said
+    passed = summarized(replace(run, jobs=one_job_run(PASSED).jobs))
+    assert "warning: unexpected pass: handshake with a as client (peers: b)" in passed
 
 
 def explained(result: RunResult, *, debug: bool = False) -> str:

@@ -6,14 +6,20 @@ from pathlib import Path
 
 from rich.text import Text
 
-from quicmatrix.runner.console.explanation import LOG_LINES, explanation, frames_shown, log_end
+from quicmatrix.runner.console.explanation import (
+    LOG_LINES,
+    explanation,
+    frames_shown,
+    log_end,
+    steps_of_tester,
+)
 from quicmatrix.runner.model.attempt import AttemptRecord, Ending, LinkRecord, SideRecord
 from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Verdict
 from quicmatrix.runner.results.matrix import Cell, matrix
 from quicmatrix.runner.trace.model import Capture, Side, Trace
-from quicmatrix.testcases.model import Evidence
+from quicmatrix.testcases.model import Evidence, Step
 from tests.support.golden_run import (
     HELD,
     LOSS,
@@ -179,3 +185,17 @@ def test_no_log_and_an_empty_one(tmp_path: Path) -> None:
     assert "the process was never started" in plain(log_end(tmp_path / "output.log"))
     (tmp_path / "output.log").touch()
     assert "it is empty" in plain(log_end(tmp_path / "output.log"))
+
+
+def test_a_tester_s_steps_say_where_they_are_in_the_capture_next_to_its_peer() -> None:
+    sent = next(one for one in TRACE.right.datagrams if one.sender is Side.CLIENT)
+    named = replace(sent, digest="00ff")
+    others = tuple(one for one in TRACE.right.datagrams if one is not sent)
+    trace = replace(TRACE, right=replace(TRACE.right, datagrams=(*others, named)))
+    steps = (Step(3.0, "seen", "a packet"), Step(3.5, "stimulus", "a frame", "00ff", "1-RTT", 0))
+    assert plain(steps_of_tester(steps, Side.CLIENT, trace)).splitlines() == [
+        "tester's steps",
+        "     0.0000 s  seen      a packet",
+        f"     0.5000 s  stimulus  a frame  1-RTT 0  right capture, frame {sent.frame_number}",
+    ]
+    assert "frame " not in plain(steps_of_tester(steps, Side.SERVER, trace)).split("a frame")[1]

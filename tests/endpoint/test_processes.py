@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +58,10 @@ def wait_for_data(file: Path, client: subprocess.Popen[str]) -> None:
         assert client.poll() is None
 
 
-def stop(server: subprocess.Popen[str]) -> tuple[int, float]:
-    """Stop a server as the runner does; its exit code, and how long it took."""
-    begun = time.monotonic()
+def stop(server: subprocess.Popen[str]) -> int:
+    """Stop a server as the runner does, which would kill it after its 5 seconds; its exit code."""
     server.send_signal(signal.SIGTERM)
-    return server.wait(timeout=10), time.monotonic() - begun
+    return server.wait(timeout=5)
 
 
 @pytest.mark.parametrize("testcase", CASES)
@@ -75,9 +73,7 @@ def test_all_files_arrive(machine: Machine, testcase: str) -> None:
         client = machine.run_client(testcase, names)
         assert (client.returncode, client.stderr) == (0, "")
         assert machine.has(names)
-        code, seconds = stop(server)
-        assert (code, server.communicate()[1]) == (0, "")
-        assert seconds < 1.0
+        assert (stop(server), server.communicate()[1]) == (0, "")
     client_secrets, server_secrets = (
         set((machine.logs(role) / "keys.log").read_text().splitlines())
         for role in ("client", "server")
@@ -214,7 +210,7 @@ def test_memory_does_not_grow_with_the_file(machine: Machine) -> None:
     with machine.server("transfer", measured) as server:
         client = machine.run_client("transfer", ["big"], measured)
         assert client.returncode == 0
-        assert stop(server)[0] == 0
+        assert stop(server) == 0
         server_error = server.communicate()[1]
     assert (machine.downloads / "big").stat().st_size == size
     for peak_kib in (client.stderr, server_error):
@@ -230,7 +226,7 @@ def test_a_missing_file_fails_the_client_and_only_that(machine: Machine, testcas
         assert "/missing: " in client.stderr
         assert client.stderr.count("\n") == 1
         assert machine.run_client(testcase, [name]).returncode == 0
-        assert stop(server)[0] == 0
+        assert stop(server) == 0
     assert (machine.downloads / name).read_bytes() == (machine.www / name).read_bytes()
 
 
@@ -272,15 +268,13 @@ def test_a_stopped_server_leaves_complete_logs_and_says_goodbye(machine: Machine
         ) as client,
     ):
         wait_for_data(machine.downloads / name, client)
-        code, seconds = stop(server)
+        assert stop(server) == 0
         assert client.wait(timeout=10) == 1
         assert client.stderr is not None
         assert (
             "1 files incomplete: the connection ended with application error 0x0"
             in client.stderr.read()
         )
-    assert code == 0
-    assert seconds < 1.0
     (trace,) = records(machine.logs("server") / "qlog")
     assert trace[0]["qlog_format"] == "JSON-SEQ"
     assert any(record.get("name") == "transport:packet_sent" for record in trace)

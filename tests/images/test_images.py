@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import tarfile
-import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -110,7 +109,7 @@ def test_an_engine_elsewhere_is_asked_and_never_started(tmp_path: Path) -> None:
 def test_an_unknown_image_is_refused_with_those_that_exist() -> None:
     done = images_script("endpiont")
     assert done.returncode == 2
-    assert "endpiont. There are: base endpoint network" in done.stderr
+    assert "endpiont. There are: base endpoint tester network" in done.stderr
 
 
 def images_script(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -128,9 +127,7 @@ def images_script(*words: str, **environment: str) -> subprocess.CompletedProces
 
 @pytest.mark.docker
 def test_what_has_not_changed_is_not_built_again(images: Mapping[str, str]) -> None:
-    began = time.monotonic()
     done = images_script()
-    assert time.monotonic() - began < 10
     assert done.returncode == 0, done.stderr
     said = [line.removeprefix("images: ") for line in done.stderr.splitlines()]
     assert said == [f"{tag}: up to date" for tag in images.values()]
@@ -222,15 +219,13 @@ def test_a_client_that_waits_for_the_network_hears_signals(
         detach=True,
     )
     try:
-        took_s = None
+        heard = False
         for line in container.logs(stream=True):  # to its end, which is the container's
             if b"waiting for sim:57832" in line:
-                began = time.monotonic()
                 container.stop(timeout=20)
-                took_s = time.monotonic() - began
-        assert took_s is not None
-        assert took_s < 10
-        assert container.wait()["StatusCode"] == 143
+                heard = True
+        assert heard
+        assert container.wait()["StatusCode"] == 143, "ended by SIGTERM, and not by SIGKILL"
     finally:
         container.remove(force=True)
 

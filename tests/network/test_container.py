@@ -55,6 +55,12 @@ def container(
             process.kill()
 
 
+def connect_to_the_sim(hosts: ThreeHosts) -> None:
+    """As client images find out whether they may start."""
+    address = ("193.167.0.2", SIM_READY_PORT)
+    hosts.client.inside(socket.create_connection, address, timeout=5).close()
+
+
 def lines_until_it_captures(process: subprocess.Popen[str]) -> list[str]:
     assert process.stdout is not None
     lines = []
@@ -120,8 +126,7 @@ def test_it_forwards_captures_and_ends_on_sigterm(hosts: ThreeHosts, tmp_path: P
     hosts.sim.ip(f"neigh del {CLIENT.ipv4} dev eth0", f"neigh del {SERVER.ipv4} dev eth1")
     with container(hosts, tmp_path, {"SCENARIO": SCENARIO, "SEED": "7"}) as process:
         assert f"Using scenario: {SCENARIO}, seed 7" in lines_until_it_captures(process)
-        with hosts.client.entered():
-            socket.create_connection(("193.167.0.2", SIM_READY_PORT), timeout=5).close()
+        connect_to_the_sim(hosts)
         forward(hosts, b"one", b"two")
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
@@ -158,13 +163,12 @@ def test_it_waits_for_the_server_before_it_lets_clients_begin(
         probe, asker = server.recvfrom(2000)
         assert probe[:5] == b"\xc0WAIT"
         assert len(probe) == 1207
-        with hosts.client.entered(), pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("193.167.0.2", SIM_READY_PORT), timeout=5)
+        with pytest.raises(ConnectionRefusedError):
+            connect_to_the_sim(hosts)
         server.sendto(VERSION_NEGOTIATION, asker)
         lines = lines_until_it_captures(process)
         assert lines[0].startswith(f"{SERVER.ipv4}:443 is available after ")
-        with hosts.client.entered():
-            socket.create_connection(("193.167.0.2", SIM_READY_PORT), timeout=5).close()
+        connect_to_the_sim(hosts)
 
 
 @pytest.mark.netns

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.model.implementation import Implementation
+from quicmatrix.runner.model.implementation import Implementation, KnownOutcome
+from quicmatrix.runner.model.verdict import Outcome
 from quicmatrix.runner.plan.implementations import beside_ours, load, replaced
 from quicmatrix.runner.plan.select import Selection, jobs, select
 from quicmatrix.runner.plan.select import testcases as all_testcases
 from quicmatrix.runner.sandbox.model import Form
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import TestCase
+from tests.support.one_sandbox import REPOSITORY
 
 CASES = tuple(
     TestCase(name, letter, "It works.", name, name, ())
@@ -174,6 +176,49 @@ def written(tmp_path: Path, content: object) -> Path:
     return path
 
 
+KNOWN = {
+    "test": "retry",
+    "role": "client",
+    "verdict": "failed",
+    "reason": "makes a new ClientHello",
+    "link": "https://example.org/1",
+}
+
+
+def test_what_is_known_is_read(tmp_path: Path) -> None:
+    (one,) = load(written(tmp_path, {"x": {"known": [KNOWN | {"peer": "y"}]}}))
+    assert one.known == (
+        KnownOutcome(
+            implementation="x",
+            role=Side.CLIENT,
+            test="retry",
+            outcome=Outcome.FAILED,
+            reason="makes a new ClientHello",
+            link="https://example.org/1",
+            peer="y",
+        ),
+    )
+
+
+def test_the_documented_example_is_read(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "known.md").read_text(encoding="utf-8")
+    known = load(written(tmp_path, page.partition("```json\n")[2].partition("```")[0]))
+    assert [one.test for one in known[0].known] == ["connectionmigration"]
+    select((*load(), *known), clients="reference", servers="reference", cwd=tmp_path)
+
+
+def test_what_is_known_of_no_test_is_refused(tmp_path: Path) -> None:
+    known = load(written(tmp_path, {"x": {"known": [KNOWN | {"test": "rety"}]}}))
+    with pytest.raises(UserError, match="x: known: no test is called 'rety'") as raised:
+        select(known, cwd=tmp_path)
+    assert raised.value.hint == "did you mean retry?"
+
+
+def test_our_own_file_knows_tests_that_exist(tmp_path: Path) -> None:
+    assert any(one.known for one in load())
+    select(load(), clients="reference", servers="reference", cwd=tmp_path)
+
+
 def test_our_own_file_is_read() -> None:
     reference, ngtcp2, picoquic = load()
     assert reference.commands[Side.CLIENT][0] == sys.executable
@@ -205,6 +250,14 @@ def test_a_command_for_each_role_relative_to_the_file(tmp_path: Path) -> None:
         ({"x": {"command": ""}}, "x: command: a command is empty"),
         ({"x": {"imagee": "a"}}, "x: there is no key 'imagee'"),
         ({"x": {"image": "a", "URL": "b"}}, "x: there is no key 'URL'"),
+        ({"x": {"known": [KNOWN | {"reasn": "b"}]}}, "x: known: there is no key 'reasn'"),
+        ({"x": {"known": [{"test": "retry"}]}}, "role"),
+        ({"x": {"known": [KNOWN | {"verdict": "passed"}]}}, "passed"),
+        ({"x": {"known": [KNOWN | {"role": "both"}]}}, "both"),
+        ({"x": {"known": [KNOWN | {"reason": " "}]}}, "x: known: retry: no reason is given"),
+        ({"x": {"known": [KNOWN | {"link": "javascript:alert(1)"}]}}, "is no link"),
+        ({"x": {"known": [KNOWN | {"link": "https://a b"}]}}, "is no link"),
+        ({"x": {"known": [KNOWN | {"link": "ftp://a"}]}}, "is no link"),
     ],
 )
 def test_a_bad_file_is_named_with_the_reason(tmp_path: Path, content: object, message: str) -> None:

@@ -19,6 +19,7 @@ from tests.support.golden_run import (
     HANDSHAKE,
     HELD,
     HOSTILE,
+    KNOWN_FAILURE,
     NOT_EXERCISED,
     PASSED,
     RETRY,
@@ -27,6 +28,19 @@ from tests.support.golden_run import (
     one_job_run,
 )
 from tests.support.html_page import Page
+
+
+def test_what_is_known_has_a_card_with_its_reason_and_link() -> None:
+    run = replace(one_job_run(Verdict(Outcome.FAILED, "no migration")), known=(KNOWN_FAILURE,))
+    text = rendered(run)
+    assert '<section id="known">' in text
+    assert '<section id="attention">' not in text
+    assert "known of a as client: has no API for it" in text
+    assert '<a href="https://example.org/25">' in text
+    hostile = replace(KNOWN_FAILURE, link="javascript:alert(1)", reason="<blink>")
+    text = rendered(replace(run, known=(hostile,)))
+    assert "javascript:" not in text
+    assert "<blink>" not in text
 
 
 def rendered(result: RunResult) -> str:

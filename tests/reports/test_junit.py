@@ -8,7 +8,15 @@ from quicmatrix.reports import junit
 from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.results.run_view import run_view
-from tests.support.golden_run import HELD, PASSED, RETRY, TOKEN_LOST, job, one_job_run
+from tests.support.golden_run import (
+    HELD,
+    KNOWN_FAILURE,
+    PASSED,
+    RETRY,
+    TOKEN_LOST,
+    job,
+    one_job_run,
+)
 
 
 def parsed(result: RunResult) -> ET.Element:
@@ -38,6 +46,23 @@ def test_each_pair_is_a_suite_and_each_attempt_a_case(golden: RunResult) -> None
         "client ngtcp2, server reference",
     ]
     assert len(root.findall("testsuite/testcase")) == len(golden.jobs)
+
+
+def test_what_is_known_is_skipped_with_reason_and_link() -> None:
+    run = replace(one_job_run(Verdict(Outcome.FAILED, "no migration")), known=(KNOWN_FAILURE,))
+    root = parsed(run)
+    (skipped,) = root.iter("skipped")
+    said = "failed: no migration; known of a as client: has no API for it, https://example.org/25"
+    assert skipped.attrib["message"] == said
+    assert (root.attrib["failures"], root.attrib["skipped"]) == ("0", "1")
+
+
+def test_an_unexpected_pass_is_a_failure() -> None:
+    root = parsed(replace(one_job_run(PASSED), known=(KNOWN_FAILURE,)))
+    (failure,) = root.iter("failure")
+    assert failure.attrib["type"] == "unexpected pass"
+    assert failure.attrib["message"].startswith("unexpected pass: handshake with a as client")
+    assert root.attrib["failures"] == "1"
 
 
 def test_sums_count_the_elements_below_them(golden: RunResult) -> None:

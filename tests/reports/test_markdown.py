@@ -15,7 +15,24 @@ from quicmatrix.runner.model.run import RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome, Verdict
 from quicmatrix.runner.printable import printable
 from quicmatrix.runner.results.run_view import run_view
-from tests.support.golden_run import HOSTILE, PASSED, RETRY, TOKEN_LOST, job, one_job_run
+from tests.support.golden_run import (
+    HOSTILE,
+    KNOWN_FAILURE,
+    PASSED,
+    RETRY,
+    TOKEN_LOST,
+    job,
+    one_job_run,
+)
+
+
+def test_what_is_known_is_listed_apart_with_reason_and_link() -> None:
+    run = replace(one_job_run(Verdict(Outcome.FAILED, "no migration")), known=(KNOWN_FAILURE,))
+    text = rendered(run)
+    assert "### Needs attention" not in text
+    _, _, section = text.partition("### Known")
+    assert "failed, known of a as client: has no API for it, https:" in section
+    assert "**unexpected pass: handshake" in rendered(replace(run, jobs=one_job_run(PASSED).jobs))
 
 
 def rendered(result: RunResult) -> str:

@@ -52,7 +52,7 @@ def test_one_sample_has_no_interval() -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(1, 1e6), min_size=2, max_size=10))
 def test_the_same_samples_always_give_the_same(samples: list[float]) -> None:
     estimated = estimate(samples, seed=3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+from quicmatrix.runner.model.implementation import KnownOutcome
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunInfo, RunResult, TestInfo
 from quicmatrix.runner.model.verdict import (
@@ -270,6 +271,17 @@ def golden_run() -> RunResult:
         command_line="quicmatrix run -c reference,ngtcp2 -s reference,ngtcp2 --seed 42",
         tools={"quicmatrix": "0.1.0", "tshark": "4.0.17", "Python": "3.11.2"},
     )
+
+
+KNOWN_FAILURE = KnownOutcome(
+    implementation="a",
+    role=Side.CLIENT,
+    test="handshake",
+    outcome=Outcome.FAILED,
+    reason="has no API for it",
+    link="https://example.org/25",
+)
+"""For the smallest run."""
 
 
 def one_job_run(verdict: Verdict) -> RunResult:

@@ -2,9 +2,10 @@
 
     hostile.py PLACE
 
-PLACE is a folder of the machine with a socket and a FIFO that somebody listens to. Each function
-below is a TESTCASE: its docstring says what it tries, and it prints what came of that. As a server
-without such a TESTCASE it answers every datagram with Version Negotiation.
+PLACE is a folder of the machine with a socket and a FIFO that somebody listens to, and files that
+others may not read. Each function below is a TESTCASE: its docstring says what it tries, and it
+prints what came of that. As a server without such a TESTCASE it answers every datagram with Version
+Negotiation.
 Started without site packages, as there are many of them.
 """
 
@@ -518,6 +519,18 @@ def machine_fifo(place: Path) -> None:
     """writes to a FIFO on the machine's disk"""
     with trying("FIFO"):
         os.open(place / "fifo", os.O_WRONLY | os.O_NONBLOCK)
+
+
+@client
+def closed_files(place: Path) -> None:
+    """reads what other users may not: /etc/shadow, a key of mode 0600, a home folder"""
+    for name, file in (
+        ("shadow", Path("/etc/shadow")),
+        ("key", place / "key"),
+        ("home", place / "home" / "file"),
+    ):
+        with trying(name):
+            print(file.read_text(), flush=True)
 
 
 @client

@@ -55,7 +55,7 @@ def main(folder: Path, place: str, *modes: str) -> None:
         run_id="hostile",
         parallelism=Parallelism(4),
         implementations=(Implementation("hostile", commands=dict.fromkeys(Side, command)),),
-        # Without control groups, it is one limit for all sides together.
+        # Before Linux 5.14, without control groups, it is one limit for all sides together.
         limits=LIMITS if "pids" in NetnsBackend().limited() else replace(LIMITS, processes=4096),
     )
 

@@ -136,6 +136,8 @@ class Pair:
         self.tickets = tickets or TicketStore()
         self.client_tickets: list[SessionTicket] = []
         self.client_address = CLIENT_ADDRESS
+        self._server_hosts = {SERVER_ADDRESS[1]: SERVER_ADDRESS[0]}
+        """The server's address at each of its ports."""
         self._server_configuration = server
         self._server_type = server_type
         self._client_end = End(CLIENT_ADDRESS, to_server or Link())
@@ -214,8 +216,11 @@ class Pair:
             if arrival is None or (not to_server and destination != self.client_address):
                 continue
             mark = link.remark(len(link.sent), codepoint)
-            if not to_server and isinstance(destination, PathAddress):
-                source = SERVER_ADDRESS[0], destination.local.port
+            if to_server:
+                self._server_hosts[destination[1]] = destination[0]
+            elif isinstance(destination, PathAddress):
+                port = destination.local.port
+                source = self._server_hosts[port], port
             path = PathAddress(source, LocalAddress(destination[1]))
             entry = (arrival, next(self._order), to_server, datagram, path, mark)
             heapq.heappush(self._arrivals, entry)

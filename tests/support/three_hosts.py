@@ -15,10 +15,12 @@ import socket
 import struct
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from quicmatrix.runner.network import control
 from quicmatrix.runner.network.topology import CLIENT, SERVER, SIM_LEFT, SIM_RIGHT, Interface
@@ -28,24 +30,31 @@ _SWITCHED_OFF = {"rx": 0x15, "tx": 0x17, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
 _CLONE_NEWNET = 0x40000000
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
 class Host:
     pid: int
 
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Sockets opened in here belong to the host, and stay there."""
-        with Path("/proc/self/ns/net").open("rb") as home:
+    def inside(self, function: Callable[..., T], *arguments: object, **options: object) -> T:
+        """What a function returns on the host; sockets that it opens stay there.
+
+        It has a thread of its own, since a user without privileges cannot return to the machine's
+        network namespace.
+        """
+
+        def enter() -> T:
             with Path(f"/proc/{self.pid}/ns/net").open("rb") as there:
                 _setns(there.fileno())
-            try:
-                yield
-            finally:
-                _setns(home.fileno())
+            return function(*arguments, **options)
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(enter).result()
 
     def udp(self, address: str = "", port: int = 0, *, ipv6: bool = False) -> socket.socket:
-        with self.entered():
-            opened = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ipv6 else socket.AF_INET
+        opened = self.inside(socket.socket, family, socket.SOCK_DGRAM)
         if ipv6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.settimeout(5)
@@ -149,7 +158,7 @@ def _connect(host: Host, own: Interface, sim: Host, far: Interface) -> None:
 
 
 def _switch_offload_off(host: Host, interface: Interface) -> None:
-    with host.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+    with host.udp() as any_socket:
         for command in _SWITCHED_OFF.values():
             value = ctypes.create_string_buffer(struct.pack("II", command, 0))
             request = struct.pack("16sP8x", interface.name.encode(), ctypes.addressof(value))

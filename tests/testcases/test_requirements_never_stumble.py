@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicmatrix.runner.judge.evaluate import evaluate
@@ -127,7 +127,7 @@ def traces(draw: st.DrawFn) -> Trace:
     return trace(*draw(st.lists(datagrams(), max_size=12)), right_damage=damage)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(seen=traces())
 def test_no_requirement_stumbles(seen: Trace) -> None:
     for case in (*TESTCASES, *MEASUREMENTS):

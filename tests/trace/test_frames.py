@@ -70,6 +70,16 @@ LAST: list[tuple[bytes, Frame]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("offset", "stream_bytes", "kept"), [(0, 100, 100), (70, 100, 30), (90, 100, 16), (0, 4, 16)]
+)
+def test_bytes_of_a_stream(offset: int, stream_bytes: int, kept: int) -> None:
+    data = bytes(range(200))
+    encoded = b"\x0e\x04" + bytes([0x40, offset]) + b"\x40\xc8" + data
+    (frame,) = parse_payload(encoded, stream_bytes).frames
+    assert frame == Stream(4, offset, 200, fin=False, data=data[:kept])
+
+
 @pytest.mark.parametrize(("encoded", "frame"), FRAMES + LAST)
 def test_frame(encoded: bytes, frame: Frame) -> None:
     payload = parse_payload(encoded)

@@ -118,6 +118,23 @@ def test_time_is_limited(tmp_path: Path) -> None:
     assert lines in ([], ["begun"])
 
 
+@pytest.mark.parametrize(
+    ("end", "shown", "failure"),
+    [
+        ("time.sleep(1000)", ["whole"], "tshark was not finished after 1 s"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", ["whole"], "tshark was ended by SIGSEGV"),
+        ("sys.exit(0)", ["whole", "cut"], ""),
+    ],
+)
+def test_a_line_within_which_it_ended_is_left_out(
+    end: str, shown: list[str], failure: str, tmp_path: Path
+) -> None:
+    code = f"import os, signal, sys, time; print('whole\\ncut', end='', flush=True); {end}"
+    lines, why = run(code, tmp_path, Limits(seconds=1.0))
+    assert why == failure
+    assert lines == shown or (end.startswith("time") and not lines)
+
+
 def test_output_is_limited(tmp_path: Path) -> None:
     lines, failure = run("while True: print('x' * 99)", tmp_path, Limits(output_bytes=1000))
     assert failure == "it prints more than 1000 bytes"

@@ -422,6 +422,19 @@ def test_ecn(ecn: Ecn, decoded: Callable[..., Capture]) -> None:
         assert {each.path.client for each in capture.datagrams} == {ends[0]}
 
 
+@pytest.mark.parametrize(("alpn", "kept"), [("h3", 1000), ("hq-interop", 16)])
+def test_bytes_of_streams(alpn: str, kept: int, decoded: Callable[..., Capture]) -> None:
+    """Of HTTP/3, the beginning of each stream is kept; of other protocols a few bytes."""
+    link = Link()
+    link.connect(alpn_protocols=[alpn])
+    link.run(0.2)
+    link.request(data=bytes(1000))
+    link.run(0.4)
+    link.close()
+    frames = [frame for one in decoded(link).packets for frame in one.frames]
+    assert Stream(0, 0, 1000, fin=True, data=bytes(kept)) in frames
+
+
 def test_a_large_client_hello(decoded: Callable[..., Capture]) -> None:
     names = ["hq-interop", *(f"{number:02}" * 60 for number in range(12))]
     link = Link()

@@ -102,20 +102,6 @@ class Handshake(TransportParameters):
             self._crypto_buffers[epoch] = Buffer(capacity=FLIGHT_BYTES + size)
         self._cryptos[tls.Epoch.ONE_RTT] = UpdatingCryptoPair(self._cryptos[tls.Epoch.ONE_RTT])
 
-    def _payload_received(
-        self,
-        context: QuicReceiveContext,
-        plain: bytes,
-        crypto_frame_required: bool = False,  # noqa: ARG002 - the base class's signature
-    ) -> tuple[bool, bool]:
-        """Process a packet; the first one that arrives may be without a CRYPTO frame.
-
-        aioquic's server closes the connection then. But what RFC 9000, 17.2.2, says of the first
-        packet that a client sends does not hold of the first that arrives: a probe may overtake
-        the ClientHello, or outlive it.
-        """
-        return super()._payload_received(context, plain)
-
     def _handle_crypto_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer
     ) -> None:

@@ -155,9 +155,8 @@ class KeyUpdates(QuicConnection):
             and space.largest_acked_packet >= self._first_of_phase
         )
 
-    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram."""
-        super().receive_datagram(data, addr, now)
+    def _check_received(self, now: float) -> None:
+        """Whether the packets that came in keep the rules for keys."""
         keys = self._keys
         if keys.previous is not None:
             keys.retire(now, self._loss.get_probe_timeout())
@@ -168,6 +167,7 @@ class KeyUpdates(QuicConnection):
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """Datagrams, each with where to."""
+        self._check_received(now)
         self._update_in_time()
         first = self._packet_number
         datagrams = super().datagrams_to_send(now)

@@ -20,8 +20,6 @@ from aioquic.tls import (
     AlertMissingExtension,
     AlertProtocolVersion,
     ExtensionType,
-    pull_block,
-    pull_opaque,
 )
 
 HELLO_RETRY_REQUEST = bytes.fromhex(
@@ -96,9 +94,9 @@ def check_client_hello(message: bytes) -> ClientHello:
     """A ClientHello that a TLS 1.3 server may go on with (RFC 8446, 4.1.2 and 9.2)."""
     buf = _body(message)
     buf.pull_bytes(_LEGACY_VERSION_AND_RANDOM_BYTES)
-    session_id = pull_opaque(buf, 1)
-    cipher_suites = _numbers(pull_opaque(buf, 2))
-    compression = pull_opaque(buf, 1)
+    session_id = _vector(buf, 1)
+    cipher_suites = _numbers(_vector(buf, 2))
+    compression = _vector(buf, 1)
     found = _extensions(buf)
     if not _offers(found.get(ExtensionType.SUPPORTED_VERSIONS), TLS_VERSION_1_3):
         raise AlertProtocolVersion("ClientHello does not offer TLS 1.3")
@@ -133,7 +131,7 @@ def check_server_hello(message: bytes, offered: Collection[int]) -> ServerHello:
     buf = _body(message)
     buf.pull_uint16()
     random = buf.pull_bytes(32)
-    session_id = pull_opaque(buf, 1)
+    session_id = _vector(buf, 1)
     cipher_suite = buf.pull_uint16()
     buf.pull_uint8()
     found = _extensions(buf)
@@ -166,7 +164,7 @@ def check_encrypted_extensions(message: bytes, offered: Collection[int]) -> None
 def check_certificate_request(message: bytes) -> None:
     """A request within the handshake: it has no context, and says what can be verified."""
     buf = _body(message)
-    if pull_opaque(buf, 1):
+    if _vector(buf, 1):
         raise AlertIllegalParameter("CertificateRequest has a context within the handshake")
     if ExtensionType.SIGNATURE_ALGORITHMS not in _extensions(buf):
         raise AlertMissingExtension("CertificateRequest has no signature algorithms")
@@ -175,23 +173,22 @@ def check_certificate_request(message: bytes) -> None:
 def check_certificate(message: bytes) -> None:
     """A chain within the handshake: no context, no extensions, as none are asked for."""
     buf = _body(message)
-    if pull_opaque(buf, 1):
+    if _vector(buf, 1):
         raise AlertIllegalParameter("Certificate has a context within the handshake")
-    with pull_block(buf, 3) as length:
-        end = buf.tell() + length
-        while buf.tell() < end:
-            if not pull_opaque(buf, 3):
-                raise AlertDecodeError("Certificate has an empty entry")
-            if _extensions(buf):
-                raise AlertUnsupportedExtension("Certificate has extensions that were not offered")
+    entries = Buffer(data=_vector(buf, 3))
+    while not entries.eof():
+        if not _vector(entries, 3):
+            raise AlertDecodeError("Certificate has an empty entry")
+        if _extensions(entries):
+            raise AlertUnsupportedExtension("Certificate has extensions that were not offered")
 
 
 def check_new_session_ticket(message: bytes) -> int | None:
     """A ticket; returns its max_early_data_size, if it has one (RFC 8446, 4.6.1)."""
     buf = _body(message)
     buf.pull_bytes(8)
-    pull_opaque(buf, 1)
-    if not pull_opaque(buf, 2):
+    _vector(buf, 1)
+    if not _vector(buf, 2):
         raise AlertDecodeError("NewSessionTicket has an empty ticket")
     found = _extensions(buf)
     _check_length(found, ExtensionType.EARLY_DATA, 4)
@@ -205,14 +202,18 @@ def _body(message: bytes) -> Buffer:
 
 def _extensions(buf: Buffer) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
-    with pull_block(buf, 2) as length:
-        end = buf.tell() + length
-        while buf.tell() < end:
-            kind = buf.pull_uint16()
-            if kind in found:
-                raise AlertIllegalParameter(f"extension {kind} is there twice")
-            found[kind] = pull_opaque(buf, 2)
+    extensions = Buffer(data=_vector(buf, 2))
+    while not extensions.eof():
+        kind = extensions.pull_uint16()
+        if kind in found:
+            raise AlertIllegalParameter(f"extension {kind} is there twice")
+        found[kind] = _vector(extensions, 2)
     return found
+
+
+def _vector(buf: Buffer, prefix: int) -> bytes:
+    """The content of a vector with a length field of so many bytes (RFC 8446, 3.4)."""
+    return buf.pull_bytes(int.from_bytes(buf.pull_bytes(prefix)))
 
 
 def _check_answers(
@@ -242,7 +243,7 @@ def _numbers(value: bytes) -> tuple[int, ...]:
 def _shared_groups(shares: Buffer) -> Iterator[int]:
     while not shares.eof():
         yield shares.pull_uint16()
-        pull_opaque(shares, 2)
+        _vector(shares, 2)
 
 
 def _offers(versions: bytes | None, version: int) -> bool:

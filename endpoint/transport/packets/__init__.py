@@ -1,5 +1,7 @@
 """Sending and receiving packets (RFC 9000, 12 and 13; RFC 9002).
 
+datagrams         what is counted and looked at for each datagram and packet
+short_header      building and taking in 1-RTT packets
 coalescing        which packets of a datagram are processed
 early_packets     keeping packets until their keys are available
 acknowledgements  when to acknowledge

@@ -10,13 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from aioquic._buffer import Buffer
-from aioquic.quic.connection import NetworkAddress, QuicConnectionState
+from aioquic.quic.connection import QuicConnectionState
 from aioquic.quic.packet import QuicHeader, QuicPacketType, pull_quic_header
 
+from quicmatrix.endpoint.transport.packets.datagrams import LONG_HEADER, Datagrams
 from quicmatrix.endpoint.transport.packets.quic_bit import QUIC_BIT, QuicBit, restored
-
-LONG_HEADER = 0x80
-_FORM_AND_QUIC_BIT = LONG_HEADER | QUIC_BIT
 
 
 def packet_starts(data: bytes, connection_id_length: int) -> list[tuple[int, QuicHeader]]:
@@ -26,11 +24,15 @@ def packet_starts(data: bytes, connection_id_length: int) -> list[tuple[int, Qui
     first are left out (RFC 9000, 12.2), which also goes for padding between them.
     """
     found: list[tuple[int, QuicHeader]] = []
+    buf = Buffer(data=data)
     start = 0
     while start < len(data):
-        rest = bytes((data[start] | QUIC_BIT,)) + data[start + 1 :]
+        buf.seek(start)
+        if not data[start] & QUIC_BIT:
+            buf.push_uint8(data[start] | QUIC_BIT)
+            buf.seek(start)
         try:
-            header = pull_quic_header(Buffer(data=rest), host_cid_length=connection_id_length)
+            header = pull_quic_header(buf, host_cid_length=connection_id_length)
         except ValueError:
             break
         if found and header.destination_cid != found[0][1].destination_cid:
@@ -40,18 +42,12 @@ def packet_starts(data: bytes, connection_id_length: int) -> list[tuple[int, Qui
     return found
 
 
-class Coalescing(QuicBit):
+class Coalescing(QuicBit, Datagrams):
     """A connection that filters the packets of a datagram before aioquic processes them."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._first_byte = 0
-
-    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram."""
-        if data and data[0] & _FORM_AND_QUIC_BIT != QUIC_BIT:
-            data = self._filtered(data)
-        super().receive_datagram(data, addr, now)
 
     def _filtered(self, data: bytes) -> bytes:
         """The datagram, with zeros in place of what must not be processed."""

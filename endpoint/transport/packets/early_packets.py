@@ -14,6 +14,8 @@ from aioquic._crypto import CryptoError
 from aioquic.quic.connection import NetworkAddress, QuicConnection
 from aioquic.quic.crypto import CryptoPair, KeyUnavailableError
 
+from quicmatrix.endpoint.transport.crypto.packet_protection import PacketProtection
+from quicmatrix.endpoint.transport.packets.datagrams import Datagrams
 from quicmatrix.endpoint.transport.packets.quic_bit import QUIC_BIT, restored
 
 MOST_KEPT_BYTES = 32 * 1024
@@ -25,12 +27,9 @@ class KeepingCryptoPair(CryptoPair):
     """A pair of keys that keeps packets until it has the key; replaces one without keys."""
 
     def __init__(self, replaced: CryptoPair) -> None:
-        super().__init__(
-            recv_setup_cb=replaced.recv._setup_cb,  # noqa: SLF001
-            recv_teardown_cb=replaced.recv._teardown_cb,  # noqa: SLF001
-            send_setup_cb=replaced.send._setup_cb,  # noqa: SLF001
-            send_teardown_cb=replaced.send._teardown_cb,  # noqa: SLF001
-        )
+        super().__init__()
+        self.recv = PacketProtection(replaced.recv)
+        self.send = PacketProtection(replaced.send)
         self.kept: list[bytes] = []
         """Packets of the last datagram."""
         self.room = MOST_KEPT_BYTES
@@ -65,15 +64,12 @@ class _Kept(NamedTuple):
     """The ECN field it came with."""
 
 
-class EarlyPackets(QuicConnection):
+class EarlyPackets(Datagrams):
     """A connection that processes early packets once it has their keys."""
-
-    codepoint_received: int
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._early: dict[tls.Epoch, list[_Kept]] = {}
-        self._expects_keys = True
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
@@ -81,10 +77,9 @@ class EarlyPackets(QuicConnection):
         for epoch in (tls.Epoch.ZERO_RTT, tls.Epoch.HANDSHAKE):
             self._cryptos[epoch] = KeepingCryptoPair(self._cryptos[epoch])
 
-    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram, and after it the packets whose keys it has brought."""
-        super().receive_datagram(data, addr, now)
-        if not self._expects_keys or not self._cryptos:
+    def _process_early(self, addr: NetworkAddress, now: float) -> None:
+        """Keep early packets of a datagram, and process those whose keys it has brought."""
+        if not self._cryptos:
             return
         for epoch in _IN_ORDER_OF_KEYS:
             keys = self._cryptos[epoch]
@@ -110,6 +105,6 @@ class EarlyPackets(QuicConnection):
             path = self._find_network_path(address)
             counted = path.bytes_received  # when the packet came (RFC 9000, 8.1)
             data = packet if packet[0] & QUIC_BIT else restored(packet, (0,))
-            super().receive_datagram(data, address, now)
+            QuicConnection.receive_datagram(self, data, address, now)
             path.bytes_received = counted
         self.codepoint_received = codepoint

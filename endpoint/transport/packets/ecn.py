@@ -75,6 +75,8 @@ class Ecn(QuicConnection):
         self.ecn_state = EcnState.TESTING
         self.codepoint_received = 0
         """The ECN field of the datagram that :meth:`receive_datagram` is given next."""
+        self._ce_received = False
+        """Whether a packet was marked CE since somebody looked."""
         self._arrived: dict[tls.Epoch, Counts] = {}
         self._reported: dict[tls.Epoch, Counts] = {}
         self._marked = range(1 << 62)
@@ -118,6 +120,7 @@ class Ecn(QuicConnection):
             counts.ect_1 += 1
         else:
             counts.ce += 1
+            self._ce_received = True
 
     def _write_ack_frame(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, now: float

@@ -21,6 +21,7 @@ from aioquic import tls
 from aioquic.buffer import encode_uint_var
 from aioquic.quic.crypto import CryptoContext
 
+from quicmatrix.endpoint.transport.crypto.packet_protection import PacketProtection
 from quicmatrix.endpoint.transport.crypto.transport_parameters import (
     GREASE_QUIC_BIT,
     TransportParameters,
@@ -49,16 +50,11 @@ def restored(data: bytes, starts: Iterable[int]) -> Restored:
     return result
 
 
-class GreasingContext(CryptoContext):
-    """Keys to send with that clear the QUIC bit of every other packet or so, unpredictably.
-
-    Args:
-        replaced: The keys, if there are any yet; what is set up later is set up here.
-    """
+class GreasingContext(PacketProtection):
+    """Keys to send with that clear the QUIC bit of every other packet or so, unpredictably."""
 
     def __init__(self, replaced: CryptoContext) -> None:
-        super().__init__()
-        vars(self).update(vars(replaced))
+        super().__init__(replaced)
         self._bits = 1
 
     def encrypt_packet(

@@ -18,7 +18,6 @@ from aioquic.buffer import size_uint_var
 from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicReceiveContext
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
-from aioquic.quic.recovery import QuicPacketSpace
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -102,10 +101,10 @@ class NewToken(QuicConnection):
         buf.seek(start)
         super()._handle_new_token_frame(context, frame_type, buf)
 
-    def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
-        # Called once for each 1-RTT packet.
-        super()._write_connection_limits(builder, space)
-        if self._make_token is not None and self._handshake_confirmed:
+    def _write_handshake_done_frame(self, builder: QuicPacketBuilder) -> None:
+        """Write HANDSHAKE_DONE, and NEW_TOKEN with it; both again if the latter is lost."""
+        super()._write_handshake_done_frame(builder)
+        if self._make_token is not None:
             assert self._version is not None
             self._token_to_give = self._make_token(self._version)
             self._make_token = None
@@ -127,6 +126,7 @@ class NewToken(QuicConnection):
     def _on_token_delivery(self, delivery: QuicDeliveryState, token: bytes) -> None:
         if delivery is not QuicDeliveryState.ACKED:
             self._token_to_give = token
+            self._handshake_done_pending = True
 
 
 def _packed(host: str) -> bytes:

@@ -7,8 +7,10 @@ too.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -41,7 +43,7 @@ from quicmatrix.endpoint.transport.crypto.transport_parameters import (
     PREFERRED_ADDRESS,
     TransportParameters,
 )
-from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress
+from quicmatrix.endpoint.transport.sockets.udp import LocalAddress, PathAddress, is_ipv4
 
 PREFERRED_ADDRESS_CAPACITY = 128
 PATH_CHALLENGE_BYTES = 8
@@ -64,6 +66,9 @@ class Paths(TransportParameters):
         self._small_challenges: deque[bytes] = deque(maxlen=CHALLENGES_REMEMBERED)
         self._small_paths: list[QuicNetworkPath] = []
         """Paths that were validated by a PATH_CHALLENGE in a datagram of less than 1200 bytes."""
+        self.open_path: Callable[[tuple[str, int]], NetworkAddress | None] | None = None
+        """Client: opens a path to a server's address of the other address family, and returns it;
+        None if the host has no route there."""
 
     def connect(self, addr: NetworkAddress, now: float) -> None:
         """Client: begin the handshake with a server."""
@@ -160,6 +165,22 @@ class Paths(TransportParameters):
             self._network_paths.remove(path)
             if path.peer_cid is not None:
                 self._retire_peer_cid(path.peer_cid)
+
+    def _find_preferred_address(self) -> NetworkAddress | None:
+        """The preferred address to validate: of the family in use, or else of the other one.
+
+        RFC 9000, 9.6.1, has a client select one of the two; aioquic ignores the other family's.
+        """
+        offer, here = self._remote_preferred_address, self._network_paths[0].addr[0]
+        assert offer is not None
+        same, other = offer.ipv4_address, offer.ipv6_address
+        if not is_ipv4(here):
+            same, other = other, same
+        if same is not None or other is None:
+            return super()._find_preferred_address()
+        if self.open_path is None or not _may_send_to(other, here):
+            return None
+        return self.open_path(other)
 
     def _probed(self, address: NetworkAddress) -> QuicNetworkPath | None:
         return next((path for path in self._network_paths[1:] if path.addr == address), None)
@@ -329,6 +350,19 @@ class Paths(TransportParameters):
         buf = Buffer(capacity=PREFERRED_ADDRESS_CAPACITY)
         push_quic_preferred_address(buf, self._preferred)
         return encoded + encode_uint_var(PREFERRED_ADDRESS) + encode_uint_var(buf.tell()) + buf.data
+
+
+def _may_send_to(address: tuple[str, int], here: str) -> bool:
+    """Whether an address can be no request forgery, by aioquic's rules (RFC 9000, 21.5.6)."""
+    host = ipaddress.ip_address(address[0])
+    is_forged = (
+        not address[1]
+        or host.is_multicast
+        or host == ipaddress.IPv4Address("255.255.255.255")
+        or (host.is_loopback and not ipaddress.ip_address(here).is_loopback)
+        or (host.version == 6 and host.ipv4_mapped is not None)
+    )
+    return not is_forged
 
 
 def _local(address: NetworkAddress) -> LocalAddress | None:

@@ -7,7 +7,6 @@ but itself, and is no sign of congestion (RFC 9000, 14.4).
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from quicmatrix.endpoint.transport.crypto.transport_parameters import (
     TransportParameters,
 )
 from quicmatrix.endpoint.transport.packets.recovery import Recovery
+from quicmatrix.endpoint.transport.sockets.udp import is_ipv4
 
 IPV4_SIZE = 1472
 """1500 bytes without the headers of IPv4 and UDP."""
@@ -114,7 +114,7 @@ class PathMtu(Recovery, TransportParameters):
         return INITIAL_HEADER_BYTES + variable + AEAD_TAG_BYTES + INITIAL_ROOM
 
     def _ethernet_size(self) -> int:
-        return IPV4_SIZE if _is_ipv4(self._network_paths[0].addr[0]) else IPV6_SIZE
+        return IPV4_SIZE if is_ipv4(self._network_paths[0].addr[0]) else IPV6_SIZE
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """Datagrams, each with where to; a probe may be among them."""
@@ -229,8 +229,3 @@ class PathMtu(Recovery, TransportParameters):
         limit = None if from_session_ticket else self.peer_integer(MAX_UDP_PAYLOAD_SIZE)
         if limit is not None:
             self._peers_limit = max(limit, SMALLEST_MAX_DATAGRAM_SIZE)
-
-
-def _is_ipv4(host: str) -> bool:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    return address.version == 4 or address.ipv4_mapped is not None

@@ -9,13 +9,12 @@ from typing import Any
 
 from aioquic.quic.connection import (
     END_STATES,
-    NetworkAddress,
-    QuicConnection,
     QuicConnectionId,
-    QuicReceiveContext,
 )
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import STATELESS_RESET_TOKEN_SIZE, QuicErrorCode, QuicFrameType
+
+from quicmatrix.endpoint.transport.packets.datagrams import Datagrams
 
 LEAST_BYTES = 21
 """The shortest datagram that can be one."""
@@ -53,13 +52,12 @@ class ResetKey:
         return bytes(unpredictable) + self.token(connection_id)
 
 
-class StatelessReset(QuicConnection):
+class StatelessReset(Datagrams):
     """A connection with stateless reset tokens, which detects stateless resets."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(**arguments)
         self._reset_key: ResetKey | None = None
-        self._has_good_packet = False
 
     def use_reset_key(self, key: ResetKey) -> None:
         """Server: derive all tokens from this key; before any datagram."""
@@ -75,12 +73,10 @@ class StatelessReset(QuicConnection):
             for connection_id in self._host_cids:
                 connection_id.stateless_reset_token = self._reset_key.token(connection_id.cid)
 
-    def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
-        """Take in a datagram."""
-        self._has_good_packet = False
-        super().receive_datagram(data, addr, now)
-        # RFC 9000, 10.3.1: a datagram with a packet that can be processed is none.
-        if not self._has_good_packet and self._is_reset(data):
+    def _nothing_received(self, data: bytes, now: float) -> None:
+        """Detect a stateless reset: no packet of it can be processed (RFC 9000, 10.3.1)."""
+        super()._nothing_received(data, now)
+        if self.is_reset(data):
             self._close_event = ConnectionTerminated(
                 error_code=QuicErrorCode.NO_ERROR,
                 frame_type=QuicFrameType.PADDING,
@@ -88,13 +84,8 @@ class StatelessReset(QuicConnection):
             )
             self._close_begin(is_initiator=False, now=now)  # it drains
 
-    def _payload_received(
-        self, context: QuicReceiveContext, plain: bytes, crypto_frame_required: bool = False
-    ) -> tuple[bool, bool]:
-        self._has_good_packet = True
-        return super()._payload_received(context, plain, crypto_frame_required)
-
-    def _is_reset(self, data: bytes) -> bool:
+    def is_reset(self, data: bytes) -> bool:
+        """Whether a datagram ends with a token of the peer's for a connection ID in use."""
         if len(data) < LEAST_BYTES or data[0] & 0x80 or self._state in END_STATES:
             return False
         tail = data[-STATELESS_RESET_TOKEN_SIZE:]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from aioquic.quic.events import (
     ConnectionIdIssued,
     ConnectionIdRetired,
     ConnectionTerminated,
     QuicEvent,
+    StreamDataReceived,
 )
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
@@ -35,13 +37,14 @@ class Application(Protocol):
         """Write to streams as flow control allows; called before each send."""
 
 
-@runtime_checkable
-class Driven(Protocol):
+class Driven(ABC):
     """An application that also acts between events, and therefore knows its driver."""
 
+    @abstractmethod
     def driven_by(self, driver: Driver) -> None:
-        """Set the driver; after each action the application calls :meth:`Driver.drive`."""
+        """Set the driver; after each action the application calls :meth:`Driver.drive_soon`."""
 
+    @abstractmethod
     def connection_ending(self) -> None:
         """The connection is closing or draining; may be called more than once."""
 
@@ -88,6 +91,7 @@ class Driver:
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._ended = asyncio.Event()
         self._driven = application if isinstance(application, Driven) else None
@@ -95,7 +99,7 @@ class Driver:
             self._driven.driven_by(self)
 
     def received(self, data: bytes, address: Address, codepoint: int = 0) -> None:
-        """Take in a datagram and its ECN field; :meth:`drive` must follow."""
+        """Take in a datagram and its ECN field; :meth:`drained` must follow."""
         self.bytes_received += len(data)
         try:
             self.connection.codepoint_received = codepoint
@@ -103,8 +107,31 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - see the module's docstring
             self._fail(error)
 
+    def drained(self) -> None:
+        """After a batch of datagrams: deliver events, and send.
+
+        What the tasks of a :class:`Driven` application do about the events is sent with the rest.
+        """
+        if self._driven is not None:
+            try:
+                self._advance_application()
+            except Exception as error:  # noqa: BLE001 - see the module's docstring
+                self._fail(error)
+            self._wake_up()
+            self.drive_soon()
+        else:
+            self.drive()
+
+    def drive_soon(self) -> None:
+        """Have :meth:`drive` called once the tasks that are ready have run."""
+        if self._soon is None:
+            self._soon = self._loop.call_soon(self.drive)
+
     def drive(self) -> None:
         """Let the application and the connection do all that they can do now."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         try:
             self._advance()
         except Exception as error:  # noqa: BLE001 - see the module's docstring
@@ -138,9 +165,7 @@ class Driver:
         await self._ended.wait()
 
     def _advance(self) -> None:
-        self._deliver_events()
-        if not self.connection.is_ending:
-            self._application.pump()
+        self._advance_application()
         datagrams = self.connection.datagrams_to_send(now=self._loop.time())
         if datagrams:
             self.bytes_sent += sum([len(datagram) for datagram, _ in datagrams])
@@ -148,6 +173,11 @@ class Driver:
         self._deliver_events()  # sending issues connection IDs
         if self.terminated is not None:
             self._release()
+
+    def _advance_application(self) -> None:
+        self._deliver_events()
+        if not self.connection.is_ending:
+            self._application.pump()
 
     def _release(self) -> None:
         """Drop the references to the application and free the connection's memory."""
@@ -166,6 +196,8 @@ class Driver:
     def _deliver_events(self) -> None:
         while (event := self.connection.next_event()) is not None:
             match event:
+                case StreamDataReceived():
+                    pass  # one for each packet of a download
                 case ConnectionIdIssued() if self._observer is not None:
                     self._observer.issued(event.connection_id)
                 case ConnectionIdRetired() if self._observer is not None:

@@ -122,7 +122,7 @@ class Listener:
         """Drive each connection that the last batch of datagrams was for."""
         touched, self._touched = self._touched, {}
         for driver in touched:
-            driver.drive()
+            driver.drained()
             if driver.connection.is_confirmed:
                 self._half_open.discard(driver)
 
@@ -142,6 +142,10 @@ class Listener:
         self, data: bytes, destination: bytes, address: Address, codepoint: int
     ) -> None:
         if data and not data[0] & _LONG_HEADER:
+            if (driver := self._reset_by(data, address)) is not None:
+                driver.received(data, address, codepoint)
+                self._touched[driver] = None
+                return
             # Without the QUIC bit it may be another protocol's; of a client that greases, every
             # other packet has it.
             reset = self._reset_key.reset_for(len(data), destination)
@@ -165,6 +169,17 @@ class Listener:
             origin = self._origin(header, header.version, address)
             if origin is not None:
                 self._open(data, header, address, codepoint, origin)
+
+    def _reset_by(self, data: bytes, address: Address) -> Driver | None:
+        """The connection whose client, at this address, sent it a stateless reset.
+
+        Its Destination Connection ID is random (RFC 9000, 10.3).
+        """
+        for driver in dict.fromkeys(self._drivers.values()):
+            connection = driver.connection
+            if connection.peer_address == address and connection.is_reset(data):
+                return driver
+        return None
 
     def _is_of_unknown_version(self, data: bytes) -> bool:
         if len(data) < _LONG_HEADER_BYTES or not data[0] & _LONG_HEADER:

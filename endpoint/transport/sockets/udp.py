@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,12 +77,14 @@ class PathAddress(tuple[Any, ...]):  # noqa: SLOT001 - a tuple cannot have any
         return address
 
     def __eq__(self, other: object) -> bool:
+        if self is other:  # as most are, of which two or three are compared for each datagram
+            return True
         if isinstance(other, PathAddress) and self.local != other.local:
             return False
         return tuple.__eq__(self, other) is True
 
     def __ne__(self, other: object) -> bool:
-        return not self == other
+        return self is not other and not self == other
 
     __hash__ = tuple.__hash__
 
@@ -126,6 +129,12 @@ def client_socket(family: int, host: str = "", port: int = 0) -> socket.socket:
         udp.close()
         raise
     return udp
+
+
+def is_ipv4(host: str) -> bool:
+    """Whether a numeric address is one of IPv4, v4-mapped or not."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return address.version == 4 or address.ipv4_mapped is not None
 
 
 def route_size(address: Address) -> int:
@@ -306,6 +315,10 @@ class UdpSockets:
         """One more."""
         self._by_port[udp.port] = udp
 
+    def has_port(self, port: int) -> bool:
+        """Whether one of them is at a port."""
+        return port in self._by_port
+
     def leave(self, udp: UdpSocket, successor: UdpSocket) -> None:
         """Close one of them; what has no path goes out by another one from now on."""
         del self._by_port[udp.port]
@@ -320,18 +333,19 @@ class UdpSockets:
 
     def send(self, datagrams: Sequence[tuple[bytes, Address]], codepoint: int = 0) -> None:
         """Give datagrams to the kernel, as :meth:`UdpSocket.send` does."""
-        for udp, run in groupby(datagrams, key=lambda datagram: self._socket(datagram[1])):
+        for udp, run in groupby(datagrams, key=lambda datagram: self.of_path(datagram[1])):
             udp.send(list(run), codepoint)
+
+    def of_path(self, address: Address) -> UdpSocket:
+        """The socket that sends on a path."""
+        if isinstance(address, PathAddress):
+            return self._by_port.get(address.local.port, self._first)
+        return self._first
 
     def close(self) -> None:
         """Close all of them."""
         for udp in self._by_port.values():
             udp.close()
-
-    def _socket(self, address: Address) -> UdpSocket:
-        if isinstance(address, PathAddress):
-            return self._by_port.get(address.local.port, self._first)
-        return self._first
 
 
 def _can_segment(udp: socket.socket) -> bool:

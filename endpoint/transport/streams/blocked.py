@@ -11,7 +11,6 @@ from aioquic.buffer import UINT_VAR_MAX_SIZE
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicFrameType
 from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
-from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
 DATA_BLOCKED_CAPACITY = 1 + UINT_VAR_MAX_SIZE
@@ -27,11 +26,10 @@ class BlockedFrames(QuicConnection):
         self._streams_blocked_at: dict[int, int] = {}
         """The limit that the last frame named, of each stream."""
 
-    def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
-        # Called once for each 1-RTT packet.
-        super()._write_connection_limits(builder, space)
+    def _write_data_blocked(self, builder: QuicPacketBuilder) -> None:
+        """Write DATA_BLOCKED, once the connection's limit is reached, if it holds up a stream."""
         limit = self._remote_max_data
-        if self._remote_max_data_used < limit or self._data_blocked_at == limit:
+        if self._data_blocked_at == limit:
             return
         if any(_has_more(each) and not _is_blocked(each) for each in self._streams.values()):
             frame = builder.start_frame(
@@ -47,12 +45,9 @@ class BlockedFrames(QuicConnection):
                     self._quic_logger.encode_data_blocked_frame(limit)
                 )
 
-    def _write_stream_limits(
-        self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream
-    ) -> None:
-        # Called once for each stream and packet.
-        super()._write_stream_limits(builder, space, stream)
-        if not (_has_more(stream) and _is_blocked(stream)):
+    def _write_stream_data_blocked(self, builder: QuicPacketBuilder, stream: QuicStream) -> None:
+        """Write STREAM_DATA_BLOCKED, once a stream's limit is reached, if it holds that up."""
+        if not _has_more(stream):
             return
         assert stream.stream_id is not None
         number, limit = stream.stream_id, stream.max_stream_data_remote

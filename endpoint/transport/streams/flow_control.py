@@ -12,7 +12,6 @@ from aioquic.quic.connection import (
     MAX_STREAM_DATA_FRAME_CAPACITY,
     Limit,
     NetworkAddress,
-    QuicConnection,
 )
 from aioquic.quic.events import StreamDataReceived
 from aioquic.quic.packet import QuicFrameType
@@ -20,13 +19,14 @@ from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
+from quicmatrix.endpoint.transport.streams.blocked import BlockedFrames
 from quicmatrix.endpoint.transport.streams.windows import ReceiveWindow
 
 MAX_STREAMS = 100
 """Streams of each direction that the peer may have open at a time."""
 
 
-class FlowControl(QuicConnection):
+class FlowControl(BlockedFrames):
     """A connection whose limits are what was read plus a window."""
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the base class's
@@ -49,6 +49,7 @@ class FlowControl(QuicConnection):
         builder: QuicPacketBuilder,
         space: QuicPacketSpace,  # noqa: ARG002 - the base class's signature
     ) -> None:
+        # Called once for each 1-RTT packet.
         data = self._local_max_data
         if data.value - data.used <= self._window.size // 2:
             data.value = self._window.connection_limit(
@@ -63,6 +64,8 @@ class FlowControl(QuicConnection):
             # As aioquic does: only once it grants more than the peer has left.
             if limit.value != limit.sent and limit.sent - limit.used < limit.value - limit.sent:
                 self._write_limit(builder, limit)
+        if self._remote_max_data_used >= self._remote_max_data:
+            self._write_data_blocked(builder)
 
     def _unread(self) -> int:
         """Bytes that arrived and that the application has not seen."""
@@ -124,8 +127,13 @@ class FlowControl(QuicConnection):
         space: QuicPacketSpace,  # noqa: ARG002 - the base class's signature
         stream: QuicStream,
     ) -> None:
-        if not stream.max_stream_data_local or stream.receiver.is_finished:
-            return
+        # Called once for each stream and 1-RTT packet.
+        if stream.max_stream_data_local and not stream.receiver.is_finished:
+            self._write_stream_limit(builder, stream)
+        if stream.sender.highest_offset >= stream.max_stream_data_remote:
+            self._write_stream_data_blocked(builder, stream)
+
+    def _write_stream_limit(self, builder: QuicPacketBuilder, stream: QuicStream) -> None:
         stream.max_stream_data_local = self._window.stream_limit(
             read=stream.receiver.starting_offset() - self.held.get(stream.stream_id or 0, 0),
             limit=stream.max_stream_data_local,

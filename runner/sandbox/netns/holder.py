@@ -36,6 +36,8 @@ class Holder:
     """The write end of PID 1's standard input; -1 once it is closed."""
     pid: int = 0
     """PID 1 of the host, in our PID namespace; 0 before it is ready."""
+    users: bool = False
+    """Whether it has a user namespace of its own."""
     namespaces: dict[str, int] = field(default_factory=dict)
     """Open files of the namespaces. While they are open, no other namespace gets their inode
     numbers, by which the processes in them are found."""
@@ -66,6 +68,7 @@ class Holder:
         """The command that runs another one inside."""
         return (
             *("nsenter", "--target", str(self.pid)),
+            *(("--user", "--preserve-credentials") if self.users else ()),
             *("--net", "--mount", "--pid", "--ipc", "--uts", "--"),
         )
 
@@ -122,15 +125,24 @@ def alive(process: Path) -> bool:
     return state not in ("Z", "X") or int(fields[16]) > 1  # proc(5): num_threads
 
 
-async def hold(command: Sequence[str], environment: Mapping[str, str]) -> Holder:
+async def hold(
+    command: Sequence[str], environment: Mapping[str, str], *, users: bool = False
+) -> Holder:
     """Run a command, which prints ``ready PID`` in the end, as PID 1 of new namespaces.
 
     Not to be cancelled, since the caller has to end the host.
+
+    Args:
+        command: Program and arguments.
+        environment: What is added to its environment.
+        users: Whether it has a user namespace of its own, in which its processes are counted.
     """
     theirs, pipe = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            *("unshare", "--net", "--mount", "--pid", "--ipc", "--uts"),
+            "unshare",
+            *(("--user", "--map-root-user") if users else ()),
+            *("--net", "--mount", "--pid", "--ipc", "--uts"),
             *("--fork", "--kill-child=KILL"),
             *command,
             stdin=theirs,
@@ -145,7 +157,7 @@ async def hold(command: Sequence[str], environment: Mapping[str, str]) -> Holder
         raise
     finally:
         os.close(theirs)
-    return Holder(process, pipe)
+    return Holder(process, pipe, users=users)
 
 
 async def run_tool(*command: str, text: str = "") -> str:

@@ -21,7 +21,13 @@ from quicmatrix.runner.sandbox.netns.process import (
     kill_all,
     start,
 )
-from quicmatrix.runner.sandbox.netns.visible import hidden, required_paths, to_expose
+from quicmatrix.runner.sandbox.netns.visible import (
+    hidden,
+    own_home,
+    required_paths,
+    to_expose,
+    to_open,
+)
 
 SCRIPT = (*interpreter(), filesystem.__file__)
 OTHER_ENTRIES = 65536
@@ -41,6 +47,9 @@ class NetnsHost:
     group: Group
     grace_s: float
     visible: tuple[Path, ...]
+    users: bool = False
+    """Whether a side has a user namespace of its own, in which its processes are counted (see
+    setrlimit(2), RLIMIT_NPROC)."""
     _holder: Holder | None = None
     _programs: list[NetnsProcess] = field(default_factory=list)
     _exposed: set[Path] = field(default_factory=set)
@@ -66,7 +75,7 @@ class NetnsHost:
         if not launch.command:
             raise LaunchError(f"{launch.image}: this backend starts commands, not images")
         async with self._lock:
-            await self._expose((*self.visible, *required_paths(launch)))
+            await self._expose(required_paths(launch))
             drain = BoundedLog(log, self.limits.log_bytes)
             try:
                 started = await start(self, launch, drain, {RUN_VARIABLE: self.label.run_id})
@@ -101,7 +110,8 @@ class NetnsHost:
 
         async def start() -> None:
             command = (*SCRIPT, "build", *self._arguments(root))
-            self._holder = await hold(command, environment(self.label))
+            users = self.isolated and self.users
+            self._holder = await hold(command, environment(self.label), users=users)
 
         await finish(start())
 
@@ -150,6 +160,8 @@ class NetnsHost:
         # The folder itself is an inode too.
         downloads = f"size={limits.downloads_bytes},nr_inodes={limits.downloads_entries + 1}"
         logs = f"size={limits.logs_bytes},nr_inodes={OTHER_ENTRIES}"
+        opened = to_open((own_home(), *self.visible))
+        self._exposed.update(opened)
         return (
             *(self.name, str(root), hosts_file(SIM_LEFT if self.name == "client" else SIM_RIGHT)),
             *(www if self.name == "server" else ("tmpfs", "/www", "")),
@@ -159,19 +171,22 @@ class NetnsHost:
             *("tmpfs", "/downloads", f"mode=777,{downloads}"),
             *("tmpfs", "/logs", f"mode=777,{logs}"),
             *("tmpfs", "/run", "mode=755,size=1m,nr_inodes=1k"),
+            *(word for path, how in opened.items() for word in (how, str(path), str(path))),
         )
 
     async def _expose(self, paths: Sequence[Path]) -> None:
-        """Mount what lies in folders of the machine that a side does not have."""
+        """Mount what lies in folders of the machine that a side does not have, or cannot read."""
         if not self.isolated:
             return
-        if problem := hidden(paths):
+        shown = (*self.visible, *paths)
+        if problem := hidden(shown):
             raise SandboxError(problem)
-        missing = [path for path in to_expose(paths) if not self._exposed & {path, *path.parents}]
+        wanted = [path for path in to_expose(shown) if self._exposed.isdisjoint(path.parents)]
+        views = {**dict.fromkeys(wanted, filesystem.WHOLE), **to_open(paths)}
+        missing = {path: how for path, how in views.items() if path not in self._exposed}
         if missing:
             outside = ("nsenter", "--target", str(self.holder.process.pid), "--mount")
             root = str(self.scratch / self.name)
-            await run_tool(
-                *outside, *SCRIPT, "show", str(self.holder.pid), root, *map(str, missing)
-            )
+            words = [word for path, how in missing.items() for word in (how, str(path))]
+            await run_tool(*outside, *SCRIPT, "show", str(self.holder.pid), root, *words)
             self._exposed.update(missing)

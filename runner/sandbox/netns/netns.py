@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 
 from quicmatrix.runner.errors import UserError
@@ -87,7 +88,11 @@ class NetnsBackend:
         if problem := hidden((*self._visible, Path.cwd())):
             raise UserError(problem, ELSEWHERE)
         missing = cgroup.unlimited(self.limited())
-        return (*privileges.reachable_sockets(), *([missing] if missing else ()))
+        return (
+            *privileges.reachable_sockets(),
+            *privileges.readable_files(),
+            *([missing] if missing else ()),
+        )
 
     @asynccontextmanager
     async def sandbox(
@@ -114,6 +119,7 @@ class NetnsBackend:
                     group=sides.get(name, cgroup.Group()),
                     grace_s=self._stop_grace_s,
                     visible=self._visible,
+                    users=self._users,
                 )
                 for name in (*SIDES, "sim")
             ]
@@ -125,12 +131,18 @@ class NetnsBackend:
                 await finish(sandbox.remove())
 
     def limited(self) -> frozenset[str]:
-        """Which of ``memory`` and ``pids`` control groups limit for a whole side.
+        """Which of ``memory`` and ``pids`` are limited for a whole side.
 
         The others are limited for each process by setrlimit(2), which does not count root's
         processes.
         """
-        return cgroup.group(_parents(), "").limited
+        return cgroup.group(_parents(), "").limited | ({"pids"} if self._users else set())
+
+    @cached_property
+    def _users(self) -> bool:
+        """Whether each side has a user namespace of its own, to have its own limit of processes."""
+        limited = cgroup.group(_parents(), "").limited
+        return "pids" not in limited and privileges.processes_counted_apart()
 
     def leftovers(self) -> Sequence[str]:
         """Leftovers of dead runs, one line each."""

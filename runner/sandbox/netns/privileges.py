@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from quicmatrix.runner import needs
 from quicmatrix.runner.errors import UserError
+from quicmatrix.runner.sandbox.netns.filesystem import closed, others_exist
 from quicmatrix.runner.sandbox.netns.holder import tool_environment
 
 MARKER = "QUICMATRIX_USER_NAMESPACE"
@@ -73,11 +75,19 @@ def check() -> None:
 
 
 def reachable_sockets() -> Sequence[str]:
-    """A line for the user where overlays are refused: endpoints can reach sockets on disk."""
+    """A line for the user where overlays are refused: what endpoints can do without them."""
     problem = _problem(_as_root(OVERLAY_PREFLIGHT))
     if not problem:
         return ()
-    return (f"endpoints can reach sockets and FIFOs on this machine's disks: {problem}",)
+    files = ", and read every file there" if others_exist() else ""
+    return (f"endpoints can reach sockets and FIFOs on this machine's disks{files}: {problem}",)
+
+
+def readable_files() -> Sequence[str]:
+    """A line for the user where endpoints can read what only root may: others cannot see "/"."""
+    if os.geteuid() == 0 and closed("/"):
+        return ("endpoints can read every file: / is closed to other users (chmod 755 /)",)
+    return ()
 
 
 def check_real_root() -> None:
@@ -130,6 +140,16 @@ def lacking() -> list[str]:
 def user_namespace_allowed() -> bool:
     """Whether we may make a user namespace."""
     return needs.find("unshare") is not None and not _problem((*USER_NAMESPACE, "true"))
+
+
+def processes_counted_apart() -> bool:
+    """Whether RLIMIT_NPROC counts the processes of a new user namespace apart from all others.
+
+    Linux does since 5.14, but never limits the machine's root.
+    """
+    first = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+    kernel = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+    return first[1] != "0" and kernel >= (5, 14) and user_namespace_allowed()
 
 
 def _as_root(command: Sequence[str]) -> Sequence[str]:

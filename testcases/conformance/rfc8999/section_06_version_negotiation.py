@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quicmatrix.testcases.conformance.exchange import Exchange
-from quicmatrix.testcases.conformance.expectations import shows
-from quicmatrix.testcases.conformance.model import SERVER, case
-from quicmatrix.testcases.conformance.openings import UNKNOWN_VERSION, unknown_version
+from quicmatrix.testcases.conformance.expectations import goes_on, shows
+from quicmatrix.testcases.conformance.model import CLIENT, SERVER, case
+from quicmatrix.testcases.conformance.openings import (
+    OTHER_VERSION,
+    UNKNOWN_VERSION,
+    unknown_version,
+    version_negotiation,
+)
 from quicmatrix.testcases.conformance.replies import version_negotiations
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
@@ -37,3 +42,32 @@ async def list_without_the_version_asked_for(tester: Tester) -> None:
     tester.send(unknown_version(), tester.new_path(), step="stimulus")
     await tester.answers()
     await tester.connected()
+
+
+@case(
+    "rfc8999/6/no-version-in-the-list",
+    Level.MUST,
+    rows="C-11",
+    roles=CLIENT,
+    expects=goes_on(),
+)
+async def no_version_in_the_list(tester: Tester) -> None:
+    """A Version Negotiation packet that lists no version is ignored."""
+    first = await tester.initial()
+    tester.send(version_negotiation(first), first.address, step="stimulus")
+    await tester.connected(first=first)
+
+
+@case(
+    "rfc8999/6/truncated-version-in-the-list",
+    Level.MUST,
+    rows="C-11",
+    roles=CLIENT,
+    expects=goes_on(),
+)
+async def truncated_version_in_the_list(tester: Tester) -> None:
+    """A Version Negotiation packet whose last version is truncated is ignored."""
+    first = await tester.initial()
+    negotiation = version_negotiation(first, UNKNOWN_VERSION, OTHER_VERSION)
+    tester.send(negotiation[:-1], first.address, step="stimulus")
+    await tester.connected(first=first)

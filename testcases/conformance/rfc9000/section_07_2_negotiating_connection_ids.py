@@ -9,10 +9,17 @@ from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import Shape
 from quicmatrix.endpoint.tester.peer import INITIAL
 from quicmatrix.testcases.conformance.expectations import discards
-from quicmatrix.testcases.conformance.model import SERVER, case
-from quicmatrix.testcases.conformance.openings import client_hello, first_initial, unsent
+from quicmatrix.testcases.conformance.model import CLIENT, SERVER, case
+from quicmatrix.testcases.conformance.openings import (
+    PACKET_NUMBER_0,
+    client_hello,
+    first_initial,
+    unsent,
+)
+from quicmatrix.testcases.conformance.paths import keeps
 from quicmatrix.testcases.conformance.replies import not_served
 from quicmatrix.testcases.model import Level
+from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.tester import Tester
@@ -48,4 +55,39 @@ async def source_connection_id_changes(tester: Tester) -> None:
     other = Shape(scid=os.urandom(8), dcid=peer.connection.peer_connection_id)
     await peer.stimulus(frames.ping(), kind=INITIAL, shape=other)
     await peer.until(lambda: bool(peer.arrivals), "an answer")
+    peer.release()
+
+
+@case(
+    "rfc9000/7.2/server-changes-its-connection-id",
+    Level.MUST,
+    rows="C-39",
+    roles=CLIENT,
+    expects=discards(),
+)
+async def server_changes_its_connection_id(tester: Tester) -> None:
+    """After the server's first Initial, packets with another Source Connection ID are discarded."""
+    peer = await tester.connecting(held_back=True)
+    await peer.send(frames.ping(), kind=INITIAL)
+    await peer.stimulus(frames.ping(), kind=INITIAL, shape=Shape(scid=os.urandom(8)))
+    peer.release()
+
+
+@case(
+    "rfc9000/7.2/one-source-connection-id",
+    Level.MUST,
+    rows="B-56",
+    roles=SERVER,
+    expects=keeps(server_keeps_its_source_connection_id),
+)
+async def one_source_connection_id(tester: Tester) -> None:
+    """A server's packets have one Source Connection ID, also those before the whole ClientHello."""
+    peer = await unsent(tester)
+    hello = peer.client_hello
+    half = len(hello) // 2
+    await peer.stimulus(frames.crypto(hello[:half]), kind=INITIAL, shape=PACKET_NUMBER_0)
+    await peer.until(lambda: bool(peer.arrivals), "an acknowledgment")
+    await peer.send(frames.crypto(hello[half:], half), kind=INITIAL)
+    known = len(peer.arrivals)
+    await peer.until(lambda: len(peer.arrivals) > known, "an answer")
     peer.release()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, Shape
 from quicmatrix.endpoint.tester.peer import INITIAL
-from quicmatrix.runner.trace.model import EncryptedExtensions, Packet, PacketType
+from quicmatrix.runner.trace.model import Packet, PacketType
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import shows
 from quicmatrix.testcases.conformance.model import RETRY, SERVER, case
@@ -107,39 +107,3 @@ async def one_retry_for_a_datagram(tester: Tester) -> None:
     peer.send_datagram(hello.datagram + second.datagram, step="stimulus")
     await peer.until(lambda: bool(peer.arrivals), "an answer")
     peer.release()
-
-
-def authenticates_connection_ids(exchange: Exchange) -> Iterator[Finding]:
-    """The three connection IDs in the transport parameters are those of the packets."""
-    asked = stimulus_header(exchange)
-    sources = {one.scid for one in exchange.after if one.type is PacketType.INITIAL}
-    sent = {one.scid for one in retries(exchange)}
-    for packet in exchange.after:
-        for message in packet.tls:
-            if isinstance(message, EncryptedExtensions):
-                these = message.transport_parameters
-                if these.original_destination_connection_id != asked.dcid:
-                    yield Violation(
-                        "original_destination_connection_id is not the first one", packet
-                    )
-                elif these.retry_source_connection_id not in sent:
-                    yield Violation("retry_source_connection_id is not that of its Retry", packet)
-                elif these.initial_source_connection_id not in sources:
-                    yield Violation(
-                        "initial_source_connection_id is not that of its Initial", packet
-                    )
-                else:
-                    yield Held(packet, asked)
-
-
-@case(
-    "rfc9000/7.3/connection-ids-after-retry",
-    Level.MUST,
-    rows="S-29",
-    roles=SERVER,
-    flow=RETRY,
-    expects=shows(authenticates_connection_ids),
-)
-async def connection_ids_after_retry(tester: Tester) -> None:
-    """After a Retry the server's transport parameters have the three connection IDs in use."""
-    await tester.connected(stimulus=True)

@@ -110,8 +110,8 @@ async def request_is_stopped_without_error(tester: Tester) -> None:
     await peer.stimulus(frames.stop_sending(peer.message_stream, H3_NO_ERROR.value))
 
 
-def _is_closed(exchange: Exchange) -> Iterator[Finding]:
-    """Whether the implementation ends the messages that it begins."""
+def streams_end(exchange: Exchange) -> Iterator[Finding]:
+    """The implementation ends each request or response that it begins."""
     begun: dict[int, list[bool]] = {}
     packets = {}
     for packet in exchange.capture.packets:
@@ -131,7 +131,7 @@ def _is_closed(exchange: Exchange) -> Iterator[Finding]:
     Level.MUST,
     rows="H-52",
     flow=HTTP3,
-    expects=shows(_is_closed),
+    expects=shows(streams_end),
 )
 async def stream_ends_with_message(tester: Tester) -> None:
     """Behind a request or a final response, its sender closes the stream for sending."""

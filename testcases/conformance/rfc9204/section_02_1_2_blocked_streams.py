@@ -8,7 +8,7 @@ from quicmatrix.endpoint.tester import http3, qpack
 from quicmatrix.endpoint.tester.http3 import H3Frame, Setting
 from quicmatrix.testcases.conformance.codes import QPACK_DECOMPRESSION_FAILED
 from quicmatrix.testcases.conformance.expectations import closes
-from quicmatrix.testcases.conformance.model import HTTP3, case
+from quicmatrix.testcases.conformance.model import HTTP3, SERVER, case
 from quicmatrix.testcases.conformance.qpack_flow import dynamic_table
 from quicmatrix.testcases.model import Level
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     "rfc9204/2.1.2/too-many-blocked-streams",
     Level.MUST,
     rows="H-62",
+    roles=SERVER,  # a client that asks for one file receives one field section
     flow=HTTP3,
     expects=closes(QPACK_DECOMPRESSION_FAILED),
 )

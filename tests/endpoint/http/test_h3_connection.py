@@ -187,7 +187,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("role", ["server", "client"])
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(steps=STEPS, settings_first=st.booleans())
 def test_whatever_a_peer_does_is_an_event_or_an_error_code(
     role: str, steps: list[tuple[int, str, list[bytes], bytes]], settings_first: bool

@@ -184,6 +184,11 @@ def in_role(role: str) -> list[Case]:
             "a negative base", 0x200, 0x200,
             data(ENCODER[role], b"\x02", INSERT), data(0, frame(1, b"\x02\x85\x80")),
         ),
+        make(
+            "a negative base without table", 0x200, ACCEPTED,
+            data(0, frame(1, (b"\x00\x80" + (ANSWER if role == "client" else GET)[4:]))),
+        ),
+        make("an entry without capacity", 0x201, ACCEPTED, data(ENCODER[role], b"\x02\x41a\x01b")),
         make("a huge number", 0x200, 0x200, data(0, frame(1, b"\x00\x00\xff" + b"\xff" * 11))),
         make("a cut field section", 0x200, 0x200, data(0, frame(1, b"\x00"))),
         make("too large a table", 0x201, 0x201, data(ENCODER[role], b"\x02\x3f\xe2\x1f")),

@@ -35,7 +35,6 @@ fuzzed = settings(
     max_examples=EXAMPLES,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 noise = st.binary(max_size=1500)

@@ -16,8 +16,7 @@ pytestmark = pytest.mark.netns
 
 
 def port_of(hosts: ThreeHosts) -> Port:
-    with hosts.sim.entered():
-        return Port("eth0", mac_bytes(CLIENT.mac))
+    return hosts.sim.inside(Port, "eth0", mac_bytes(CLIENT.mac))
 
 
 def received(port: Port) -> list[Received]:
@@ -39,8 +38,8 @@ def test_a_datagram_comes_with_the_kernels_time() -> None:
 
 
 def test_only_frames_to_its_mac_address_are_received() -> None:
-    with three_hosts() as hosts, port_of(hosts) as port, hosts.client.entered():
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+    with three_hosts() as hosts, port_of(hosts) as port:
+        with hosts.client.inside(socket.socket, socket.AF_PACKET, socket.SOCK_RAW) as raw:
             raw.bind(("eth0", 0))
             frame = frames.udp(b"mine")
             arp = frame[:12] + b"\x08\x06" + frame[14:]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from quicmatrix.runner.sandbox.model import SandboxError
 from quicmatrix.runner.sandbox.netns import filesystem
 from tests.support.machine_sockets import NOT_REACHED, PROBE, REACHED, listening
 from tests.support.one_sandbox import REPOSITORY, SMALL, Stage, one_sandbox, until
+from tests.support.real_root import real_root
 
 netns = pytest.mark.netns
 
@@ -127,6 +129,89 @@ def test_no_socket_and_no_fifo_of_the_machine_can_be_reached(tmp_path: Path) -> 
         on_disk = Path(name)
         with listening(on_disk), listening(own):
             assert asyncio.run(story()) == (NOT_REACHED * 2, REACHED)
+
+
+# --- What is closed to other users ---------------------------------------------------------------
+
+
+as_root = pytest.mark.skipif(not real_root(), reason="a user's sandbox reads what the user reads")
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder that a side sees as it is on the machine."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        yield Path(name)
+
+
+def files(folder: Path, modes: Mapping[str, int]) -> None:
+    """Make files that hold their own names, and the folders that they are in, of mode 0755."""
+    for path, mode in modes.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        file.write_text(f'#!/bin/sh\n# {file.name}\ncd "${{0%/*}}/.."; cat */*\n')
+        file.chmod(mode)
+
+
+@netns
+@as_root
+def test_a_side_reads_what_all_users_may_read(tmp_path: Path, on_disk: Path) -> None:
+    files(on_disk, {"all": 0o644, "key": 0o600, "group": 0o640, "home/file": 0o644})
+    (on_disk / "home").chmod(0o700)
+    on_disk.chmod(0o755)
+
+    async def story() -> str:
+        async with one_sandbox(tmp_path) as stage:
+            look = f"cd {on_disk}; cat all key group home/file; ls home; cat /etc/shadow; id -u"
+            return (await stage.shell(stage.server, look))[1]
+
+    said = asyncio.run(story())
+    assert "# all" in said
+    assert said.count("Permission denied") == 5
+    assert said.endswith("\n0\n"), "it is root all the same"
+    assert not {"# key", "# group", "# file", "root:"} & set(said.splitlines())
+
+
+@netns
+@as_root
+@pytest.mark.parametrize(
+    ("closed", "seen"),
+    [
+        # The folder around the project is somebody's home, as /root is.
+        ({".": 0o700}, {"program", "near", "far"}),
+        # All was made with umask 077.
+        (
+            {".": 0o700, "project": 0o700, "project/program": 0o700},
+            {"program", "near", "key", "far"},
+        ),
+        ({"project": 0o700, "project/program": 0o700}, {"program", "near", "key", "far"}),
+        # The program alone.
+        ({"project/program": 0o700}, {"program", "near", "far"}),
+    ],
+)
+def test_a_program_in_a_closed_folder_is_seen_with_what_is_around_it(
+    tmp_path: Path, on_disk: Path, closed: Mapping[str, int], seen: set[str]
+) -> None:
+    on_disk.chmod(0o755)
+    programs = {"project/program": 0o755, "project/near": 0o644, "project/key": 0o600}
+    files(on_disk, {**programs, "other/far": 0o644, "other/mail": 0o600})
+    for path, mode in closed.items():
+        (on_disk / path).chmod(mode)
+
+    async def story() -> str:
+        async with one_sandbox(tmp_path) as stage:
+            said = ""
+            for _ in range(2):  # the second time it is there already
+                program, log = await stage.start(
+                    stage.client, f"{on_disk}/project/program", cwd=Path("/")
+                )
+                await program.wait()
+                said += log.read_text()
+            return said
+
+    found = asyncio.run(story()).splitlines()
+    for name in ("program", "near", "key", "far", "mail"):
+        assert found.count(f"# {name}") == (2 if name in seen else 0), found
 
 
 ON_THE_CLIENT = """

@@ -244,6 +244,32 @@ def test_the_check_agrees_with_what_can_be_made(tmp_path: Path) -> None:
 def test_what_is_limited_is_known(tmp_path: Path) -> None:
     async def story() -> frozenset[str]:
         async with one_sandbox(tmp_path, limits=Limits()) as stage:
-            return stage.client.group.limited
+            own = {"pids"} if stage.client.users else frozenset[str]()
+            return stage.client.group.limited | own
 
     assert asyncio.run(story()) == NetnsBackend().limited()
+
+
+def test_a_side_cannot_take_the_processes_of_another(tmp_path: Path) -> None:
+    """Neither with control groups, nor in a user namespace without them."""
+    script = (
+        "import os, signal\n"
+        "try:\n"
+        "    while os.fork(): pass\n"
+        "    signal.pause()\n"
+        "except OSError:\n"
+        "    open('/downloads/full', 'x').close()\n"
+        "    signal.pause()\n"
+    )
+
+    async def story() -> Exit:
+        async with one_sandbox(tmp_path) as stage:
+            python = (sys.executable, "-I", "-S", "-c", script)
+            await stage.start(stage.client, *python)
+            await until((stage.client.folder("/downloads") / "full").exists)
+            return (await stage.shell(stage.server, "true; $(true)"))[0]
+
+    limited = "pids" in NetnsBackend().limited()
+    if not limited:
+        pytest.skip("the machine limits no processes of a side")
+    assert asyncio.run(story()) == Exit(0)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from quicmatrix.runner.errors import UserError
-from quicmatrix.runner.sandbox.netns import privileges
+from quicmatrix.runner.sandbox.netns import filesystem, privileges
 from quicmatrix.runner.sandbox.netns.privileges import MARKER, enter_user_namespace
 from tests.support.interpreter_for_all import become, interpreter_for_all
 from tests.support.machine_sockets import NOT_REACHED, listening
@@ -168,6 +168,21 @@ def test_refused_overlays_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = privileges.reachable_sockets()
     assert "endpoints can reach sockets" in line
     assert "mount: /usr: " in line
+    for root in (False, True):
+        monkeypatch.setattr(privileges, "others_exist", lambda root=root: root)
+        (line,) = privileges.reachable_sockets()
+        assert ("read every file there" in line) is root
+
+
+def test_a_root_folder_that_is_closed_to_others_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that was made with umask 077: nobody but root can see anything there."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert privileges.readable_files() == ()
+    monkeypatch.setattr(privileges, "closed", lambda path: path == "/")
+    monkeypatch.setattr(filesystem, "closed", lambda path: path == "/")
+    assert not filesystem.others_exist()
+    (line,) = privileges.readable_files()
+    assert line.startswith("endpoints can read every file")
 
 
 @pytest.mark.parametrize(

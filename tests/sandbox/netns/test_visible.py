@@ -20,6 +20,7 @@ from quicmatrix.runner.sandbox.netns.visible import (
     required_paths,
     runner_paths,
     to_expose,
+    to_open,
 )
 from quicmatrix.runner.trace.model import Side
 from tests.support.one_sandbox import REPOSITORY
@@ -97,6 +98,77 @@ def test_what_the_reference_is_made_of_is_among_what_we_show() -> None:
     assert Path(sys.prefix) in shown
 
 
+# --- What is closed to other users ---------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder that stands for one on the machine's disk, which we see as root."""
+    monkeypatch.setattr(visible, "PRIVATE", ())
+    monkeypatch.setattr(visible, "others_exist", lambda: True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
+def opened(machine: Path, *paths: Path) -> dict[str, str]:
+    """What is opened below that folder."""
+    found = to_open(paths)
+    return {
+        str(path.relative_to(machine)): how
+        for path, how in found.items()
+        if path.is_relative_to(machine) and path != machine
+    }
+
+
+def test_a_closed_folder_is_opened_only_on_the_way_to_what_is_needed(machine: Path) -> None:
+    client = program(machine / "home" / "project" / "build" / "client")
+    program(machine / "another" / "client").parent.chmod(0o700)
+    assert opened(machine, client, machine / "home") == {}
+    (machine / "home").chmod(0o710)
+    assert opened(machine, client) == {"home": "entries"}
+    client.chmod(0o700)
+    assert opened(machine, client) == {"home": "entries", "home/project/build/client": "whole"}
+    client.parent.chmod(0o700)
+    assert opened(machine, client) == {"home": "entries", "home/project/build": "whole"}
+    (machine / "home" / "project").chmod(0o700)
+    assert opened(machine, client)["home/project"] == "entries"
+    own = opened(machine, client, machine / "home" / "project")
+    assert own == {"home": "entries", "home/project": "whole"}
+
+
+def test_a_home_folder_itself_is_never_shown_whole(machine: Path) -> None:
+    client = program(machine / "home" / "client")
+    (machine / "home").chmod(0o700)
+    assert opened(machine, client, machine / "home") == {"home": "entries"}
+    client.chmod(0o700)
+    assert opened(machine, client) == {"home": "entries", "home/client": "whole"}
+
+
+def test_links_are_opened_at_both_ends(machine: Path) -> None:
+    client = program(machine / "home" / "project" / "client")
+    (machine / "open").mkdir()
+    (machine / "open" / "link").symlink_to(machine / "home" / "project")
+    (machine / "home").chmod(0o700)
+    client.chmod(0o700)
+    there = {"home": "entries", "home/project/client": "whole"}
+    assert opened(machine, machine / "open" / "link" / "client") == there
+
+
+def test_a_script_that_is_closed_is_needed_whatever_its_name(machine: Path) -> None:
+    script = program(machine / "project" / "client.py")
+    script.chmod(0o600)
+    launch = Launch(("python3", "client.py", "x" * 300, "no such thing"), script.parent)
+    assert opened(machine, *required_paths(launch)) == {"project/client.py": "whole"}
+
+
+def test_a_user_sees_what_he_may_read(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = program(machine / "home" / "client")
+    (machine / "home").chmod(0o700)
+    monkeypatch.setattr(visible, "others_exist", lambda: False)
+    assert to_open([client]) == {}
+
+
 # --- What cannot be shown ------------------------------------------------------------------------
 
 
@@ -131,7 +203,7 @@ def test_it_is_named_before_the_run_and_by_doctor(
     named, nothing_runs = machine_checks.implementations([mine], backend.obstacle)
     assert (named.state, nothing_runs.state) == (State.WARN, State.FAIL)
     assert "cannot be seen in a sandbox" in named.found
-    assert backend.check() == ()
+    backend.check()  # what cannot be limited here, it may say
     monkeypatch.chdir(client.parent)
     with pytest.raises(UserError, match="cannot be seen in a sandbox"):
         backend.check()

@@ -79,6 +79,11 @@ STORIES = (
         "the client leaves without its files",
         unfinished(client.one_rtt(H3_NO_ERROR), server.one_rtt(NO_ERROR)),
     ),
+    holds(
+        no_side_closes_with_an_error,
+        "the client is gone, and the server is stopped during a handshake",
+        unfinished(client.initial(), server.initial(), server.initial(REFUSED)),
+    ),
     breaks(
         no_side_closes_with_an_error,
         "the server gives up in its first packet",

@@ -396,7 +396,7 @@ def flights(certs: Path) -> tuple[list[bytes], list[bytes]]:
 Damage = tuple[int, list[tuple[int, int]], int]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     number=st.integers(0, 7),
     flips=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(1, 255)), max_size=4),
@@ -432,7 +432,7 @@ def test_a_damaged_message_raises_nothing_but_an_alert(
     assert receiver.ending is None or receiver.ending.error_code != QuicErrorCode.INTERNAL_ERROR
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=200), kind=st.integers(0, 26), is_client=st.booleans())
 def test_whatever_is_no_hello_is_refused(data: bytes, kind: int, is_client: bool) -> None:
     context = Context(tls.Context(is_client=is_client, alpn_protocols=["h3"]))

@@ -142,6 +142,50 @@ def test_a_client_moves_to_the_preferred_address(certs: Path) -> None:
     assert server_address.local.port == 4443
 
 
+OTHER_FAMILY = ("fd00:cafe:cafe:100::100", 4443)
+
+
+@pytest.mark.parametrize(
+    ("ipv4", "ipv6", "has_route", "ends_at"),
+    [
+        (None, OTHER_FAMILY, True, OTHER_FAMILY),
+        (None, OTHER_FAMILY, False, SERVER_ADDRESS),
+        (PREFERRED, OTHER_FAMILY, True, PREFERRED),
+        (SERVER_ADDRESS, OTHER_FAMILY, True, SERVER_ADDRESS),
+        (None, ("::1", 4443), True, SERVER_ADDRESS),
+        (None, ("ff02::1", 4443), True, SERVER_ADDRESS),
+        (None, ("::ffff:193.167.100.100", 4443), True, SERVER_ADDRESS),
+        (None, (OTHER_FAMILY[0], 0), True, SERVER_ADDRESS),
+    ],
+)
+def test_a_preferred_address_of_the_other_family_is_taken_if_there_is_no_other(
+    certs: Path,
+    ipv4: tuple[str, int] | None,
+    ipv6: tuple[str, int],
+    has_route: bool,
+    ends_at: tuple[str, int],
+) -> None:
+    """RFC 9000, 9.6.1; and 21.5.6 of those that could be a request forgery."""
+
+    class Preferring(Connection):
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self.prefer(ipv4, ipv6)
+
+    pair = Pair(client_configuration(certs), server_configuration(certs), server_type=Preferring)
+    opened: list[tuple[str, int]] = []
+
+    def open_path(address: tuple[str, int]) -> tuple[str, int] | None:
+        opened.append(address)
+        return address if has_route else None
+
+    pair.client.open_path = open_path
+    sink = download(pair, 300_000)
+    pair.run_until(lambda: sink.is_finished, limit_s=10)
+    assert pair.client.peer_address == ends_at
+    assert bool(opened) is (ends_at == OTHER_FAMILY or not has_route)
+
+
 def test_a_client_migrates_and_uses_a_new_connection_id(certs: Path) -> None:
     pair, sink = transfer(certs)
     pair.run_until(lambda: sink.received > 500_000)

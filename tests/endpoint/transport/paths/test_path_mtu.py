@@ -7,7 +7,6 @@ from aioquic._buffer import Buffer
 from aioquic.quic.packet import pull_quic_transport_parameters, push_quic_transport_parameters
 
 from quicmatrix.endpoint.transport.connection import Connection
-from quicmatrix.endpoint.transport.paths.path_mtu import _is_ipv4
 from tests.support.quic_pair import Link, Pair, client_configuration, no_loss, server_configuration
 from tests.support.transfer import download
 
@@ -94,11 +93,3 @@ def test_an_outage_is_survived(certs: Path) -> None:
     pair.to_client.drops = pair.to_server.drops = no_loss
     pair.run_until(lambda: sink.is_finished, limit_s=10.0)
     assert pair.server.datagram_size == 1472
-
-
-@pytest.mark.parametrize(
-    ("host", "is_ipv4"),
-    [("192.0.2.1", True), ("::ffff:192.0.2.1", True), ("fd00::1", False), ("fe80::1%eth0", False)],
-)
-def test_a_mapped_address_is_ipv4(host: str, is_ipv4: bool) -> None:
-    assert _is_ipv4(host) is is_ipv4

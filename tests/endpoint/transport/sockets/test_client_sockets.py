@@ -18,9 +18,12 @@ from quicmatrix.endpoint.quic import (
     serve,
     server_settings,
 )
+from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.crypto.transport_parameters import DISABLE_ACTIVE_MIGRATION
+from quicmatrix.endpoint.transport.paths.stateless_reset import ResetKey
+from quicmatrix.endpoint.transport.sockets import client_sockets
 from quicmatrix.endpoint.transport.sockets.client_sockets import MOST_PROBES
-from quicmatrix.endpoint.transport.sockets.udp import Address, UdpSocket
+from quicmatrix.endpoint.transport.sockets.udp import Address, PathAddress, UdpSocket
 
 SIZE = 8_000_000
 
@@ -32,13 +35,19 @@ async def answer(session: Session) -> None:
 
 
 @asynccontextmanager
-async def pair(certs: Path, host: str = "127.0.0.1") -> AsyncIterator[tuple[Session, Server]]:
+async def pair(
+    certs: Path,
+    host: str = "127.0.0.1",
+    *,
+    listens_on: str = "",
+    server_type: type[Connection] = Connection,
+) -> AsyncIterator[tuple[Session, Server]]:
     settings = server_settings(
         alpn=["test"], certificate_file=certs / "cert.pem", key_file=certs / "priv.key"
     )
     async with (
         asyncio.timeout(20),
-        serve(answer, host, 0, settings) as server,
+        serve(answer, listens_on or host, 0, settings, connection_type=server_type) as server,
         connect(host, server.port, client_settings(alpn=["test"], ca_file=certs / "ca.pem")) as at,
     ):
         await at.wait_ready()
@@ -167,5 +176,53 @@ def test_what_cannot_be_is_said(certs: Path) -> None:
             client.connection.peer_parameters[DISABLE_ACTIVE_MIGRATION] = b""
             with pytest.raises(MigrationError, match="disable_active_migration"):
                 await client.migrate("127.0.0.2")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("host", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+def test_a_client_moves_to_a_preferred_address_of_the_other_family(
+    certs: Path, host: str, other: str
+) -> None:
+    class Preferring(Connection):
+        """At the port that the client came to, which takes both families."""
+
+        def receive_datagram(self, data: bytes, addr: PathAddress, now: float) -> None:
+            if self._preferred is None:
+                there = other, addr.local.port
+                self.prefer(*((None, there) if ":" in other else (there, None)))
+            super().receive_datagram(data, addr, now)
+
+    async def story() -> None:
+        async with pair(certs, host, listens_on="::", server_type=Preferring) as (client, server):
+            (there,) = server.sessions
+            stream = await client.open_stream()
+            await stream.write(str(SIZE).encode(), end=True)
+            assert len(await stream.read_all()) == SIZE
+            assert client.peer_address[:2] == (other, server.port)
+            assert client.local_address is not None
+            assert (":" in client.local_address[0]) is (":" in other)
+            assert there.peer_address[0].removeprefix("::ffff:") == other
+            assert there.peer_address[1] == client.local_address[1]
+            await client.migrate()
+            assert client.peer_address[:2] == (other, server.port), "it does not go back"
+
+    asyncio.run(story())
+
+
+def test_without_a_route_there_a_preferred_address_of_the_other_family_is_ignored(
+    certs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Preferring(Connection):
+        def use_reset_key(self, key: ResetKey) -> None:
+            super().use_reset_key(key)
+            self.prefer(None, ("2001:db8::1", 4443))
+
+    async def story() -> None:
+        monkeypatch.setattr(client_sockets, "route_size", lambda _address: 0)
+        async with pair(certs, server_type=Preferring) as (client, _):
+            await client.ping()
+            assert len(client.connection._network_paths) == 1
+            assert client.peer_address[0] == "127.0.0.1"
 
     asyncio.run(story())

@@ -100,6 +100,58 @@ def test_a_packet_of_a_forgotten_connection_is_answered_with_a_smaller_reset(cer
     assert len({reset[-16:] for reset in sent}) == 1, "the token is the connection ID's"
 
 
+def test_a_clients_stateless_reset_ends_its_connection(certs: Path) -> None:
+    async def story() -> None:
+        settings = configuration(certs)
+        now = asyncio.get_running_loop().time
+        client, connections = Connection(configuration=client_configuration(certs)), []
+        sent: list[bytes] = []
+
+        def accept(origin: Origin) -> tuple[Connection, Idle]:
+            connections.append(
+                Connection(
+                    configuration=settings,
+                    original_destination_connection_id=origin.original_destination,
+                )
+            )
+            return connections[0], Idle()
+
+        def exchange() -> bytes:
+            """All that is to be sent; the last datagram of the server."""
+            last = b""
+            while datagrams := client.datagrams_to_send(now=now()):
+                for datagram, _ in datagrams:
+                    target.received(datagram, CLIENT_ADDRESS)
+                target.drained()
+                for datagram in sent:
+                    client.receive_datagram(datagram, SERVER_ADDRESS, now=now())
+                last = sent[-1] if sent else last
+                sent.clear()
+            return last
+
+        target = Listener(
+            settings, accept, lambda datagrams, _: sent.extend(data for data, _ in datagrams)
+        )
+        client.connect(SERVER_ADDRESS, now=now())
+        exchange()
+        assert client.is_confirmed
+        client.replace_connection_ids()
+        client.send_ping(uid=0)
+        last = exchange()
+        (token,) = (
+            issued.stateless_reset_token
+            for issued in client._host_cids
+            if last[1:].startswith(issued.cid)
+        )
+        for forged in (bytes(16), token):
+            target.received(b"\x41" + bytes(26) + forged, CLIENT_ADDRESS)
+            target.drained()
+            assert connections[0].is_ending is (forged == token)
+        target.close(0)
+
+    asyncio.run(story())
+
+
 def test_a_client_is_accepted_once(certs: Path) -> None:
     target, sent, accepted = listener(certs)
     client, datagram = first_flight(certs)

@@ -19,6 +19,7 @@ from quicmatrix.endpoint.transport.sockets.udp import (
     _batches,
     bound_socket,
     client_socket,
+    is_ipv4,
     route_size,
 )
 
@@ -293,3 +294,11 @@ def test_a_socket_that_was_left_is_closed_and_the_other_one_takes_over() -> None
         server.close()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("192.0.2.1", True), ("::ffff:192.0.2.1", True), ("fd00::1", False), ("fe80::1%eth0", False)],
+)
+def test_a_mapped_address_is_ipv4(host: str, expected: bool) -> None:
+    assert is_ipv4(host) is expected

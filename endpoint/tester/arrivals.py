@@ -1,0 +1,66 @@
+"""What can be read of datagrams that belong to no connection of ours yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aioquic._buffer import Buffer
+from aioquic.quic.packet import (
+    QuicHeader,
+    QuicPacketType,
+    encode_quic_version_negotiation,
+    pull_quic_header,
+)
+
+from quicmatrix.endpoint.transport.sockets.udp import Address
+
+CONNECTION_ID_BYTES = 8
+"""Of our connection IDs."""
+
+
+class First(NamedTuple):
+    """The first Initial of a client."""
+
+    data: bytes
+    """The whole datagram."""
+    address: Address
+    header: QuicHeader
+
+
+def header_of(datagram: bytes) -> QuicHeader:
+    """The header of the first packet."""
+    return pull_quic_header(Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES)
+
+
+def is_initial(datagram: bytes) -> bool:
+    """Whether the first packet is an Initial."""
+    try:
+        return header_of(datagram).packet_type is QuicPacketType.INITIAL
+    except ValueError:
+        return False
+
+
+def destination_of(datagram: bytes) -> bytes:
+    """The Destination Connection ID of the first packet; empty if there is none."""
+    if datagram and datagram[0] & 0x80:
+        return datagram[6 : 6 + datagram[5]] if len(datagram) > 6 else b""
+    return datagram[1 : 1 + CONNECTION_ID_BYTES]
+
+
+def negotiation_for(datagram: bytes, versions: Sequence[int]) -> bytes:
+    """The answer to a version that we do not speak; empty if none is due.
+
+    The runner asks so whether a server is ready.
+    """
+    if len(datagram) < 1200 or not datagram[0] & 0x80 or not any(datagram[1:5]):
+        return b""
+    if int.from_bytes(datagram[1:5]) in versions:
+        return b""
+    at = 6 + datagram[5]
+    destination, rest = datagram[6:at], datagram[at:]
+    return encode_quic_version_negotiation(
+        source_cid=destination,
+        destination_cid=rest[1 : 1 + rest[0]],
+        supported_versions=list(versions),
+    )
