@@ -109,19 +109,20 @@ def shared(run: RunResult, report: ConformanceReport) -> dict[str, object]:
 
 
 def headline(report: ConformanceReport) -> str:
-    """How many MUSTs are violated, and by whom."""
-    violated = {
-        f"{column.implementation} as {column.role}": number
-        for column in report.columns
-        for number in [sum(one.get(CaseOutcome.VIOLATED_MUST, 0) for one in column.counts.values())]
-        if number
-    }
-    if not report.columns:
+    """How many rows need attention, controls included, the worst first."""
+    cells = [
+        cell
+        for section in report.sections
+        for row in section.rows
+        for cell in row.cells
+        if cell is not None
+    ]
+    counted = Counter(cell.outcome for cell in cells if is_explained(cell))
+    if not cells:
         return "Nothing was run"
-    if not violated:
-        return "No MUST is violated"
-    who = ", ".join(f"{number} by {name}" for name, number in violated.items())
-    return f"{sum(violated.values())} violated MUST: {who}"
+    if not counted:
+        return f"Nothing is violated in {len(cells)} rows"
+    return ", ".join(f"{counted[one]} {one}" for one in CaseOutcome if counted[one])
 
 
 def parts(report: ConformanceReport) -> tuple[Part, ...]:

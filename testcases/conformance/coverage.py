@@ -58,8 +58,9 @@ def section_of(name: str) -> str:
 
 def rows(cases: Iterable[Case], unprompted: Iterable[Unprompted]) -> dict[str, tuple[str, ...]]:
     """What covers each row of the catalogue, in the order of the rows."""
+    asked: tuple[Case | Unprompted, ...] = (*cases, *unprompted)
     found: dict[str, list[str]] = {}
-    for one in (*cases, *unprompted):
+    for one in asked:
         for row in one.rows:
             found.setdefault(row, []).append(one.id)
     return {row: tuple(dict.fromkeys(found[row])) for row in sorted(found)}
