@@ -237,12 +237,21 @@ def where_announced(parameter: str, expected: Expectation) -> Expectation:
     announce anything is judged, too.
     """
 
+    def applies(exchange: Exchange) -> bool:
+        announced = _announced(exchange)
+        return not announced or any(getattr(params, parameter) for params in announced)
+
+    return where(applies, f"it does not announce {parameter}", expected)
+
+
+def where(applies: Callable[[Exchange], bool], if_not: str, expected: Expectation) -> Expectation:
+    """What is expected if something is so; else nothing is exercised, for the reason given."""
+
     def guarded(one: Requirement[Observation]) -> Requirement[Observation]:
         def check(seen: Observation) -> Iterator[Finding]:
             exchange = Exchange.of(seen)
-            announced = _announced(exchange)
-            if announced and not any(getattr(params, parameter) for params in announced):
-                yield NotExercised(f"it does not announce {parameter}")
+            if not exchange.steps("skipped") and not applies(exchange):
+                yield NotExercised(if_not)
             else:
                 yield from one.check(seen)
 

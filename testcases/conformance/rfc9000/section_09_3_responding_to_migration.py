@@ -168,6 +168,7 @@ async def reordered_packet_moves_nothing(tester: Tester) -> None:
     await challenged(peer)
     await peer.acknowledged(await peer.send(frames.ping()))
     peer.send_datagram(late.datagram, path=old, step="stimulus", sent=late)
+    await peer.acknowledged(late)
 
 
 def takes_a_new_connection_id(exchange: Exchange) -> Iterator[Finding]:

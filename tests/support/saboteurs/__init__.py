@@ -7,10 +7,10 @@ A conformance case that no saboteur can make violated proves nothing when it is 
 from __future__ import annotations
 
 from quicmatrix.runner.trace.model import Side
-from tests.support.saboteurs import http3, streams_and_frames, tls
+from tests.support.saboteurs import datagrams_and_paths, http3, streams_and_frames, tls
 from tests.support.saboteurs.model import Saboteur
 
-TABLES = (streams_and_frames, tls, http3)
+TABLES = (datagrams_and_paths, tls, streams_and_frames, http3)
 """The modules, each with a table of its own."""
 SABOTEURS: dict[str, Saboteur] = {
     case: saboteur for module in TABLES for case, saboteur in module.SABOTEURS.items()
