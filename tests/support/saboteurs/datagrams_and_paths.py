@@ -172,5 +172,18 @@ SABOTEURS: dict[str, Saboteur] = {
         "encode_quic_retry",
         lambda original, **named: original(**named | {"version": made.VERSION_2}),
     ),
+    "rfc9000/9.3.3/previous-path-is-validated": made.overrides(
+        "_send_probing_frames", lambda *_: []
+    ),
+    "rfc9000/9/disable-active-migration": made.migrates_anyway,
+    "rfc9000/17.3.1/fixed-bit-is-0": made.both(
+        made.overrides(made.PARAMETERS, made.without_announcing),
+        made.overrides("_takes_greased", lambda *_: True),
+    ),
+    "rfc9000/19.16/retire-where-there-is-none": made.without_connection_ids,
+    "rfc9221/3/datagram-too-large": made.both(
+        made.configured("max_datagram_frame_size", 100), overlooks(made.VIOLATION, 0x30, 0x31)
+    ),
+    "rfc9369/5/own-ticket": made.overrides("__init__", made.resumes_in_version_2),
 }
 """One for each case whose requirement is a MUST, by its id."""
