@@ -500,5 +500,5 @@ def migrates_anyway(base: Class) -> Class:
     def init(self: Client, contract: Contract, *rest: Any) -> None:
         original(self, dataclasses.replace(contract, migrate=topology.CLIENT.ipv4), *rest)
 
-    Client.__init__ = init  # type: ignore[method-assign]
+    Client.__init__ = init  # type: ignore[method-assign,assignment]
     return type("Moving", (base,), {"allows_migration": True})
