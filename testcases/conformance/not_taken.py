@@ -7,5 +7,7 @@ NOT_TAKEN: dict[str, str] = {
     "B-45": "The initial window shows only where a file is larger, and pacing may hide it.",
     "B-47": "How long a packet number was encoded is not in the trace; that it was enough is seen.",
     "F-54": "No TESTCASE makes an implementation send DATAGRAM frames.",
+    "P-42": "Informational; the interop test amplificationlimit asks for it.",
+    "X-08": "Parameters of drafts, which no RFC requires anything of.",
 }
 """Row and reason, sorted by row."""

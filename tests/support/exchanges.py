@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,7 @@ def exchange(
     *legs: Leg,
     stimuli: Sequence[int] = (1,),
     probes: Sequence[int] = (),
+    other_steps: Mapping[str, int] | None = None,
     tester: Side = Side.CLIENT,
     **changes: Any,
 ) -> Observation:
@@ -39,13 +40,15 @@ def exchange(
         legs: The traffic.
         stimuli: The places of the tester's datagrams that are the stimulus, from 1.
         probes: The same of PINGs that are sent to see whether it goes on.
+        other_steps: The place of a datagram that is some other kind of step, by the kind.
         tester: Its role.
         changes: Of the record.
     """
     seen = trace(*legs)
     seen = Trace(_digested(seen.left), _digested(seen.right))
     steps = []
-    for kind, places in (("stimulus", stimuli), ("probe", probes)):
+    others = [(kind, (place,)) for kind, place in (other_steps or {}).items()]
+    for kind, places in (("stimulus", stimuli), ("probe", probes), *others):
         for place in places:
             packets = [
                 one for one in seen.near(tester.peer).packets if one.datagram.frame_number == place

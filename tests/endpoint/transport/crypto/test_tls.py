@@ -300,6 +300,32 @@ def test_a_server_that_changes_its_mind_takes_no_early_data(certs: Path) -> None
     assert not pair.client.tls.early_data_accepted
 
 
+def test_a_ticket_is_for_the_version_that_gave_it(certs: Path) -> None:
+    """RFC 9369, 5: one of version 2 is not taken in version 1, nor the other way."""
+    versions = [0x6B3343CF, 1]
+    for first, second in ((1, 1), (1, 0x6B3343CF), (0x6B3343CF, 1)):
+        tickets = TicketStore()
+        giving = Pair(
+            client_configuration(certs, supported_versions=[first], original_version=first),
+            server_configuration(certs, supported_versions=versions),
+            tickets=tickets,
+        )
+        giving.connect()
+        giving.run_until(lambda pair=giving: bool(pair.client_tickets))  # type: ignore[misc]
+        taking = Pair(
+            client_configuration(
+                certs,
+                supported_versions=[second],
+                original_version=second,
+                session_ticket=giving.client_tickets[0],
+            ),
+            server_configuration(certs, supported_versions=versions),
+            tickets=tickets,
+        )
+        taking.complete_handshake()
+        assert taking.client.tls.session_resumed is (first == second)
+
+
 @pytest.mark.parametrize("change", [-1, 0, 1])
 def test_limits_that_a_client_remembers_hold(certs: Path, change: int) -> None:
     """RFC 9000, 7.4.1."""

@@ -23,7 +23,13 @@ from quicmatrix.endpoint.transport.packets.early_packets import (
 )
 from quicmatrix.endpoint.transport.sockets.listener import MOST_EARLY_DATAGRAMS, Listener
 from quicmatrix.endpoint.transport.sockets.udp import Address
-from tests.support.injection import FROM_CLIENT, FROM_SERVER, hello_in_pieces, short_packet
+from tests.support.injection import (
+    FROM_CLIENT,
+    FROM_SERVER,
+    hello_in_pieces,
+    long_packet,
+    short_packet,
+)
 from tests.support.quic_pair import (
     CLIENT_ADDRESS,
     SERVER_ADDRESS,
@@ -123,6 +129,29 @@ def test_a_flight_of_the_server_may_arrive_backwards(certs: Path, greases: bool)
     assert levels == sorted(levels, key=[Epoch.INITIAL, Epoch.HANDSHAKE, Epoch.ONE_RTT].index)
     assert {codepoint for _, codepoint in pair.client.processed} == {2}
     assert pair.client.codepoint_received == 2
+
+
+def test_a_handshake_packet_of_another_version_is_dropped(certs: Path) -> None:
+    """RFC 9369, 4.1: its version is in its header alone, the keys are the right ones."""
+    pair = Pair(
+        client_configuration(certs, **BOTH),
+        server_configuration(certs, supported_versions=[V2, V1]),
+        client_type=Counting,
+    )
+    pair.connect()
+    pair.run_until(lambda: pair._server is not None)
+    ping = long_packet(pair.server, Epoch.HANDSHAKE, b"\x01")
+    assert int.from_bytes(ping[1:5]) == V2
+    keys = pair.client._cryptos[Epoch.HANDSHAKE]
+    pair.run_until(keys.recv.is_valid)
+    assert isinstance(pair.client, Counting)
+    pair.client.processed.clear()
+    keys.recv.version = V1  # as if version 1 were the one that was negotiated
+    pair.client.receive_datagram(ping, FROM_SERVER, now=pair.now)
+    assert not pair.client.processed
+    keys.recv.version = V2
+    pair.client.receive_datagram(ping, FROM_SERVER, now=pair.now)
+    assert pair.client.processed
 
 
 # --- Server ---------------------------------------------------------------------------------------
