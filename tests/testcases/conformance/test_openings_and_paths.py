@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from aioquic._buffer import Buffer
+from aioquic.quic.packet import pull_quic_header
 
 from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.trace.model import (
@@ -22,6 +24,7 @@ from quicmatrix.runner.trace.model import (
     TransportParameters,
     VersionInformation,
 )
+from quicmatrix.testcases.conformance.openings import unknown_version
 from quicmatrix.testcases.model import Observation
 from tests.support.exchanges import exchange, status_of
 from tests.support.story import Leg, client, client_2, crypto, server, server_2
@@ -673,3 +676,11 @@ def test_a_client_that_moves_by_itself_is_found() -> None:
     )
     seen = exchange(HELLO, HANDSHAKE, moved_client, stimuli=(2,), tester=Side.SERVER)
     assert status_of("rfc9000/9/disable-active-migration", seen) is VIOLATED
+
+
+@pytest.mark.parametrize("size", [100, 1200])
+def test_a_packet_of_an_unknown_version_is_whole_to_who_reads_on(size: int) -> None:
+    """Else a server that drops truncated packets seems to drop small datagrams."""
+    datagram = unknown_version(size=size)
+    header = pull_quic_header(Buffer(data=datagram), host_cid_length=8)
+    assert (len(datagram), header.packet_length) == (size, size)

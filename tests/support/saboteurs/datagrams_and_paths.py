@@ -10,8 +10,8 @@ from quicmatrix.endpoint.transport.paths.address_tokens import AddressTokens
 from quicmatrix.endpoint.transport.paths.stateless_reset import ResetKey
 from quicmatrix.endpoint.transport.sockets import listener
 from quicmatrix.endpoint.transport.sockets.listener import Listener
-from tests.support import sabotage as made
-from tests.support.saboteurs_sfc import overlooks
+from tests.support.saboteurs import openings as made
+from tests.support.saboteurs.model import Saboteur, overlooks
 
 _answers_all_negotiations = made.overrides(made.RECEIVE, made.closes_at_negotiation)
 _moves_to_every_address = made.overrides("_probe_preferred_address", made.moves_at_once)
@@ -22,7 +22,7 @@ _unpadded_datagrams = made.both(
 _resets_alike = made.wraps(ResetKey, "reset_for", made.answers_small)
 _any_connection_id = made.changes(aioquic_packet, "CONNECTION_ID_MAX_SIZE", 255)
 
-SABOTEURS: dict[str, made.Saboteur] = {
+SABOTEURS: dict[str, Saboteur] = {
     "rfc8999/6/no-version-in-the-list": _answers_all_negotiations,
     "rfc8999/6/truncated-version-in-the-list": _answers_all_negotiations,
     "rfc9000/10.2.2/close-in-a-handshake-packet": made.overrides(
@@ -169,5 +169,18 @@ SABOTEURS: dict[str, made.Saboteur] = {
         "encode_quic_retry",
         lambda original, **named: original(**named | {"version": made.VERSION_2}),
     ),
+    "rfc9000/9.3.3/previous-path-is-validated": made.overrides(
+        "_send_probing_frames", lambda *_: []
+    ),
+    "rfc9000/9/disable-active-migration": made.migrates_anyway,
+    "rfc9000/17.3.1/fixed-bit-is-0": made.both(
+        made.overrides(made.PARAMETERS, made.without_announcing),
+        made.overrides("_takes_greased", lambda *_: True),
+    ),
+    "rfc9000/19.16/retire-where-there-is-none": made.without_connection_ids,
+    "rfc9221/3/datagram-too-large": made.both(
+        made.configured("max_datagram_frame_size", 100), overlooks(made.VIOLATION, 0x30, 0x31)
+    ),
+    "rfc9369/5/own-ticket": made.overrides("__init__", made.resumes_in_version_2),
 }
 """One for each case whose requirement is a MUST, by its id."""
