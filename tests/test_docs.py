@@ -67,6 +67,7 @@ NOT_RUN = {
 RUN = {
     ".venv/bin/quicmatrix run -c mine": " -t H",  # all tests take minutes
     ".venv/bin/quicmatrix run -s mine": " -c reference",  # the peers may not be built
+    ".venv/bin/quicmatrix conform": " -t control/transfer",  # all cases take minutes
     ".venv/bin/quicmatrix explain": "",
     ".venv/bin/quicmatrix judge": "",
     ".venv/bin/quicmatrix doctor": "",
@@ -149,7 +150,7 @@ def run(command: str, place: Path) -> None:
 @pytest.mark.tshark
 def test_the_readme_s_commands_do_what_they_say(place: Path) -> None:
     wanted = [command for command in commands(ROOT / "README.md") if kind(command) in RUN]
-    assert len(wanted) == 5
+    assert len(wanted) == 6
     for command in wanted:
         if "ngtcp2" in command and not (peers_folder() / "ngtcp2" / "adapter").exists():
             command = command.replace(",ngtcp2", "")  # noqa: PLW2901 - it need not be built

@@ -43,6 +43,8 @@ from quicmatrix.endpoint.transport.sockets.udp import (
 Host = tuple[str, int] | None
 START_S = 25.0
 """Seconds until a client that was started sends its first datagram, at most."""
+ANSWER_S = 5.0
+"""Seconds until it answers a Retry, at most."""
 
 
 class Tester:
@@ -199,7 +201,8 @@ class Tester:
                 if is_initial(one[0]) and destination in (None, destination_of(one[0]))
             ]
 
-        if not await self.until(lambda: bool(initials()), "an Initial packet", START_S):
+        patience = START_S if destination is None else ANSWER_S
+        if not await self.until(lambda: bool(initials()), "an Initial packet", patience):
             raise NoStimulusError("the client sent no Initial packet")
         data, address = initials()[0]
         self.arrivals.remove((data, address))

@@ -158,6 +158,32 @@ class Exchange:
         return None
 
     @property
+    def before_end(self) -> tuple[Packet, ...]:
+        """What the implementation sent before the tester ended the connection by itself."""
+        known = {step.datagram for step in self.seen.steps if step.kind in ("stimulus", "sent")}
+        sent: list[Packet] = []
+        for packet in self.capture.packets:
+            is_end = any(isinstance(frame, ConnectionClose) for frame in packet.frames)
+            if packet.sender is self.side:
+                sent.append(packet)
+            elif is_end and packet.datagram.digest not in known:
+                break
+        return tuple(sent)
+
+    @property
+    def reset(self) -> Packet | None:
+        """The first stateless reset after the stimulus, unless it answers the tester's own end."""
+        after = set(self.after)
+        return next(
+            (
+                packet
+                for packet in self.before_end
+                if packet.type is PacketType.STATELESS_RESET and packet in after
+            ),
+            None,
+        )
+
+    @property
     def close(self) -> tuple[Packet, ConnectionClose] | None:
         """The first CONNECTION_CLOSE after the stimulus.
 
@@ -206,9 +232,8 @@ class Exchange:
         if self.close is not None:
             packet, close = self.close
             return _grade(close, (code, *also)), (packet,), _named(close)
-        resets = [one for one in self.after if one.type is PacketType.STATELESS_RESET]
-        if resets:
-            return Answer.STATELESS_RESET, tuple(resets[:1]), "a stateless reset"
+        if (reset := self.reset) is not None:
+            return Answer.STATELESS_RESET, (reset,), "a stateless reset"
         if answered := self.probes_answered:
             words = "it goes on, and acknowledges a PING that was sent afterwards"
             return Answer.WENT_ON, answered[-1:], words

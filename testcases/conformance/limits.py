@@ -10,11 +10,14 @@ from quicmatrix.runner.trace.model import (
     MaxData,
     MaxStreamData,
     Packet,
+    ResetStream,
     Side,
     Stream,
     TransportParameters,
 )
 from quicmatrix.testcases.conformance.exchange import Exchange
+from quicmatrix.testcases.conformance.expectations import where
+from quicmatrix.testcases.conformance.model import Expectation
 from quicmatrix.testcases.model import Finding, Held, Violation
 
 
@@ -47,6 +50,35 @@ def stays_within_data_limits(exchange: Exchange) -> Iterator[Finding]:
                 yield Violation(words, packet)
             else:
                 yield Held(packet)
+
+
+def where_exceeded(expected: Expectation) -> Expectation:
+    """What is expected if the stimulus exceeds a limit, which may have been raised meanwhile."""
+    return where(exceeds_data_limits, "the limit was raised meanwhile", expected)
+
+
+def exceeds_data_limits(exchange: Exchange) -> bool:
+    """Whether the tester has exceeded a limit of data when the stimulus arrives."""
+    allowed = _Allowed(exchange.tester)
+    sizes: dict[int, int] = {}
+    for packet in exchange.capture.packets:
+        if packet.datagram.frame_number > exchange.stimulus.frame_number:
+            break
+        if packet.sender is exchange.side:
+            allowed.learn(packet)
+            continue
+        for frame in packet.frames:
+            match frame:
+                case Stream():
+                    end = frame.offset + frame.length
+                case ResetStream():
+                    end = frame.final_size
+                case _:
+                    continue
+            sizes[frame.stream_id] = max(sizes.get(frame.stream_id, 0), end)
+    return sum(sizes.values()) > allowed.data or any(
+        size > allowed.on_stream(stream) for stream, size in sizes.items()
+    )
 
 
 class _Allowed:

@@ -131,7 +131,8 @@ class Message:
         Raises:
             Inconclusive: The stimulus did not arrive, or packets could not be read.
         """
-        if self.exchange.close is not None:
+        close = self.exchange.close
+        if close is not None and close[1].error_code not in NO_ERRORS:
             return self.exchange.answer(code)
         if self.abort is not None:
             packet, frame = self.abort
@@ -175,9 +176,12 @@ def rejects_message(code: ErrorCode) -> Expectation:
             yield Held(*packets, exchange.stimulus, message=words, answer=answer)
 
     def coded(exchange: Exchange) -> Iterator[Finding]:
-        answer, packets, words = Message.of(exchange).refusal(code)
+        message = Message.of(exchange)
+        answer, packets, words = message.refusal(code)
         if answer is Answer.WENT_ON:
             yield NotExercised("the message was not refused")
+        elif answer is Answer.SILENCE and not message.of_server and message.end_taken:
+            yield NotExercised("the whole answer came: there was nothing left to stop")
         elif answer in (Answer.EXACT_CODE, Answer.GENERIC_CODE, Answer.STATUS):
             yield Held(*packets, message=words, answer=answer)
         else:

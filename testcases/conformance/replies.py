@@ -77,6 +77,19 @@ def not_served() -> Expectation:
     return shows(check)
 
 
+def processed() -> Expectation:
+    """It answers an Initial before anything else comes."""
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        for packet in unprompted(exchange, PacketType.INITIAL):
+            if _is_service(packet):
+                yield Held(packet, exchange.stimulus)
+                return
+        yield Violation("it does not answer the packet", exchange.stimulus, side=exchange.side)
+
+    return shows(check)
+
+
 def negotiates_version(*, echoes: bool = False) -> Expectation:
     """It answers with Version Negotiation.
 

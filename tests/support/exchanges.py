@@ -7,11 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 from quicmatrix.runner.judge.evaluate import evaluate
-from quicmatrix.runner.model.verdict import Status
-from quicmatrix.runner.trace.model import Capture, Side, Trace
+from quicmatrix.runner.model.verdict import RequirementResult, Status
+from quicmatrix.runner.trace.model import (
+    Ack,
+    Capture,
+    ConnectionClose,
+    EcnCounts,
+    Side,
+    Stream,
+    Trace,
+)
 from quicmatrix.testcases.conformance import cases
 from quicmatrix.testcases.model import Observation, Step
-from tests.support.story import Leg, record, trace
+from tests.support.story import Leg, record, server, trace
+
+VIOLATION = 0x0A
 
 _BY_ID = {case.id: case for case in cases()}
 
@@ -49,6 +59,22 @@ def exchange(
     return Observation(seen, record(tester=tester, **changes), tuple(steps))
 
 
+def ack(*numbers: int, ecn: EcnCounts | None = None) -> Ack:
+    """An ACK frame of these numbers, each in a range of its own."""
+    ranges = tuple((number, number) for number in sorted(numbers, reverse=True))
+    return Ack(max(numbers), 0, ranges, ecn)
+
+
+def close(code: int = VIOLATION, *, application: bool = False) -> Leg:
+    """The server closes."""
+    return server.one_rtt(ConnectionClose(code, None if application else 0, "", application))
+
+
+def stream(stream_id: int, offset: int = 0, length: int = 10, *, fin: bool = False) -> Stream:
+    """A STREAM frame."""
+    return Stream(stream_id, offset, length, fin)
+
+
 def _digested(capture: Capture) -> Capture:
     """The same; a datagram's place is its digest."""
     named = {one: replace(one, digest=str(one.frame_number)) for one in capture.datagrams}
@@ -59,6 +85,11 @@ def _digested(capture: Capture) -> Capture:
     )
 
 
-def status_of(case: str, seen: Observation) -> Status:
+def result_of(case: str, seen: Observation) -> RequirementResult:
     """What a case's own requirement makes of it."""
-    return evaluate(_BY_ID[case].requirements[0], seen).status
+    return evaluate(_BY_ID[case].requirements[0], seen)
+
+
+def status_of(case: str, seen: Observation) -> Status:
+    """Whether a case's own requirement holds."""
+    return result_of(case, seen).status

@@ -79,7 +79,12 @@ class Place:
         requests = " ".join(f"https://{host}:{at}/{path}" for path in paths)
         environment = self.environment("client", testcase, REQUESTS=requests, **more)
         return subprocess.run(
-            [self.adapter], env=environment, capture_output=True, text=True, check=False, timeout=60
+            [self.adapter],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
         )
 
     def downloaded(self) -> dict[str, bytes]:

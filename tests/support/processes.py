@@ -123,7 +123,7 @@ class Machine:
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=300,  # a hang; a busy machine takes a minute for 100 MB
             check=False,
         )
 

@@ -71,7 +71,7 @@ HELLO = b"".join(
     [
         b"\x03\x03",
         RANDOM,
-        vector(1, b""),
+        vector(1, b"id"),
         vector(2, b"\x13\x03\x13\x01"),
         vector(1, b"\0"),
         vector(
@@ -80,6 +80,7 @@ HELLO = b"".join(
             + extension(16, vector(2, vector(1, b"h3") + vector(1, b"hq-interop")))
             + extension(42, b"")
             + extension(57, PARAMETERS)
+            + extension(43, vector(1, b"\x0a\x0a\x03\x04"))
             + extension(41, b"..."),
         ),
     ]
@@ -94,6 +95,9 @@ def test_client_hello() -> None:
         offers_early_data=True,
         server_name="server4",
         transport_parameters=PARSED,
+        extensions=(0, 16, 42, 57, 43, 41),
+        supported_versions=(0x0A0A, 0x0304),
+        legacy_session_id=b"id",
     )
 
 
@@ -121,7 +125,7 @@ def test_encrypted_extensions() -> None:
         2,
         extension(16, vector(2, vector(1, b"h3"))) + extension(42, b"") + extension(57, PARAMETERS),
     )
-    assert parse_message(8, body) == EncryptedExtensions("h3", True, PARSED)
+    assert parse_message(8, body) == EncryptedExtensions("h3", True, PARSED, (16, 42, 57))
     assert parse_message(8, vector(2, b"")) == EncryptedExtensions()
 
 

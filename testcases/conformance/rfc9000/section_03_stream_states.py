@@ -21,7 +21,7 @@ from quicmatrix.testcases.conformance.expectations import (
 )
 from quicmatrix.testcases.conformance.model import CLIENT, SERVER, case
 from quicmatrix.testcases.conformance.rfc9000.section_02_streams import takes_whole_stream
-from quicmatrix.testcases.model import Finding, Held, Level, Violation
+from quicmatrix.testcases.model import Finding, Held, Level, NotExercised, Violation
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.peer import Peer
@@ -105,7 +105,10 @@ def resets_the_stream(exchange: Exchange) -> Iterator[Finding]:
     for packet, _ in _resets(exchange):
         yield Held(packet, exchange.stimulus)
         return
-    yield Violation("it does not reset the stream", exchange.stimulus, side=exchange.side)
+    if exchange.close is not None:
+        yield NotExercised("its application ends the whole connection")
+    else:
+        yield Violation("it does not reset the stream", exchange.stimulus, side=exchange.side)
 
 
 def copies_the_code(exchange: Exchange) -> Iterator[Finding]:

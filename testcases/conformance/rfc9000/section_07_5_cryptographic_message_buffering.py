@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import WELL_FORMED
 from quicmatrix.endpoint.tester.peer import INITIAL
-from quicmatrix.testcases.conformance.expectations import goes_on
+from quicmatrix.testcases.conformance.expectations import all_of, goes_on
 from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.conformance.openings import PACKET_NUMBER_0, unsent
+from quicmatrix.testcases.conformance.replies import processed
 from quicmatrix.testcases.model import Level
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ONE_BYTE_FRAMES = 150
 """In one packet; each has 5 or 6 bytes."""
+PROCESSED = all_of(processed(), goes_on())
 
 
 async def _send_initials(peer: Peer, payloads: Iterable[bytes]) -> None:
@@ -36,7 +38,7 @@ async def _send_initials(peer: Peer, payloads: Iterable[bytes]) -> None:
     Level.MUST,
     rows="S-21",
     roles=SERVER,
-    expects=goes_on(),
+    expects=PROCESSED,
 )
 async def client_hello_in_three_packets_last_first(tester: Tester) -> None:
     """A server buffers the parts of a ClientHello, less than 4096 bytes, that come out of order."""
@@ -52,7 +54,7 @@ async def client_hello_in_three_packets_last_first(tester: Tester) -> None:
     Level.MUST,
     rows="S-22",
     roles=SERVER,
-    expects=goes_on(),
+    expects=PROCESSED,
 )
 async def client_hello_in_one_byte_frames(tester: Tester) -> None:
     """A server puts a ClientHello together from CRYPTO frames of one byte, with PING between."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester.parameters import Parameter, added
 from quicmatrix.runner.trace.model import Packet
 from quicmatrix.testcases.conformance.exchange import Exchange
-from quicmatrix.testcases.conformance.expectations import goes_on, shows
+from quicmatrix.testcases.conformance.expectations import all_of, goes_on, shows
 from quicmatrix.testcases.conformance.model import CLIENT, case
-from quicmatrix.testcases.conformance.paths import keeps
+from quicmatrix.testcases.conformance.paths import is_probing, keeps
 from quicmatrix.testcases.interop.connectionmigration import client_validates_the_preferred_address
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
@@ -64,12 +64,21 @@ async def preferred_address_is_validated(tester: Tester) -> None:
     await peer.until(lambda: bool(peer.requests), "a request")
 
 
+def stays_at_the_first_address(exchange: Exchange) -> Iterator[Finding]:
+    """Nothing but probing packets to another address."""
+    for packet in on_another_address(exchange):
+        if not is_probing(packet):
+            yield Violation("it has moved to an address that does not answer", packet)
+            return
+    yield Held(exchange.stimulus)
+
+
 @case(
     "rfc9000/9.6.1/preferred-address-that-does-not-answer",
     Level.MUST,
     rows="B-18 C-49",
     roles=CLIENT,
-    expects=goes_on(),
+    expects=all_of(shows(stays_at_the_first_address), goes_on()),
 )
 async def preferred_address_that_does_not_answer(tester: Tester) -> None:
     """A client whose path to the preferred address fails goes on with the original address."""

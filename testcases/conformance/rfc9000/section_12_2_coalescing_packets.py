@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, Shape
 from quicmatrix.endpoint.tester.peer import INITIAL, Sent
-from quicmatrix.testcases.conformance.expectations import discards, goes_on
+from quicmatrix.testcases.conformance.expectations import all_of, discards, goes_on
 from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.conformance.openings import client_hello, undecryptable, unsent
+from quicmatrix.testcases.conformance.replies import processed
 from quicmatrix.testcases.model import Level
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.tester import Tester
 
 SMALL = Shape(number=0, datagram_size=0)
+PROCESSED = all_of(processed(), goes_on())
 
 
 @case(
@@ -24,7 +26,7 @@ SMALL = Shape(number=0, datagram_size=0)
     Level.MUST,
     rows="S-10 S-19",
     roles=SERVER,
-    expects=goes_on(),
+    expects=PROCESSED,
 )
 async def undecryptable_packet_behind_an_initial(tester: Tester) -> None:
     """An Initial packet is processed whatever follows it in its datagram of 1200 bytes."""
@@ -44,7 +46,7 @@ async def undecryptable_packet_behind_an_initial(tester: Tester) -> None:
     Level.MUST,
     rows="S-19",
     roles=SERVER,
-    expects=goes_on(),
+    expects=PROCESSED,
 )
 async def undecryptable_packet_before_an_initial(tester: Tester) -> None:
     """After a packet that cannot be decrypted the rest of the datagram is processed."""
@@ -63,7 +65,7 @@ async def undecryptable_packet_before_an_initial(tester: Tester) -> None:
     Level.MUST,
     rows="S-19",
     roles=SERVER,
-    expects=goes_on(),
+    expects=PROCESSED,
 )
 async def bytes_behind_an_initial(tester: Tester) -> None:
     """An Initial packet is processed though bytes that are no packet follow it."""

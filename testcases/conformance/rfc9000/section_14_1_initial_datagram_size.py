@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, Shape
-from quicmatrix.runner.trace.model import Ack, ConnectionClose, Packet, PacketType
+from quicmatrix.runner.trace.model import PacketType
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import shows
 from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.conformance.openings import client_hello, unsent
+from quicmatrix.testcases.conformance.packets import is_ack_eliciting
 from quicmatrix.testcases.conformance.replies import not_served
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
@@ -31,11 +32,6 @@ async def initial_in_1199_bytes(tester: Tester) -> None:
     hello = client_hello(peer, Shape(number=0, datagram_size=DATAGRAM_BYTES - 1))
     peer.send_datagram(hello.datagram, step="stimulus", sent=hello)
     await tester.connected()
-
-
-def is_ack_eliciting(packet: Packet) -> bool:
-    """Whether it has frames other than ACK, PADDING and CONNECTION_CLOSE (RFC 9000, 13.2)."""
-    return any(not isinstance(frame, Ack | ConnectionClose) for frame in packet.frames)
 
 
 def expands_initials(exchange: Exchange) -> Iterator[Finding]:

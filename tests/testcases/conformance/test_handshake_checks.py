@@ -24,7 +24,7 @@ from quicmatrix.runner.trace.model import (
 from quicmatrix.testcases.conformance import cases
 from quicmatrix.testcases.model import Level, Observation
 from tests.support.exchanges import exchange, status_of
-from tests.support.saboteurs_tls import SABOTEURS
+from tests.support.saboteurs.tls import SABOTEURS
 from tests.support.story import Leg, client, client_2, server, server_2
 
 HELD, VIOLATED, UNEXERCISED = Status.HELD, Status.VIOLATED, Status.NOT_EXERCISED

@@ -143,9 +143,16 @@ STORIES = (
         side=Side.CLIENT,
     ),
     holds(CODED, "exact", of_server(ResetStream(0, 0x10E, 0))),
+    holds(CODED, "and done", of_client(StopSending(0, 0x10E), DONE, downloaded=False)),
     holds(CODED, "generic", of_server(StopSending(0, 0x101))),
     holds(CODED, "4xx", of_server(status(431))),
     unexercised(CODED, "accepted", of_server(ACKED, status(200)), "was not refused"),
+    unexercised(
+        CODED,
+        "nothing left to stop",
+        failed(of_client(ACKED, END_ACKED, DONE)),
+        "there was nothing left to stop",
+    ),
     breaks(
         CODED,
         "another code",
