@@ -418,6 +418,18 @@ def _takes_any_ticket(base: Class) -> Class:
     return base
 
 
+def offers_tickets_in_version_1(base: Class) -> Class:
+    """It lets servers change to version 2, and begins in version 1 with the ticket they gave."""
+
+    class Upgrading(base):  # type: ignore[misc,valid-type]
+        def __init__(self, **arguments: Any) -> None:
+            arguments["configuration"].supported_versions = [_VERSION_2, _VERSION_1]
+            arguments["configuration"].original_version = _VERSION_1
+            super().__init__(**arguments)
+
+    return Upgrading
+
+
 # --- The table --------------------------------------------------------------------------------
 
 _ISCID = repairs(Parameter.INITIAL_SOURCE_CONNECTION_ID, _peers_connection_id)
@@ -520,6 +532,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9368/4/missing-after-version-negotiation": _needs_no_versions,
     "rfc9368/4/nothing-available-after-version-negotiation": _needs_no_versions,
     "rfc9369/4.1/handshake-packet-of-the-original-version": takes_any_version,
+    "rfc9369/5/own-ticket": offers_tickets_in_version_1,
     "rfc9369/5/ticket-of-version-1-in-version-2": _takes_any_ticket,
     "rfc9369/5/ticket-of-version-2-in-version-1": _takes_any_ticket,
 }
