@@ -366,16 +366,7 @@ def _replace(owner: object, name: str, value: object) -> None:
 
 def sends_handshake_done_once(base: Class) -> Class:
     """It does not send HANDSHAKE_DONE again."""
-
-    class Once(base):  # type: ignore[misc,valid-type]
-        is_done_sent = False
-
-        def _write_handshake_done_frame(self, builder: Any) -> None:
-            if not self.is_done_sent:
-                super()._write_handshake_done_frame(builder)
-            self.is_done_sent = True
-
-    return Once
+    return type("Once", (base,), {"_on_handshake_done_delivery": lambda self, delivery: None})
 
 
 def forgets_rejected_streams(base: Class) -> Class:
@@ -416,18 +407,6 @@ def _takes_any_ticket(base: Class) -> Class:
         own_tls.Context, "_ticket_for_this", lambda self, identity: self._fetch_ticket(identity)
     )
     return base
-
-
-def offers_tickets_in_version_1(base: Class) -> Class:
-    """It lets servers change to version 2, and begins in version 1 with the ticket they gave."""
-
-    class Upgrading(base):  # type: ignore[misc,valid-type]
-        def __init__(self, **arguments: Any) -> None:
-            arguments["configuration"].supported_versions = [_VERSION_2, _VERSION_1]
-            arguments["configuration"].original_version = _VERSION_1
-            super().__init__(**arguments)
-
-    return Upgrading
 
 
 # --- The table --------------------------------------------------------------------------------
@@ -532,7 +511,6 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9368/4/missing-after-version-negotiation": _needs_no_versions,
     "rfc9368/4/nothing-available-after-version-negotiation": _needs_no_versions,
     "rfc9369/4.1/handshake-packet-of-the-original-version": takes_any_version,
-    "rfc9369/5/own-ticket": offers_tickets_in_version_1,
     "rfc9369/5/ticket-of-version-1-in-version-2": _takes_any_ticket,
     "rfc9369/5/ticket-of-version-2-in-version-1": _takes_any_ticket,
 }
