@@ -190,7 +190,7 @@ def test_a_conformance_run_is_shown_as_conform_does(
     assert main(["judge", str(run)]) == 1
     out = capsys.readouterr().out
     assert "violated MUST  a as server: rfc9000/4.5/changed-final-size" in out
-    assert "a as server: 1 violated SHOULD, 1 violated MUST, 1 crashed" in out
+    assert "a as server: ! 1 violated SHOULD, ✕ 1 violated MUST, † 1 crashed" in out
     assert "client ↓" not in out
 
 

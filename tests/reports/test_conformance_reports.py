@@ -196,6 +196,12 @@ def test_junit_has_the_ids_as_names() -> None:
     cases = {(one.get("classname"), one.get("name")): one for one in suites.iter("testcase")}
     assert cases["tester_a", "rfc9000/4.5/changed-final-size"].find("failure") is not None
     assert cases["tester_a", "rfc9000/5.1/short-id"].find("failure") is None
+    said = cases["tester_a", "rfc9000/5.1/short-id"].findtext("system-out")
+    assert said is not None
+    assert said.startswith("violated: SHOULD: An endpoint refuses a short-id. [RFC 9000, 5.1]")
+    answers = [one for one in suites.iter("property") if one.get("name") == "answer"]
+    assert [one.get("value") for one in answers] == ["went on", "went on"]
+    assert cases["tester_a", "rfc9114/7/no-settings"].find("skipped") is not None
     assert cases["a_tester", "rfc9000/4.5/changed-final-size"].find("error") is not None
     assert len(cases) == len(GOLDEN.jobs)
 
