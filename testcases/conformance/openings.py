@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames, packets
+from quicmatrix.endpoint.tester.arrivals import destination_of
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL, Sent
-from quicmatrix.endpoint.tester.tester import random_id
+from quicmatrix.endpoint.tester.tester import ANSWER_S, random_id
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.arrivals import First
@@ -21,10 +22,10 @@ UNKNOWN_VERSION = 0x1A2A3A4A
 OTHER_VERSION = 0x2A3A4A5A
 """Another one."""
 RETRY_TOKEN = b"a token of the tester"
+_NO_TOKEN_AND_LENGTH = 3
+"""Bytes of a Token Length of 0 and a Length of two bytes (RFC 9000, 17.2.2)."""
 PACKET_NUMBER_0 = Shape(number=0)
 FULL = Shape(datagram_size=DATAGRAM_BYTES)
-_AFTER_SOURCE = b"\x00\x44\x9e"
-"""No token, and a Length of 1182 bytes, as in an Initial of version 1."""
 
 
 def unknown_version(
@@ -33,17 +34,25 @@ def unknown_version(
     *,
     size: int = DATAGRAM_BYTES,
     first_byte: int = 0xC0,
-    body: bytes = _AFTER_SOURCE,
+    body: bytes | None = None,
     version: int = UNKNOWN_VERSION,
 ) -> bytes:
-    """A datagram with one packet of an unknown version, and random bytes up to its size."""
+    """A datagram with one packet of an unknown version, and random bytes up to its size.
+
+    Behind the connection IDs it has what an Initial of version 1 would have: no token, and a Length
+    to the datagram's end, so that nothing but its version is wrong to who looks at that too.
+    """
     header = packets.long_header(
         os.urandom(8) if destination is None else destination,
         os.urandom(8) if source is None else source,
-        body,
+        b"",
         version=version,
         first_byte=first_byte,
     )
+    if body is None:
+        length = max(size - len(header) - _NO_TOKEN_AND_LENGTH, 0)
+        body = b"\x00" + (0x4000 | length).to_bytes(2, "big")
+    header += body
     return header + os.urandom(max(size - len(header), 0))
 
 
@@ -125,11 +134,16 @@ async def retried(tester: Tester) -> None:
     first = await tester.initial()
     source = random_id()
     tester.send(retry(first, source), first.address, step="stimulus")
-    await tester.connected(
-        first=await tester.initial(source),
-        retry_source=source,
-        original_destination=first.header.destination_cid,
-    )
+    if await tester.until(
+        lambda: any(destination_of(data) == source for data, _ in tester.arrivals),
+        "an Initial packet to the Retry's connection ID",
+        ANSWER_S,
+    ):
+        await tester.connected(
+            first=await tester.initial(source),
+            retry_source=source,
+            original_destination=first.header.destination_cid,
+        )
 
 
 async def rebound(tester: Tester, *, is_small: bool = False) -> Peer:

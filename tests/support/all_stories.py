@@ -13,7 +13,7 @@ TESTS = Path(__file__).parents[1] / "testcases"
 
 @cache
 def stories() -> tuple[Story, ...]:
-    """The ``STORIES`` of each test module, in the order of the modules."""
+    """The stories in ``STORIES`` of each test module, in the order of the modules."""
     modules = [
         f"tests.testcases.{'.'.join(path.relative_to(TESTS).with_suffix('').parts)}"
         for path in sorted(TESTS.rglob("test_*.py"))
@@ -22,4 +22,5 @@ def stories() -> tuple[Story, ...]:
         story
         for module in modules
         for story in getattr(importlib.import_module(module), "STORIES", ())
+        if isinstance(story, Story)
     )

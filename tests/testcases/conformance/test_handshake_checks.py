@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from quicmatrix.runner.model.verdict import Status
@@ -22,7 +24,7 @@ from quicmatrix.runner.trace.model import (
 from quicmatrix.testcases.conformance import cases
 from quicmatrix.testcases.model import Level, Observation
 from tests.support.exchanges import exchange, status_of
-from tests.support.saboteurs_tls import SABOTEURS
+from tests.support.saboteurs.tls import SABOTEURS
 from tests.support.story import Leg, client, client_2, server, server_2
 
 HELD, VIOLATED, UNEXERCISED = Status.HELD, Status.VIOLATED, Status.NOT_EXERCISED
@@ -33,12 +35,10 @@ def ack(number: int) -> Ack:
     return Ack(number, 0, ((number, number),))
 
 
-def extensions(*, early: bool = False, **limits: int) -> EncryptedExtensions:
+def extensions(**limits: int) -> EncryptedExtensions:
     """EncryptedExtensions with these transport parameters."""
-    return EncryptedExtensions(
-        accepts_early_data=early,
-        transport_parameters=TransportParameters(**limits),  # type: ignore[arg-type]
-    )
+    announced = replace(TransportParameters(), **limits)  # type: ignore[arg-type]
+    return EncryptedExtensions(transport_parameters=announced)
 
 
 def stream(length: int, offset: int = 0) -> Stream:
@@ -57,7 +57,7 @@ def given(**limits: int) -> Leg:
 
 
 def accepted(**limits: int) -> Leg:
-    return server_2.handshake(extensions(early=True, **limits))
+    return server_2.handshake(replace(extensions(**limits), accepts_early_data=True))
 
 
 def limits(*legs: Leg) -> Observation:

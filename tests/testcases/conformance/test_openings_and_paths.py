@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from aioquic._buffer import Buffer
+from aioquic.quic.packet import pull_quic_header
 
 from quicmatrix.runner.model.verdict import Status
 from quicmatrix.runner.trace.model import (
@@ -22,6 +24,7 @@ from quicmatrix.runner.trace.model import (
     TransportParameters,
     VersionInformation,
 )
+from quicmatrix.testcases.conformance.openings import unknown_version
 from quicmatrix.testcases.model import Observation
 from tests.support.exchanges import exchange, status_of
 from tests.support.story import Leg, client, client_2, crypto, server, server_2
@@ -460,6 +463,21 @@ OF_SERVERS: tuple[tuple[str, str, Status, Observation], ...] = (
     ),
 )
 
+PROBED = BEFORE, moved(PING), moved(PING)
+OF_MIGRATIONS: tuple[tuple[str, str, Status, Observation], ...] = tuple(
+    (
+        "rfc9000/9.3/data-goes-to-the-new-address",
+        title,
+        status,
+        exchange(*PROBED, *legs, stimuli=(2,), probes=(3,)),
+    )
+    for title, status, *legs in (
+        ("to the new address", HELD, moved(short(ack(1)))),
+        ("to the old address", VIOLATED, short(ack(1))),
+        ("dropped", UNEXERCISED),
+    )
+)
+
 NEGOTIATION = negotiation(ASKED)
 RETRY = server.retry()
 AGAIN = client.initial(crypto(), dcid=b"retry", token=b"token", number=1)
@@ -644,8 +662,8 @@ OF_CLIENTS: tuple[tuple[str, str, Status, Observation], ...] = tuple(
 
 @pytest.mark.parametrize(
     ("case", "title", "status", "seen"),
-    OF_SERVERS + OF_CLIENTS,
-    ids=[f"{case}: {title}" for case, title, _, _ in OF_SERVERS + OF_CLIENTS],
+    OF_SERVERS + OF_MIGRATIONS + OF_CLIENTS,
+    ids=[f"{case}: {title}" for case, title, _, _ in OF_SERVERS + OF_MIGRATIONS + OF_CLIENTS],
 )
 def test_a_case_judges(case: str, title: str, status: Status, seen: Observation) -> None:
     assert status_of(case, seen) is status, title
@@ -658,3 +676,11 @@ def test_a_client_that_moves_by_itself_is_found() -> None:
     )
     seen = exchange(HELLO, HANDSHAKE, moved_client, stimuli=(2,), tester=Side.SERVER)
     assert status_of("rfc9000/9/disable-active-migration", seen) is VIOLATED
+
+
+@pytest.mark.parametrize("size", [100, 1200])
+def test_a_packet_of_an_unknown_version_is_whole_to_who_reads_on(size: int) -> None:
+    """Else a server that drops truncated packets seems to drop small datagrams."""
+    datagram = unknown_version(size=size)
+    header = pull_quic_header(Buffer(data=datagram), host_cid_length=8)
+    assert (len(datagram), header.packet_length) == (size, size)

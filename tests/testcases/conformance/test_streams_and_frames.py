@@ -211,7 +211,33 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
         "rfc9000/2.2/end-of-known-data",
         "a client that is done",
         HELD,
+        exchange(
+            server.one_rtt(stream(0)),
+            client.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            server.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            tester=Side.SERVER,
+        ),
+    ),
+    (
+        "rfc9000/2.2/end-of-known-data",
+        "a client that is gone",
+        HELD,
         exchange(server.one_rtt(stream(0)), tester=Side.SERVER, client=EXITED),
+    ),
+    (
+        "rfc9000/2.2/end-of-known-data",
+        "a client that ends when the tester does",
+        VIOLATED,
+        exchange(
+            server.one_rtt(stream(0)),
+            server.one_rtt(Ping()),
+            client.one_rtt(ack(1)),
+            server.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            client.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            tester=Side.SERVER,
+            probes=(2,),
+            client=EXITED,
+        ),
     ),
     (
         "rfc9000/2.2/end-of-known-data",

@@ -14,9 +14,9 @@ from aioquic.quic.connection import NetworkAddress, QuicConnectionError
 from aioquic.quic.crypto import CryptoPair
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
-from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.crypto.keys import UpdatingCryptoPair
-from tests.support.saboteurs_of_packets import (
+from tests.support.saboteurs.model import Class, Saboteur, overlooks
+from tests.support.saboteurs.packets import (
     accepts_first_connection_id_alone,
     acknowledges_all_packets,
     acknowledges_gaps,
@@ -35,8 +35,6 @@ from tests.support.saboteurs_of_packets import (
     takes_old_keys,
 )
 
-Class = type[Connection]
-Saboteur = Callable[[Class], Class]
 Datagrams = list[tuple[bytes, NetworkAddress]]
 
 _LARGE = 1 << 30
@@ -49,24 +47,6 @@ _VIOLATION = QuicErrorCode.PROTOCOL_VIOLATION
 
 
 # --- Errors that are overlooked, and errors that are none -------------------------------------
-
-
-def overlooks(code: int, *frame_types: int) -> Saboteur:
-    """It takes a packet for processed where a frame of these types is such an error."""
-
-    def make(base: Class) -> Class:
-        class Overlooking(base):  # type: ignore[misc,valid-type]
-            def _payload_received(self, *arguments: Any, **named: Any) -> tuple[bool, bool]:
-                try:
-                    return super()._payload_received(*arguments, **named)  # type: ignore[no-any-return]
-                except QuicConnectionError as error:
-                    if error.error_code != code or error.frame_type not in frame_types:
-                        raise
-                    return True, False
-
-        return Overlooking
-
-    return make
 
 
 def handles(frame_type: int, handler: Callable[[Any, Any, int, Buffer], None]) -> Saboteur:
@@ -320,8 +300,6 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/19.13/stream-data-blocked-on-send-only-stream": overlooks(_STATE, 0x15),
     "rfc9000/19.14/streams-blocked-bidirectional-too-many": overlooks(_ENCODING, 0x16),
     "rfc9000/19.14/streams-blocked-unidirectional-too-many": overlooks(_ENCODING, 0x17),
-    "rfc9000/19.14/streams-blocked-bidirectional-most": handles(0x16, _object_to_most),
-    "rfc9000/19.14/streams-blocked-unidirectional-most": handles(0x17, _object_to_most),
     "rfc9000/19.15/late-connection-id": retires_nothing,
     "rfc9000/19.15/connection-id-of-0-bytes": overlooks(_ENCODING, 0x18),
     "rfc9000/19.15/connection-id-of-21-bytes": overlooks(_ENCODING, 0x18),

@@ -1,11 +1,8 @@
-"""How a reference endpoint comes to break a rule of openings, tokens, paths and resets.
-
-As in :mod:`tests.support.saboteurs_sfc`, a saboteur takes the connection's class and returns
-another one, and may change a module.
-"""
+"""How a reference endpoint comes to break a rule of openings, tokens, paths and resets."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any
@@ -18,14 +15,15 @@ from aioquic.quic import packet as aioquic_packet
 from aioquic.quic.connection import NetworkAddress, QuicConnectionError, QuicNetworkPath
 from aioquic.quic.packet import QuicErrorCode, QuicHeader
 
+from quicmatrix.endpoint.client import Client
+from quicmatrix.endpoint.contract import Contract
 from quicmatrix.endpoint.tester import parameters
-from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.packets import coalescing
 from quicmatrix.endpoint.transport.packets.quic_bit import GreasingContext
 from quicmatrix.endpoint.transport.sockets.listener import Listener
+from quicmatrix.runner.network import topology
+from tests.support.saboteurs.model import Class, Saboteur
 
-Class = type[Connection]
-Saboteur = Callable[[Class], Class]
 Datagrams = list[tuple[bytes, NetworkAddress]]
 
 VIOLATION = QuicErrorCode.PROTOCOL_VIOLATION
@@ -466,3 +464,41 @@ def with_another_source(original: Any, self: Any, now: float) -> Datagrams:
 def answers_small(original: Any, self: Any, size: int, connection_id: bytes) -> bytes:
     token: bytes = self.token(connection_id)
     return b"\x41" + os.urandom(max(size - 17, 4)) + token
+
+
+def configured(name: str, value: Any) -> Saboteur:
+    """It has another value in its configuration."""
+
+    def init(original: Any, self: Any, **arguments: Any) -> None:
+        setattr(arguments["configuration"], name, value)
+        original(self, **arguments)
+
+    return overrides("__init__", init)
+
+
+def without_connection_ids(base: Class) -> Class:
+    """A client without connection IDs: it issues none, and does not mind that one is retired."""
+    base = configured("connection_id_length", 0)(base)
+    base = overrides("_replenish_connection_ids", lambda *_: None)(base)
+    return overrides(
+        "_handle_retire_connection_id_frame", lambda _, __, ___, ____, buf: buf.pull_uint_var()
+    )(base)
+
+
+def resumes_in_version_2(original: Any, self: Any, **arguments: Any) -> None:
+    settings = arguments["configuration"]
+    if settings.session_ticket is not None:
+        settings.supported_versions = [VERSION_2, 1]
+        settings.original_version = VERSION_2
+    original(self, **arguments)
+
+
+def migrates_anyway(base: Class) -> Class:
+    """A client that moves to another port of its address, whether its server allows that or not."""
+    original = Client.__init__
+
+    def init(self: Client, contract: Contract, *rest: Any) -> None:
+        original(self, dataclasses.replace(contract, migrate=topology.CLIENT.ipv4), *rest)
+
+    Client.__init__ = init  # type: ignore[method-assign,assignment]
+    return type("Moving", (base,), {"allows_migration": True})

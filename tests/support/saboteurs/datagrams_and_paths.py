@@ -10,8 +10,8 @@ from quicmatrix.endpoint.transport.paths.address_tokens import AddressTokens
 from quicmatrix.endpoint.transport.paths.stateless_reset import ResetKey
 from quicmatrix.endpoint.transport.sockets import listener
 from quicmatrix.endpoint.transport.sockets.listener import Listener
-from tests.support import sabotage as made
-from tests.support.saboteurs_sfc import overlooks
+from tests.support.saboteurs import openings as made
+from tests.support.saboteurs.model import Saboteur, overlooks
 
 _answers_all_negotiations = made.overrides(made.RECEIVE, made.closes_at_negotiation)
 _moves_to_every_address = made.overrides("_probe_preferred_address", made.moves_at_once)
@@ -22,7 +22,7 @@ _unpadded_datagrams = made.both(
 _resets_alike = made.wraps(ResetKey, "reset_for", made.answers_small)
 _any_connection_id = made.changes(aioquic_packet, "CONNECTION_ID_MAX_SIZE", 255)
 
-SABOTEURS: dict[str, made.Saboteur] = {
+SABOTEURS: dict[str, Saboteur] = {
     "rfc8999/6/no-version-in-the-list": _answers_all_negotiations,
     "rfc8999/6/truncated-version-in-the-list": _answers_all_negotiations,
     "rfc9000/10.2.2/close-in-a-handshake-packet": made.overrides(
@@ -40,7 +40,7 @@ SABOTEURS: dict[str, made.Saboteur] = {
     "rfc9000/10.3.3/short-header-of-43-bytes": _resets_alike,
     "rfc9000/10.3/short-header-of-20-bytes": _resets_alike,
     "rfc9000/12.2/bytes-behind-an-initial": made.overrides(made.RECEIVE, made.only),
-    "rfc9000/12.2/undecryptable-packet-before-an-initial": made.overrides(
+    "rfc9000/12.2/undecryptable-packet-before-another": made.overrides(
         made.RECEIVE, made.only_the_first
     ),
     "rfc9000/12.2/undecryptable-packet-behind-an-initial": made.overrides(made.RECEIVE, made.only),
@@ -113,19 +113,12 @@ SABOTEURS: dict[str, made.Saboteur] = {
     "rfc9000/6.2/no-common-version": made.overrides(made.RECEIVE, made.ignores_negotiation),
     "rfc9000/6.2/version-in-use-is-listed": _answers_all_negotiations,
     "rfc9000/7.2/one-source-connection-id": made.overrides(made.SEND, made.with_another_source),
-    "rfc9000/7.2/server-made.changes-its-connection-id": made.overrides(
-        made.RECEIVE, made.other_source
-    ),
-    "rfc9000/7.2/source-connection-id-made.changes": made.overrides(
-        "_may_process", lambda *_: True
-    ),
+    "rfc9000/7.2/server-changes-its-connection-id": made.overrides(made.RECEIVE, made.other_source),
+    "rfc9000/7.2/source-connection-id-changes": made.overrides("_may_process", lambda *_: True),
     "rfc9000/7.3/connection-ids-after-retry": made.with_attribute(
         "_retry_source_connection_id", None
     ),
-    "rfc9000/7.5/client-hello-in-one-byte-frames": made.crypto_if(lambda _, length: length > 1),
-    "rfc9000/7.5/client-hello-in-three-packets-last-first": made.crypto_if(
-        lambda offset, _: offset == 0
-    ),
+    "rfc9000/7.5/client-hello-out-of-order": made.crypto_if(lambda offset, _: offset == 0),
     "rfc9000/8.1.2/token-is-repeated": made.overrides(made.SEND, made.token_once),
     "rfc9000/8.1.3/tokens-of-two-connections": made.changes(
         AddressTokens, "make", lambda *_: b"the same token for everybody"
@@ -176,5 +169,18 @@ SABOTEURS: dict[str, made.Saboteur] = {
         "encode_quic_retry",
         lambda original, **named: original(**named | {"version": made.VERSION_2}),
     ),
+    "rfc9000/9.3.3/previous-path-is-validated": made.overrides(
+        "_send_probing_frames", lambda *_: []
+    ),
+    "rfc9000/9/disable-active-migration": made.migrates_anyway,
+    "rfc9000/17.3.1/fixed-bit-is-0": made.both(
+        made.overrides(made.PARAMETERS, made.without_announcing),
+        made.overrides("_takes_greased", lambda *_: True),
+    ),
+    "rfc9000/19.16/retire-where-there-is-none": made.without_connection_ids,
+    "rfc9221/3/datagram-too-large": made.both(
+        made.configured("max_datagram_frame_size", 100), overlooks(made.VIOLATION, 0x30, 0x31)
+    ),
+    "rfc9369/5/own-ticket": made.overrides("__init__", made.resumes_in_version_2),
 }
 """One for each case whose requirement is a MUST, by its id."""

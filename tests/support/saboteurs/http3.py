@@ -22,10 +22,7 @@ from aioquic.h3.events import Headers
 from aioquic.quic.events import StopSendingReceived, StreamDataReceived, StreamReset
 
 from quicmatrix.endpoint.http.h3_connection import Http3
-from quicmatrix.endpoint.transport.connection import Connection
-
-Class = type[Connection]
-Saboteur = Callable[[Class], Class]
+from tests.support.saboteurs.model import Class, Saboteur
 
 _E = ErrorCode
 _NAME = b"x-name"

@@ -26,13 +26,11 @@ from quicmatrix.endpoint.tester.parameters import (
     version_information,
 )
 from quicmatrix.endpoint.tester.tls_messages import CCM_8, UNKNOWN_SUITES
-from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.crypto import tls as own_tls
 from quicmatrix.endpoint.transport.crypto import tls_messages as checks
 from quicmatrix.endpoint.transport.packets.early_packets import KeepingCryptoPair
+from tests.support.saboteurs.model import Class, Saboteur, overlooks
 
-Class = type[Connection]
-Saboteur = Callable[[Class], Class]
 Repair = Callable[[Any], bytes | None]
 """Given the connection, the value that it reads in place of another; None: it ignores it."""
 
@@ -179,24 +177,6 @@ def drops(message: bytes) -> Saboteur:
 
         _replace(own_tls.Context, "handle_message", handle)
         return base
-
-    return make
-
-
-def overlooks(code: int, frame_type: int = _CRYPTO) -> Saboteur:
-    """It takes a packet for processed where a frame of this type is such an error."""
-
-    def make(base: Class) -> Class:
-        class Overlooking(base):  # type: ignore[misc,valid-type]
-            def _payload_received(self, *arguments: Any, **named: Any) -> tuple[bool, bool]:
-                try:
-                    return super()._payload_received(*arguments, **named)  # type: ignore[no-any-return]
-                except QuicConnectionError as error:
-                    if error.error_code != code or error.frame_type != frame_type:
-                        raise
-                    return True, False
-
-        return Overlooking
 
     return make
 
@@ -459,7 +439,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/7.4.1/limits-after-rejected-0-rtt": overlooks_new_limit,
     "rfc9000/7.4.2/unknown": refuses((1 << 62) - 2),
     "rfc9000/7.5/4096-bytes-out-of-order": buffers_little,
-    "rfc9000/7.5/buffer-exceeded": overlooks(QuicErrorCode.CRYPTO_BUFFER_EXCEEDED),
+    "rfc9000/7.5/buffer-exceeded": overlooks(QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, _CRYPTO),
     "rfc9000/13.3/handshake-done": sends_handshake_done_once,
     "rfc9000/18.1/reserved": refuses(reserved(1000)),
     "rfc9000/18.2/original-destination-connection-id-of-a-client": repairs(
@@ -496,7 +476,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/18.2/stateless-reset-token-17-bytes": _TOKEN,
     "rfc9000/18.2/preferred-address-without-connection-id": _ADDRESS,
     "rfc9000/18.2/preferred-address-cut-short": _ADDRESS,
-    "rfc9001/4.1.3/data-at-a-previous-level": overlooks(QuicErrorCode.PROTOCOL_VIOLATION),
+    "rfc9001/4.1.3/data-at-a-previous-level": overlooks(QuicErrorCode.PROTOCOL_VIOLATION, _CRYPTO),
     "rfc9001/4.1.3/unconsumed-data": drops(tls_messages.unknown()),
     "rfc9001/4.2/tls-1-2": takes_tls_1_2_for_1_3,
     "rfc9001/4.4/certificate-request-after-the-handshake": drops(
@@ -517,7 +497,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9001/8.1/application-protocol-that-was-not-offered": takes_any_application_protocol,
     "rfc9001/8.2/no-transport-parameters": needs_no_transport_parameters,
     "rfc9001/8.2/transport-parameters-of-a-draft": needs_no_transport_parameters,
-    "rfc9001/8.3/crypto-in-0-rtt": overlooks(QuicErrorCode.PROTOCOL_VIOLATION),
+    "rfc9001/8.3/crypto-in-0-rtt": overlooks(QuicErrorCode.PROTOCOL_VIOLATION, _CRYPTO),
     "rfc9001/8.3/end-of-early-data": drops(tls_messages.end_of_early_data()),
     "rfc9287/3/grease-quic-bit-with-a-value": repairs(Parameter.GREASE_QUIC_BIT),
     "rfc9368/3/reserved-version-available": refuses_reserved_version,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from aioquic import tls
@@ -10,11 +9,9 @@ from aioquic._buffer import Buffer
 from aioquic.quic.connection import NetworkAddress
 from aioquic.quic.crypto import CryptoPair
 
-from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.crypto.keys import UpdatingCryptoPair
+from tests.support.saboteurs.model import Class, Saboteur
 
-Class = type[Connection]
-Saboteur = Callable[[Class], Class]
 Datagrams = list[tuple[bytes, NetworkAddress]]
 
 _NEVER = 1 << 62
