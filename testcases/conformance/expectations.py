@@ -268,11 +268,22 @@ def _announced(exchange: Exchange) -> list[TransportParameters]:
 
 
 def client_is_done(exchange: Exchange) -> Iterator[Finding]:
-    """The client has ended by itself, without an error of the connection."""
+    """The client has ended by itself, without an error of the connection.
+
+    Not because the tester, which has waited for that, closed the connection in the end.
+    """
     its, close = exchange.seen.record.client, exchange.close
+    ends = next(
+        (
+            packet
+            for packet in exchange.capture.packets
+            if any(isinstance(frame, ConnectionClose) for frame in packet.frames)
+        ),
+        None,
+    )
     if close is not None and close[1].error_code not in NO_ERRORS:
         yield Violation(f"it closes with {close[1].error_code:#x}", close[0], exchange.stimulus)
-    elif its.ending is Ending.EXITED:
+    elif its.ending is Ending.EXITED and (ends is None or ends.sender is exchange.side):
         yield Held(exchange.stimulus, message="it is done")
     else:
         words = "it waits for more, though it has got everything"

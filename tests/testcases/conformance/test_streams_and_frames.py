@@ -45,6 +45,8 @@ CLOSED = client.one_rtt(ConnectionClose(0, 0, "", False))
 EXITED = SideRecord(ending=Ending.EXITED, exit_code=1)
 WAITING = SideRecord(ending=Ending.OUT_OF_TIME)
 
+CLOSES = ConnectionClose(0, None, "", application=True)
+
 STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
     (
         "rfc9000/8.2.2/path-challenge-is-answered",
@@ -218,6 +220,30 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
         "a client that waits",
         VIOLATED,
         exchange(server.one_rtt(stream(0)), tester=Side.SERVER, client=WAITING),
+    ),
+    (
+        "rfc9000/2.2/end-of-known-data",
+        "a client that waits until the tester closes",
+        VIOLATED,
+        exchange(
+            server.one_rtt(stream(0)),
+            server.one_rtt(CLOSES),
+            client.one_rtt(CLOSES),
+            tester=Side.SERVER,
+            client=EXITED,
+        ),
+    ),
+    (
+        "rfc9000/2.2/end-of-known-data",
+        "a client that closes",
+        HELD,
+        exchange(
+            server.one_rtt(stream(0)),
+            client.one_rtt(CLOSES),
+            server.one_rtt(CLOSES),
+            tester=Side.SERVER,
+            client=EXITED,
+        ),
     ),
 )
 
