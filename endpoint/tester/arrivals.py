@@ -13,6 +13,7 @@ from aioquic.quic.packet import (
     pull_quic_header,
 )
 
+from quicmatrix.endpoint.transport.packets.quic_bit import QUIC_BIT
 from quicmatrix.endpoint.transport.sockets.udp import Address
 
 CONNECTION_ID_BYTES = 8
@@ -29,8 +30,9 @@ class First(NamedTuple):
 
 
 def header_of(datagram: bytes) -> QuicHeader:
-    """The header of the first packet."""
-    return pull_quic_header(Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES)
+    """The header of the first packet, whatever its QUIC bit is."""
+    data = bytes((datagram[0] | QUIC_BIT,)) + datagram[1:] if datagram else b""
+    return pull_quic_header(Buffer(data=data), host_cid_length=CONNECTION_ID_BYTES)
 
 
 def is_initial(datagram: bytes) -> bool:

@@ -16,7 +16,7 @@ from aioquic.quic.connection import (
     QuicReceiveContext,
 )
 from aioquic.quic.crypto import CryptoContext
-from aioquic.quic.packet import QuicPacketType, pull_ack_frame
+from aioquic.quic.packet import QuicHeader, QuicPacketType, pull_ack_frame
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
@@ -291,6 +291,9 @@ class TesterConnection(Connection):
             self.objections.append(str(error))
             return True, False
         return wants_ack and self.acknowledges, is_probing
+
+    def _takes_greased(self, _: QuicHeader) -> bool:
+        return True  # what a packet without the QUIC bit is, the capture shows
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)

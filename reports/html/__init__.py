@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quicmatrix.reports import links
-from quicmatrix.reports.html import chart, conformance, page
+from quicmatrix.reports.html import chart, conformance, coverage, page
 from quicmatrix.reports.html.environment import environment, style
-from quicmatrix.runner.bundle.layout import ATTEMPT_FILE, OUTPUT_LOG, VERDICT_FILE
+from quicmatrix.runner.bundle.layout import ATTEMPT_FILE, OUTPUT_LOG
 from quicmatrix.runner.bundle.records import read_series, write_file
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.measurement import TimeSeries
 from quicmatrix.runner.model.run import JobResult
+from quicmatrix.runner.results.conformance_report import conformance_report
 from quicmatrix.runner.results.log_lines import LogEnd, ended_badly, last_lines
 from quicmatrix.runner.results.matrix import EXPLANATIONS, MARKS, labels
 from quicmatrix.runner.results.requirement_lists import STATUS_MARKS
@@ -32,10 +33,11 @@ _LOG_LINES = 10
 
 
 def write(view: RunView, folder: Path) -> Path:
-    """Write the page into the run's folder; a conformance run has one of its own."""
+    """Write the page into the run's folder; a conformance run has one of its own, and coverage."""
     path = folder / FILE
     if view.run.is_conformance:
         text = conformance.render(view)
+        write_file(folder / coverage.FILE, coverage.render().encode("utf-8"))
     else:
         text = render(view, _stored(view.run.jobs, folder))
     write_file(path, text.encode("utf-8"))
@@ -59,23 +61,24 @@ def render(view: RunView, stored: Stored | None = None) -> str:
     stored = stored or Stored()
     # The matrix scrolls where it would get too narrow; a style attribute would need a laxer policy.
     width = f".matrix {{ min-width: {100 + 150 * len(view.run.servers)}px; }}\n"
+    report = conformance_report(view.run)
     return (
         environment()
         .get_template("page.html")
         .render(
-            run=view.run,
             view=view,
             page=page.page(view, stored.series),
             chart=chart,
             without_log=stored.without_log,
             log_ends=stored.log_ends,
-            explanations=EXPLANATIONS,
+            outcomes=EXPLANATIONS,
             labels=labels(view.run.tests),
             marks=MARKS,
             status_marks=STATUS_MARKS,
             attempt_file=ATTEMPT_FILE,
-            verdict_file=VERDICT_FILE,
-            sides=tuple(Side),
+            **conformance.shared(view.run, report),
+            compliance=conformance.parts(report),
+            most_compliance=conformance.MOST_EXPLAINED,
             **style(width),
         )
     )

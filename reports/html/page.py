@@ -126,7 +126,7 @@ def anchor(job: JobResult) -> str:
     """The id of an attempt's place on the page: the same in every run, different for each."""
     words = [job.client, job.server, job.test, str(job.repetition)]
     words += [] if job.attempt == 1 else [f"attempt-{job.attempt}"]
-    return "_".join(map(_anchor_word, words))
+    return "_".join(map(anchor_word, words))
 
 
 def worst(cell: Cell) -> JobResult:
@@ -141,7 +141,7 @@ def wireshark_filter(frames: Sequence[int]) -> str:
     return f"frame.number in {{{', '.join(map(str, frames))}}}" if frames else ""
 
 
-def _anchor_word(word: str) -> str:
+def anchor_word(word: str) -> str:
     """A name as part of an id and of a URL: other characters than these are in hexadecimal."""
     return "".join(
         char if char.isascii() and (char.isalnum() or char in "-.+/") else f"~{ord(char):x}~"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what follows is only imported once there is something to ju
 
     from quicmatrix.runner.judge.judge import Policy
     from quicmatrix.runner.model.run import JobResult, RunResult
-    from quicmatrix.runner.model.verdict import Verdict
+    from quicmatrix.runner.model.verdict import ComplianceResult, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Rejudged:
 
     before: JobResult
     after: JobResult
+    compliance: tuple[ComplianceResult, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -94,13 +95,19 @@ def _judge_run(folder: Path, result: RunResult, json: Path | None, *, debug: boo
         summarize,
     )
     from quicmatrix.runner.console.conformance import explain_conformance  # noqa: PLC0415 - as above
+    from quicmatrix.runner.results.compliance import compliance_counts  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.report_files import export  # noqa: PLC0415 - as above
     from quicmatrix.runner.results.run_view import run_view  # noqa: PLC0415 - as above
 
     explain = explain_conformance if result.is_conformance else explain_failures
     console = Console(highlight=False)
     rejudged = asyncio.run(_judge_all(folder, result))
-    judged = replace(result, folder=str(folder), jobs=tuple(one.after for one in rejudged))
+    judged = replace(
+        result,
+        folder=str(folder),
+        jobs=tuple(one.after for one in rejudged),
+        compliance=compliance_counts((one.after, one.compliance) for one in rejudged),
+    )
     if json is not None:
         export(judged, json)
     view = run_view(judged)
@@ -130,7 +137,9 @@ async def _judge_all(folder: Path, result: RunResult) -> list[Rejudged]:
                     judgement = unjudged(error.message)
                 progress.advance(bar)
                 return Rejudged(
-                    job, replace(job, verdict=judgement.verdict, sample=judgement.sample)
+                    job,
+                    replace(job, verdict=judgement.verdict, sample=judgement.sample),
+                    judgement.compliance,
                 )
 
             async with asyncio.TaskGroup() as group:

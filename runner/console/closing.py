@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quicmatrix.runner.bundle.layout import OUTPUT_LOG
+from quicmatrix.runner.console.compliance import compliance_lines
 from quicmatrix.runner.model.run import JobResult
 from quicmatrix.runner.model.verdict import Outcome, RequirementResult
 from quicmatrix.runner.printable import printable
@@ -130,6 +131,8 @@ def summarize(console: Console, view: RunView, report: Path | None, *, debug: bo
     console.print(line + Text(f" in {took}, seed {run.seed}"), soft_wrap=True)
     _print_remarks(console, view)
     _print_notes(console, view, debug=debug)
+    for text in compliance_lines(run.compliance, most=None if debug else MOST_LINES):
+        console.print(text, soft_wrap=True)
     if debug:
         tools = ", ".join(f"{name} {version}" for name, version in run.tools.items())
         console.print(Text(printable(tools), "dim"), soft_wrap=True)

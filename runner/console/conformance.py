@@ -9,7 +9,13 @@ from rich.text import Text
 
 from quicmatrix.runner.console.closing import details
 from quicmatrix.runner.printable import printable
-from quicmatrix.runner.results.conformance import CaseOutcome, CaseResult, RoleResult, by_role
+from quicmatrix.runner.results.conformance import (
+    CASE_MARKS,
+    CaseOutcome,
+    CaseResult,
+    RoleResult,
+    by_role,
+)
 from quicmatrix.runner.results.run_view import RunView
 
 STYLES = {
@@ -18,7 +24,8 @@ STYLES = {
     CaseOutcome.FAILED: "bold red",
     CaseOutcome.TIMEOUT: "bold cyan",
     CaseOutcome.ERROR: "bold reverse",
-    CaseOutcome.INCONCLUSIVE: "yellow",
+    CaseOutcome.UNDETERMINED: "yellow",
+    CaseOutcome.NOT_EXERCISED: "yellow",
     CaseOutcome.VIOLATED_SHOULD: "dark_orange",
     CaseOutcome.NOT_APPLICABLE: "dim",
     CaseOutcome.OTHERWISE: "dim",
@@ -46,7 +53,10 @@ def explain_conformance(console: Console, view: RunView, *, debug: bool = False)
 
 def summary(one: RoleResult) -> Text:
     """An implementation in a role, and how many cases show what."""
-    counted = [Text(f"{count} {shown}", STYLES[shown]) for shown, count in one.counts.items()]
+    counted = [
+        Text(f"{CASE_MARKS[shown]} {count} {shown}", STYLES[shown])
+        for shown, count in one.counts.items()
+    ]
     flaky = sum(case.flaky for case in one.cases)
     counted += [Text(f"{flaky} flaky", "yellow")] if flaky else []
     name = (f"{printable(one.implementation)} as {one.role}", "bold")
@@ -55,7 +65,9 @@ def summary(one: RoleResult) -> Text:
 
 def _explanation(one: RoleResult, case: CaseResult, folder: str, *, debug: bool) -> Iterator[Text]:
     title = f"{printable(one.implementation)} as {one.role}: {printable(case.test.name)}"
-    yield Text.assemble((case.outcome, STYLES[case.outcome]), "  ", (title, "bold"))
+    yield Text.assemble(
+        (f"{CASE_MARKS[case.outcome]} {case.outcome}", STYLES[case.outcome]), "  ", (title, "bold")
+    )
     if case.flaky:
         yield Text(f"  flaky: {', '.join(case.outcomes)}", "yellow")
     verdict = case.job.verdict

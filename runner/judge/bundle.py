@@ -22,7 +22,7 @@ from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.network.recording.link_log import DamagedLinkLog, LinkLog, read_link_log
 from quicmatrix.runner.network.recording.recorder import LINK_LOG
-from quicmatrix.runner.trace.model import Side, Trace
+from quicmatrix.runner.trace.model import Capture, Side, Trace
 from quicmatrix.testcases.model import Observation, TestCase, Unprompted
 
 
@@ -87,18 +87,28 @@ def _judge(
 def decode(bundle: Path, record: AttemptRecord | None = None) -> Trace:
     """Decode both captures of a bundle; a missing one is a damaged one.
 
+    Of a conformance case only the one next to the implementation, which alone decides: the other
+    is empty then.
+
     Args:
         bundle: Its folder.
         record: What they are compared with: one that is not what it says is a damaged one, too.
     """
     from quicmatrix.runner.trace import tshark  # noqa: PLC0415 - only judging needs it
 
-    digests = record is not None and record.tester is not None
+    tester = None if record is None else record.tester
+    is_case = record is not None and record.control is not None
     damage = damages(bundle, record) if record is not None else dict.fromkeys(Side, "")
+
+    def decoded(side: Side, path: Path) -> Capture:
+        if is_case and side is tester:
+            return Capture(side)
+        return tshark.decode_now(bundle / path, side, digests=tester is not None)
+
     captures = {
         side: replace(capture, damage=capture.damage or damage[side])
         for side, path in CAPTURES.items()
-        for capture in [tshark.decode_now(bundle / path, side, digests=digests)]
+        for capture in [decoded(side, path)]
     }
     return Trace(captures[Side.CLIENT], captures[Side.SERVER])
 

@@ -67,7 +67,7 @@ def judge_case(seen: Observation, test: TestCase, tester: Side, *, strict: bool)
         results = tuple(undetermined(one, link) for one in results)
     reasons = _reasons(seen, results, test, tester, strict=strict)
     outcome, reason = next(reasons, (Outcome.PASSED, ""))
-    return Verdict(outcome, reason, results, negotiated_version(seen.trace.right))
+    return Verdict(outcome, reason, results, negotiated_version(seen.trace.near(tester.peer)))
 
 
 def _before_requirements(

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from quicmatrix.runner.model.implementation import Image, KnownOutcome
 from quicmatrix.runner.model.measurement import Sample
-from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.model.verdict import Outcome, RecordedViolation, Status, Verdict
 from quicmatrix.runner.trace.model import Side
-from quicmatrix.testcases.model import Level
+from quicmatrix.testcases.model import Level, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,40 @@ class JobResult:
     """What it measured; None if it is no measurement, or makes no sample."""
     tester: Side | None = None
     """The side that the tester of a conformance case played; None if there was none."""
+    stimulus: tuple[Step, ...] = ()
+    """What that tester sent as its stimulus; of very much, the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceCount:
+    """What became of a requirement on what an implementation sends of itself, in all attempts."""
+
+    implementation: str
+    role: Side
+    id: str
+    """``rfc9000/12.3/packet-numbers``."""
+    level: Level
+    citation: str
+    text: str
+    held: int = 0
+    """In how many attempts; so are the other two."""
+    violated: int = 0
+    undetermined: int = 0
+    reason: str = ""
+    """Why it is undetermined, where it is first."""
+    violation: RecordedViolation | None = None
+    """The first; None if there is none."""
+    folder: str = ""
+    """The bundle that has it, relative to the run's folder."""
+    command: str = ""
+    """What runs that attempt again."""
+
+    @property
+    def status(self) -> Status:
+        """The worst of what it was."""
+        if self.violated:
+            return Status.VIOLATED
+        return Status.UNDETERMINED if self.undetermined else Status.HELD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +145,8 @@ class RunResult(RunInfo):
     not pass."""
     jobs: tuple[JobResult, ...] = ()
     """Those that were done, in the order in which they were judged."""
+    compliance: tuple[ComplianceCount, ...] = ()
+    """By implementation, role and id, what endpoints sent of themselves; decides no verdict."""
 
     @property
     def complete(self) -> bool:

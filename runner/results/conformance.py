@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from quicmatrix.runner.model.run import JobResult, RunResult, TestInfo
-from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.model.verdict import Outcome, Status, Verdict
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Level
 
@@ -22,7 +22,9 @@ class CaseOutcome(StrEnum):
     """A control whose flow did not complete, or an implementation that breaks the contract."""
     TIMEOUT = "timeout"
     ERROR = "error"
-    INCONCLUSIVE = "inconclusive"
+    UNDETERMINED = "undetermined"
+    NOT_EXERCISED = "not exercised"
+    """There was nothing to which the requirement applies."""
     VIOLATED_SHOULD = "violated SHOULD"
     NOT_APPLICABLE = "not applicable"
     """It does not support the TESTCASE that the case needs."""
@@ -35,7 +37,7 @@ _OF_OUTCOME = {
     Outcome.FAILED: CaseOutcome.FAILED,
     Outcome.TIMEOUT: CaseOutcome.TIMEOUT,
     Outcome.ERROR: CaseOutcome.ERROR,
-    Outcome.INCONCLUSIVE: CaseOutcome.INCONCLUSIVE,
+    Outcome.INCONCLUSIVE: CaseOutcome.UNDETERMINED,
     Outcome.UNSUPPORTED: CaseOutcome.NOT_APPLICABLE,
 }
 _OF_LEVEL = {
@@ -43,16 +45,51 @@ _OF_LEVEL = {
     Level.SHOULD: CaseOutcome.VIOLATED_SHOULD,
     Level.MAY: CaseOutcome.OTHERWISE,
 }
+CASE_MARKS = {
+    CaseOutcome.CRASHED: "†",
+    CaseOutcome.VIOLATED_MUST: "✕",
+    CaseOutcome.FAILED: "⊗",
+    CaseOutcome.TIMEOUT: "…",
+    CaseOutcome.ERROR: "⊘",
+    CaseOutcome.UNDETERMINED: "≈",
+    CaseOutcome.NOT_EXERCISED: "-",
+    CaseOutcome.VIOLATED_SHOULD: "!",
+    CaseOutcome.NOT_APPLICABLE: "?",
+    CaseOutcome.OTHERWISE: "○",
+    CaseOutcome.HELD: "✓",
+}
+"""Each in one character, so that none needs a colour to be recognised."""
+EXPLANATIONS = {
+    CaseOutcome.CRASHED: "the implementation was ended by a signal or exited too early",
+    CaseOutcome.VIOLATED_MUST: "the packets show that it does what the RFC forbids",
+    CaseOutcome.FAILED: "an exchange without a stimulus did not complete",
+    CaseOutcome.TIMEOUT: "the implementation sent nothing in its time",
+    CaseOutcome.ERROR: "the runner or the machine failed; says nothing about the implementation",
+    CaseOutcome.UNDETERMINED: "what was recorded does not tell",
+    CaseOutcome.NOT_EXERCISED: "there was nothing to which the requirement applies",
+    CaseOutcome.VIOLATED_SHOULD: "a recommendation was not followed, or the error code is another",
+    CaseOutcome.NOT_APPLICABLE: "it does not support the TESTCASE that the case needs",
+    CaseOutcome.OTHERWISE: "it does not do what it may do",
+    CaseOutcome.HELD: "it does what the requirement says",
+}
 _SEVERITY = tuple(CaseOutcome)
 _WORKED = (Outcome.PASSED, Outcome.NONCONFORMANT)
 
 
 def case_outcome(verdict: Verdict) -> CaseOutcome:
     """What an attempt shows."""
+    own = verdict.requirements[:1]
+    if verdict.outcome is Outcome.INCONCLUSIVE and own and own[0].status is Status.NOT_EXERCISED:
+        return CaseOutcome.NOT_EXERCISED
     if verdict.outcome in _OF_OUTCOME:
         return _OF_OUTCOME[verdict.outcome]
     levels = {one.level for one in verdict.violated}
     return next((found for level, found in _OF_LEVEL.items() if level in levels), CaseOutcome.HELD)
+
+
+def violated_at(level: Level) -> CaseOutcome:
+    """What the violation of a requirement of a level shows."""
+    return _OF_LEVEL.get(level, CaseOutcome.FAILED)
 
 
 @dataclass(frozen=True)  # not slotted: cached_property needs the instance's dict

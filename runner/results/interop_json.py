@@ -1,6 +1,8 @@
 """result.json: quic-interop-runner's keys, so that whatever reads its files reads ours, and more.
 
-Beside its keys are ``run`` and ``jobs``, which hold everything that it has no words for.
+Beside its keys are ``run`` and ``jobs``, which hold everything that it has no words for,
+``compliance``, what endpoints sent of themselves, and for conformance runs ``conformance``: the
+requirements by section and implementation, which the page shows.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import msgspec
 
 from quicmatrix.runner.bundle.records import check_format, read_json
 from quicmatrix.runner.model.implementation import Image, KnownOutcome
-from quicmatrix.runner.model.run import JobResult, RunResult, TestInfo
+from quicmatrix.runner.model.run import ComplianceCount, JobResult, RunResult, TestInfo
 from quicmatrix.runner.model.verdict import Outcome
+from quicmatrix.runner.results.conformance_report import conformance_report
 from quicmatrix.runner.results.estimate import estimate, kbps
 from quicmatrix.runner.results.matrix import settled
 from quicmatrix.testcases.model import Level
@@ -95,7 +98,10 @@ def encode(result: RunResult) -> bytes:
             known=result.known,
         ),
         "jobs": result.jobs,
+        "compliance": result.compliance,
     }
+    if result.is_conformance:
+        document["conformance"] = conformance_report(result)
     return msgspec.json.encode(document)
 
 
@@ -135,6 +141,7 @@ def read(path: Path) -> RunResult:
         planned=run.planned,
         retries=run.retries,
         jobs=document.jobs,
+        compliance=document.compliance,
         command_line=run.command_line,
         compat=run.compat,
         strict=run.strict,
@@ -272,3 +279,4 @@ class _Document:
     run: _Run
     jobs: tuple[JobResult, ...]
     jobs_format: int
+    compliance: tuple[ComplianceCount, ...] = ()

@@ -8,7 +8,7 @@ but what was under way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import msgspec
@@ -21,18 +21,24 @@ from quicmatrix.runner.bundle.records import (
     read_judgement,
     write_file,
 )
+from quicmatrix.runner.bundle.tester_log import read_steps
 from quicmatrix.runner.errors import UserError
 from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord, SideRecord
 from quicmatrix.runner.model.job import Job
 from quicmatrix.runner.model.run import JobResult, RunInfo, RunResult
 from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.results import interop_json
+from quicmatrix.runner.results.compliance import compliance_counts
 from quicmatrix.runner.results.matrix import is_tried_again
+from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import Step
 
 RUN_FILE = "run.json"
 RESULT_FILE = "result.json"
 FORMAT = 1
 """Version of run.json."""
+MOST_STEPS = 5
+"""How many steps of a tester with its stimulus a result has; the bundle has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +95,30 @@ def collect(folder: Path) -> RunResult:
     """
     plan = read_plan(folder)
     found = [
-        (judgement.judged_at, result_of(record, judgement, job.folder))
+        (judgement, replace(job_result, stimulus=stimulus(folder / job.folder, job_result.tester)))
         for first in plan.jobs
         for job, record, judgement in _attempts(first, folder)
+        for job_result in [result_of(record, judgement, job.folder)]
     ]
-    found.sort(key=lambda one: (one[0], one[1].folder))
+    found.sort(key=lambda one: (one[0].judged_at, one[1].folder))
     info = {field.name: getattr(plan.run, field.name) for field in fields(RunInfo)}
     return RunResult(
         **info,
         folder=str(folder),
-        ended_at=max((at for at, _ in found), default=plan.run.started_at),
+        ended_at=max((one.judged_at for one, _ in found), default=plan.run.started_at),
         planned=len(plan.jobs) + _further_attempts(plan, [result for _, result in found]),
         jobs=tuple(result for _, result in found),
+        compliance=compliance_counts((result, one.compliance) for one, result in found),
     )
+
+
+def stimulus(bundle: Path, tester: Side | None) -> tuple[Step, ...]:
+    """What a bundle's tester sent as its stimulus, of very much the first; none without one."""
+    if tester is None:
+        return ()
+    return tuple(step for step in read_steps(bundle, tester) if step.kind == "stimulus")[
+        :MOST_STEPS
+    ]
 
 
 def result_of(record: AttemptRecord, judgement: Judgement, folder: str) -> JobResult:

@@ -158,16 +158,30 @@ class Exchange:
         return None
 
     @property
-    def reset(self) -> Packet | None:
-        """The first stateless reset after the stimulus, unless it answers the tester's own end."""
+    def before_end(self) -> tuple[Packet, ...]:
+        """What the implementation sent before the tester ended the connection by itself."""
         known = {step.datagram for step in self.seen.steps if step.kind in ("stimulus", "sent")}
+        sent: list[Packet] = []
         for packet in self.capture.packets:
             is_end = any(isinstance(frame, ConnectionClose) for frame in packet.frames)
-            if packet.sender is self.tester and is_end and packet.datagram.digest not in known:
-                return None
-            if packet.type is PacketType.STATELESS_RESET and packet in self.after:
-                return packet
-        return None
+            if packet.sender is self.side:
+                sent.append(packet)
+            elif is_end and packet.datagram.digest not in known:
+                break
+        return tuple(sent)
+
+    @property
+    def reset(self) -> Packet | None:
+        """The first stateless reset after the stimulus, unless it answers the tester's own end."""
+        after = set(self.after)
+        return next(
+            (
+                packet
+                for packet in self.before_end
+                if packet.type is PacketType.STATELESS_RESET and packet in after
+            ),
+            None,
+        )
 
     @property
     def close(self) -> tuple[Packet, ConnectionClose] | None:

@@ -268,23 +268,24 @@ def _announced(exchange: Exchange) -> list[TransportParameters]:
 
 
 def client_is_done(exchange: Exchange) -> Iterator[Finding]:
-    """The client has ended by itself, without an error of the connection.
+    """The client has ended the connection without an error, or is gone, before the tester ended it.
 
-    Not because the tester, which has waited for that, closed the connection in the end.
+    A client that waits for more acknowledges the last PING.
     """
-    its, close = exchange.seen.record.client, exchange.close
-    ends = next(
-        (
-            packet
-            for packet in exchange.capture.packets
-            if any(isinstance(frame, ConnectionClose) for frame in packet.frames)
-        ),
-        None,
-    )
-    if close is not None and close[1].error_code not in NO_ERRORS:
-        yield Violation(f"it closes with {close[1].error_code:#x}", close[0], exchange.stimulus)
-    elif its.ending is Ending.EXITED and (ends is None or ends.sender is exchange.side):
-        yield Held(exchange.stimulus, message="it is done")
+    for packet in exchange.before_end:
+        for frame in packet.frames:
+            if isinstance(frame, ConnectionClose):
+                if frame.error_code in NO_ERRORS:
+                    yield Held(packet, exchange.stimulus, message="it is done")
+                else:
+                    words = f"it closes with {frame.error_code:#x}"
+                    yield Violation(words, packet, exchange.stimulus)
+                return
+    probes = exchange.steps("probe")
+    last = {step.number for step in probes[-1:] if step.number is not None}
+    its = exchange.seen.record.client
+    if its.ending is Ending.EXITED and not any(exchange.acknowledgments(last)):
+        yield Held(exchange.stimulus, message="it is gone")
     else:
         words = "it waits for more, though it has got everything"
         yield Violation(words, exchange.stimulus, side=exchange.side)

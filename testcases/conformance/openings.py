@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames, packets
+from quicmatrix.endpoint.tester.arrivals import destination_of
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL, Sent
-from quicmatrix.endpoint.tester.tester import random_id
+from quicmatrix.endpoint.tester.tester import ANSWER_S, random_id
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.arrivals import First
@@ -133,11 +134,16 @@ async def retried(tester: Tester) -> None:
     first = await tester.initial()
     source = random_id()
     tester.send(retry(first, source), first.address, step="stimulus")
-    await tester.connected(
-        first=await tester.initial(source),
-        retry_source=source,
-        original_destination=first.header.destination_cid,
-    )
+    if await tester.until(
+        lambda: any(destination_of(data) == source for data, _ in tester.arrivals),
+        "an Initial packet to the Retry's connection ID",
+        ANSWER_S,
+    ):
+        await tester.connected(
+            first=await tester.initial(source),
+            retry_source=source,
+            original_destination=first.header.destination_cid,
+        )
 
 
 async def rebound(tester: Tester, *, is_small: bool = False) -> Peer:

@@ -218,3 +218,11 @@ def unprompted(exchange: Exchange, kind: PacketType) -> list[Packet]:
         for packet in exchange.after
         if packet.type is kind and packet.datagram.frame_number < end
     ]
+
+
+def acknowledges_the_stimulus(exchange: Exchange) -> Iterator[Finding]:
+    """An acknowledgment of the stimulus."""
+    if found := exchange.stimulus_acknowledged:
+        yield Held(found[0], exchange.stimulus)
+    else:
+        yield Violation("it does not acknowledge the packet", exchange.stimulus, side=exchange.side)

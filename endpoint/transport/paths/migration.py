@@ -188,14 +188,18 @@ class Paths(TransportParameters):
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
         """Datagrams, each with where to."""
         address = self._network_paths[0].addr
-        if address != self._address_in_use:
-            before, self._address_in_use = self._address_in_use, address
+        before = self._address_in_use
+        if address != before:
+            self._address_in_use = address
             if before is not None:
                 self._path_changed(before[0] != address[0] or _is_elsewhere(before, address))
         self._lacks_connection_id = not self._take_unused_connection_id()
         if self._lacks_connection_id:
             return []
-        return self._challenge(now) + super().datagrams_to_send(now)
+        datagrams = self._challenge(now) + super().datagrams_to_send(now)
+        if before is not None and address != before and not self._is_client:
+            datagrams += self._challenge_previous(before, now)
+        return datagrams
 
     def get_timer(self) -> float | None:
         """When to call :meth:`handle_timer`; while nothing can be sent, at the idle timeout."""
@@ -248,13 +252,48 @@ class Paths(TransportParameters):
             or self._state in END_STATES
         ):
             return []
+        datagrams = self._send_challenge(path, self._peer_cid.cid, now)
+        if path.local_challenge_sent and path.validation_deadline is None:
+            # RFC 9000, 8.2.4
+            probe_timeout = max(self._loss.get_probe_timeout(), 2 * self._configuration.initial_rtt)
+            path.validation_deadline = now + 3 * probe_timeout
+        return datagrams
+
+    def _challenge_previous(
+        self, address: NetworkAddress, now: float
+    ) -> list[tuple[bytes, NetworkAddress]]:
+        """Server: a PATH_CHALLENGE on the path that its client seems to have left.
+
+        Somebody else may have forwarded a packet of the client's (RFC 9000, 9.3.3); aioquic does
+        not ask. It takes a connection ID of its own (9.5), and its loss says nothing of the new
+        path: a NAT that rebinds has forgotten the old one.
+        """
+        path = self._probed(address)
+        if path is None or not path.is_validated or self._state in END_STATES:
+            return []
+        if path.peer_cid is None and self._peer_cid_available:
+            path.peer_cid = self._peer_cid_available.pop(0)
+        if path.peer_cid is None:
+            return []
+        number = self._packet_number
+        datagrams = self._send_challenge(path, path.peer_cid.cid, now)
+        packet = self._spaces[tls.Epoch.ONE_RTT].sent_packets.get(number)
+        if packet is not None and packet.in_flight:
+            packet.in_flight = False
+            self._loss._cc.bytes_in_flight -= packet.sent_bytes  # noqa: SLF001
+        return datagrams
+
+    def _send_challenge(
+        self, path: QuicNetworkPath, peer_cid: bytes, now: float
+    ) -> list[tuple[bytes, NetworkAddress]]:
+        """A datagram with a PATH_CHALLENGE, if it may be sent on a path."""
         assert self._version is not None
         builder = QuicPacketBuilder(
             host_cid=self.host_cid,
             is_client=self._is_client,
             max_datagram_size=SMALLEST_MAX_DATAGRAM_SIZE,
             packet_number=self._packet_number,
-            peer_cid=self._peer_cid.cid,
+            peer_cid=peer_cid,
             quic_logger=self._quic_logger,
             spin_bit=self._spin_bit,
             version=self._version,
@@ -264,15 +303,7 @@ class Paths(TransportParameters):
         with suppress(QuicPacketBuilderStop):
             builder.start_packet(QuicPacketType.ONE_RTT, self._cryptos[tls.Epoch.ONE_RTT])
             self._write_path_challenge_frame(builder=builder, network_path=path)
-            if path.validation_deadline is None:
-                # RFC 9000, 8.2.4
-                probe_timeout = max(
-                    self._loss.get_probe_timeout(), 2 * self._configuration.initial_rtt
-                )
-                path.validation_deadline = now + 3 * probe_timeout
-        return self._flush_builder(
-            builder=builder, network_path=path, peer_cid=self._peer_cid.cid, now=now
-        )
+        return self._flush_builder(builder=builder, network_path=path, peer_cid=peer_cid, now=now)
 
     def _send_probing_frames(
         self, network_path: QuicNetworkPath, now: float

@@ -33,31 +33,47 @@ async def _send_initials(peer: Peer, payloads: Iterable[bytes]) -> None:
     peer.release()
 
 
+def _thirds(hello: bytes) -> list[bytes]:
+    size = len(hello) // 3 + 1
+    return [frames.crypto(hello[at : at + size], at) for at in range(0, len(hello), size)]
+
+
 @case(
-    "rfc9000/7.5/client-hello-in-three-packets-last-first",
+    "rfc9000/7.5/client-hello-out-of-order",
     Level.MUST,
     rows="S-21",
     roles=SERVER,
     expects=PROCESSED,
 )
-async def client_hello_in_three_packets_last_first(tester: Tester) -> None:
-    """A server buffers the parts of a ClientHello, less than 4096 bytes, that come out of order."""
+async def client_hello_out_of_order(tester: Tester) -> None:
+    """A server buffers the end of a ClientHello, less than 4096 bytes, that precedes its middle."""
     peer = await unsent(tester)
-    hello = peer.client_hello
-    third = len(hello) // 3 + 1
-    starts = reversed(range(0, len(hello), third))
-    await _send_initials(peer, (frames.crypto(hello[at : at + third], at) for at in starts))
+    beginning, middle, end = _thirds(peer.client_hello)
+    await _send_initials(peer, (beginning, end, middle))
+
+
+@case(
+    "rfc9000/7.5/client-hello-last-part-first",
+    Level.MAY,
+    rows="S-21",
+    roles=SERVER,
+    expects=PROCESSED,
+)
+async def client_hello_last_part_first(tester: Tester) -> None:
+    """A server may begin a connection with a part of a ClientHello that is not its beginning."""
+    peer = await unsent(tester)
+    await _send_initials(peer, reversed(_thirds(peer.client_hello)))
 
 
 @case(
     "rfc9000/7.5/client-hello-in-one-byte-frames",
-    Level.MUST,
+    Level.MAY,
     rows="S-22",
     roles=SERVER,
     expects=PROCESSED,
 )
 async def client_hello_in_one_byte_frames(tester: Tester) -> None:
-    """A server puts a ClientHello together from CRYPTO frames of one byte, with PING between."""
+    """A server can put a ClientHello together from CRYPTO frames of one byte, with PING between."""
     peer = await unsent(tester)
     hello = peer.client_hello
     parts = [

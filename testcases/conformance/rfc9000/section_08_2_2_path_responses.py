@@ -66,7 +66,7 @@ def expands_response(exchange: Exchange) -> Iterator[Finding]:
 @case(
     "rfc9000/8.2.2/path-challenge-is-answered",
     Level.MUST,
-    rows="F-49 C-41",
+    rows="F-49 C-41 C-50",
     expects=shows(answers_once),
 )
 async def path_challenge_is_answered(tester: Tester) -> None:
@@ -83,7 +83,7 @@ async def path_challenge_is_answered(tester: Tester) -> None:
 @case(
     "rfc9000/8.2.2/path-response-is-expanded",
     Level.MUST,
-    rows="F-49 B-52 C-41",
+    rows="F-49 B-52 C-41 C-50",
     expects=shows(expands_response),
 )
 async def path_response_is_expanded(tester: Tester) -> None:

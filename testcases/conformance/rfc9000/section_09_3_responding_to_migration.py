@@ -15,13 +15,11 @@ from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.conformance.openings import FULL, challenged, rebound
 from quicmatrix.testcases.conformance.paths import (
     is_probing,
-    keeps,
     path_in_use_before,
     sent_on,
     with_frame,
 )
 from quicmatrix.testcases.model import Finding, Held, Level, NotExercised, Violation
-from quicmatrix.testcases.shared.paths import server_moves_to_a_validated_path
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.tester import Tester
@@ -97,12 +95,22 @@ async def previous_path_is_validated(tester: Tester) -> None:
     await challenged(peer, 2)
 
 
+def follows_its_client(exchange: Exchange) -> Iterator[Finding]:
+    """Acknowledgments of what came from the new address go there."""
+    for packet in exchange.probes_answered:
+        if packet.path == exchange.stimulus.path:
+            yield Held(packet, exchange.stimulus)
+        else:
+            yield Violation("it goes to the old address", packet, exchange.stimulus)
+            return
+
+
 @case(
     "rfc9000/9.3/data-goes-to-the-new-address",
     Level.MUST,
     rows="B-53",
     roles=SERVER,
-    expects=keeps(server_moves_to_a_validated_path),
+    expects=shows(follows_its_client),
 )
 async def data_goes_to_the_new_address(tester: Tester) -> None:
     """Once a new address is validated, all but probing packets go there."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import DATAGRAM_BYTES, Shape
-from quicmatrix.endpoint.tester.peer import INITIAL, Sent
-from quicmatrix.testcases.conformance.expectations import all_of, discards, goes_on
+from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL, Sent
+from quicmatrix.testcases.conformance.expectations import all_of, discards, goes_on, shows
 from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.conformance.openings import client_hello, undecryptable, unsent
-from quicmatrix.testcases.conformance.replies import processed
+from quicmatrix.testcases.conformance.replies import acknowledges_the_stimulus, processed
 from quicmatrix.testcases.model import Level
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ async def undecryptable_packet_behind_an_initial(tester: Tester) -> None:
 
 @case(
     "rfc9000/12.2/undecryptable-packet-before-an-initial",
-    Level.MUST,
+    Level.MAY,
     rows="S-19",
     roles=SERVER,
     expects=PROCESSED,
 )
 async def undecryptable_packet_before_an_initial(tester: Tester) -> None:
-    """After a packet that cannot be decrypted the rest of the datagram is processed."""
+    """A datagram whose first packet cannot be decrypted can begin a connection all the same."""
     peer = await unsent(tester)
     corrupt = client_hello(peer, Shape(number=0, datagram_size=0, corrupt=True))
     intact = client_hello(
@@ -58,6 +58,25 @@ async def undecryptable_packet_before_an_initial(tester: Tester) -> None:
     peer.send_datagram(corrupt.datagram + intact.datagram, step="stimulus")
     await peer.until(lambda: bool(peer.arrivals), "an answer")
     peer.release()
+
+
+@case(
+    "rfc9000/12.2/undecryptable-packet-before-another",
+    Level.MUST,
+    rows="S-19",
+    roles=SERVER,
+    expects=shows(acknowledges_the_stimulus),
+)
+async def undecryptable_packet_before_another(tester: Tester) -> None:
+    """The packets behind one that cannot be decrypted are processed."""
+    peer = await tester.connecting()
+    await peer.handshaking()
+    corrupt = peer.packet(frames.ping(), kind=INITIAL, shape=Shape(datagram_size=0, corrupt=True))
+    missing = DATAGRAM_BYTES - len(corrupt.datagram)
+    intact = peer.packet(frames.ping(), kind=HANDSHAKE, shape=Shape(datagram_size=missing))
+    both = Sent(HANDSHAKE, intact.number, corrupt.datagram + intact.datagram)
+    peer.send_datagram(both.datagram, step="stimulus", sent=both)
+    await peer.acknowledged(both)
 
 
 @case(

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     "rfc9001/4.1.3/data-at-a-previous-level",
     Level.MUST,
     rows="P-26 C-36",
-    expects=closes(PROTOCOL_VIOLATION),
+    expects=closes(PROTOCOL_VIOLATION, discards=True),
 )
 async def data_at_a_previous_level(tester: Tester) -> None:
     """New CRYPTO data in an Initial packet is refused once TLS has the keys of the next level."""
     peer = await tester.connecting(prepare=withholding(HANDSHAKE))
-    await peer.stimulus(next_crypto(peer, tls_messages.unknown(), INITIAL), kind=INITIAL)
+    sent = await peer.stimulus(next_crypto(peer, tls_messages.unknown(), INITIAL), kind=INITIAL)
+    await peer.acknowledged(sent)
     await peer.send_crypto(await peer.withheld(), kind=HANDSHAKE)
 
 

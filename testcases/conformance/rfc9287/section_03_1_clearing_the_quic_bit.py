@@ -12,6 +12,7 @@ from quicmatrix.runner.trace.model import Packet, PacketType
 from quicmatrix.testcases.conformance.exchange import Exchange
 from quicmatrix.testcases.conformance.expectations import shows
 from quicmatrix.testcases.conformance.model import CLIENT, RESUMPTION, case
+from quicmatrix.testcases.conformance.replies import acknowledges_the_stimulus
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ WITH_QUIC_BIT = (
     PacketType.ONE_RTT,
 )
 """In a Version Negotiation packet the bit has no meaning (RFC 9000, 17.2.1)."""
-
-
-def acknowledges_the_stimulus(exchange: Exchange) -> Iterator[Finding]:
-    """An acknowledgment of the packet whose bit is 0."""
-    if found := exchange.stimulus_acknowledged:
-        yield Held(found[0], exchange.stimulus)
-    else:
-        yield Violation("it does not acknowledge the packet", exchange.stimulus, side=exchange.side)
 
 
 @case(

@@ -90,7 +90,7 @@ def test_a_blocked_connection_says_so_unless_it_is_told_not_to(certs: Path, says
     pair.complete_handshake()
     seen: list[int] = []
     _watch(pair, seen)
-    pair.client.send_stream_data(0, bytes(1001))
+    pair.client.send_stream_data(0, bytes(100_000))
     pair.drive_client()
     pair.run_for(1.0)
     blocked = {FrameType.DATA_BLOCKED, FrameType.STREAM_DATA_BLOCKED} & set(seen)

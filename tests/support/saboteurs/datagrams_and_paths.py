@@ -40,7 +40,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/10.3.3/short-header-of-43-bytes": _resets_alike,
     "rfc9000/10.3/short-header-of-20-bytes": _resets_alike,
     "rfc9000/12.2/bytes-behind-an-initial": made.overrides(made.RECEIVE, made.only),
-    "rfc9000/12.2/undecryptable-packet-before-an-initial": made.overrides(
+    "rfc9000/12.2/undecryptable-packet-before-another": made.overrides(
         made.RECEIVE, made.only_the_first
     ),
     "rfc9000/12.2/undecryptable-packet-behind-an-initial": made.overrides(made.RECEIVE, made.only),
@@ -118,10 +118,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/7.3/connection-ids-after-retry": made.with_attribute(
         "_retry_source_connection_id", None
     ),
-    "rfc9000/7.5/client-hello-in-one-byte-frames": made.crypto_if(lambda _, length: length > 1),
-    "rfc9000/7.5/client-hello-in-three-packets-last-first": made.crypto_if(
-        lambda offset, _: offset == 0
-    ),
+    "rfc9000/7.5/client-hello-out-of-order": made.crypto_if(lambda offset, _: offset == 0),
     "rfc9000/8.1.2/token-is-repeated": made.overrides(made.SEND, made.token_once),
     "rfc9000/8.1.3/tokens-of-two-connections": made.changes(
         AddressTokens, "make", lambda *_: b"the same token for everybody"

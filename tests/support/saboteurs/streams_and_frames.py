@@ -300,8 +300,6 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/19.13/stream-data-blocked-on-send-only-stream": overlooks(_STATE, 0x15),
     "rfc9000/19.14/streams-blocked-bidirectional-too-many": overlooks(_ENCODING, 0x16),
     "rfc9000/19.14/streams-blocked-unidirectional-too-many": overlooks(_ENCODING, 0x17),
-    "rfc9000/19.14/streams-blocked-bidirectional-most": handles(0x16, _object_to_most),
-    "rfc9000/19.14/streams-blocked-unidirectional-most": handles(0x17, _object_to_most),
     "rfc9000/19.15/late-connection-id": retires_nothing,
     "rfc9000/19.15/connection-id-of-0-bytes": overlooks(_ENCODING, 0x18),
     "rfc9000/19.15/connection-id-of-21-bytes": overlooks(_ENCODING, 0x18),

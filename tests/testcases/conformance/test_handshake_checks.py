@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from quicmatrix.runner.model.verdict import Status
@@ -33,12 +35,10 @@ def ack(number: int) -> Ack:
     return Ack(number, 0, ((number, number),))
 
 
-def extensions(*, early: bool = False, **limits: int) -> EncryptedExtensions:
+def extensions(**limits: int) -> EncryptedExtensions:
     """EncryptedExtensions with these transport parameters."""
-    return EncryptedExtensions(
-        accepts_early_data=early,
-        transport_parameters=TransportParameters(**limits),  # type: ignore[arg-type]
-    )
+    announced = replace(TransportParameters(), **limits)  # type: ignore[arg-type]
+    return EncryptedExtensions(transport_parameters=announced)
 
 
 def stream(length: int, offset: int = 0) -> Stream:
@@ -53,11 +53,11 @@ SHAKEN = server.one_rtt(HandshakeDone())
 
 
 def given(**limits: int) -> Leg:
-    return server.handshake(extensions(**limits))
+    return server.handshake(extensions(**limits))  # type: ignore[arg-type]
 
 
 def accepted(**limits: int) -> Leg:
-    return server_2.handshake(extensions(early=True, **limits))
+    return server_2.handshake(replace(extensions(**limits), accepts_early_data=True))
 
 
 def limits(*legs: Leg) -> Observation:

@@ -463,6 +463,21 @@ OF_SERVERS: tuple[tuple[str, str, Status, Observation], ...] = (
     ),
 )
 
+PROBED = BEFORE, moved(PING), moved(PING)
+OF_MIGRATIONS: tuple[tuple[str, str, Status, Observation], ...] = tuple(
+    (
+        "rfc9000/9.3/data-goes-to-the-new-address",
+        title,
+        status,
+        exchange(*PROBED, *legs, stimuli=(2,), probes=(3,)),
+    )
+    for title, status, *legs in (
+        ("to the new address", HELD, moved(short(ack(1)))),
+        ("to the old address", VIOLATED, short(ack(1))),
+        ("dropped", UNEXERCISED),
+    )
+)
+
 NEGOTIATION = negotiation(ASKED)
 RETRY = server.retry()
 AGAIN = client.initial(crypto(), dcid=b"retry", token=b"token", number=1)
@@ -647,8 +662,8 @@ OF_CLIENTS: tuple[tuple[str, str, Status, Observation], ...] = tuple(
 
 @pytest.mark.parametrize(
     ("case", "title", "status", "seen"),
-    OF_SERVERS + OF_CLIENTS,
-    ids=[f"{case}: {title}" for case, title, _, _ in OF_SERVERS + OF_CLIENTS],
+    OF_SERVERS + OF_MIGRATIONS + OF_CLIENTS,
+    ids=[f"{case}: {title}" for case, title, _, _ in OF_SERVERS + OF_MIGRATIONS + OF_CLIENTS],
 )
 def test_a_case_judges(case: str, title: str, status: Status, seen: Observation) -> None:
     assert status_of(case, seen) is status, title

@@ -45,8 +45,6 @@ CLOSED = client.one_rtt(ConnectionClose(0, 0, "", False))
 EXITED = SideRecord(ending=Ending.EXITED, exit_code=1)
 WAITING = SideRecord(ending=Ending.OUT_OF_TIME)
 
-CLOSES = ConnectionClose(0, None, "", application=True)
-
 STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
     (
         "rfc9000/8.2.2/path-challenge-is-answered",
@@ -213,37 +211,39 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
         "rfc9000/2.2/end-of-known-data",
         "a client that is done",
         HELD,
+        exchange(
+            server.one_rtt(stream(0)),
+            client.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            server.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            tester=Side.SERVER,
+        ),
+    ),
+    (
+        "rfc9000/2.2/end-of-known-data",
+        "a client that is gone",
+        HELD,
         exchange(server.one_rtt(stream(0)), tester=Side.SERVER, client=EXITED),
+    ),
+    (
+        "rfc9000/2.2/end-of-known-data",
+        "a client that ends when the tester does",
+        VIOLATED,
+        exchange(
+            server.one_rtt(stream(0)),
+            server.one_rtt(Ping()),
+            client.one_rtt(ack(1)),
+            server.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            client.one_rtt(ConnectionClose(NO_ERROR, 0, "", False)),
+            tester=Side.SERVER,
+            probes=(2,),
+            client=EXITED,
+        ),
     ),
     (
         "rfc9000/2.2/end-of-known-data",
         "a client that waits",
         VIOLATED,
         exchange(server.one_rtt(stream(0)), tester=Side.SERVER, client=WAITING),
-    ),
-    (
-        "rfc9000/2.2/end-of-known-data",
-        "a client that waits until the tester closes",
-        VIOLATED,
-        exchange(
-            server.one_rtt(stream(0)),
-            server.one_rtt(CLOSES),
-            client.one_rtt(CLOSES),
-            tester=Side.SERVER,
-            client=EXITED,
-        ),
-    ),
-    (
-        "rfc9000/2.2/end-of-known-data",
-        "a client that closes",
-        HELD,
-        exchange(
-            server.one_rtt(stream(0)),
-            client.one_rtt(CLOSES),
-            server.one_rtt(CLOSES),
-            tester=Side.SERVER,
-            client=EXITED,
-        ),
     ),
 )
 

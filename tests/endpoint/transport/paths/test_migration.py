@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.connection import QuicNetworkPath
 from aioquic.quic.packet import QuicFrameType, pull_quic_transport_parameters
@@ -69,6 +70,24 @@ def test_a_new_path_begins_with_a_challenge_and_works(
     assert isinstance(server, Recording)
     assert server.first_frames[address] == [QuicFrameType.PATH_CHALLENGE]
     assert server.peer_address == address
+
+
+def test_the_path_that_a_client_seems_to_have_left_is_validated_too(certs: Path) -> None:
+    """RFC 9000, 9.3.3; 9.5: with another connection ID. Its loss is no sign of congestion."""
+    pair, sink = transfer(certs)
+    pair.run_until(lambda: sink.received > 500_000)
+    server, old, own = pair.server, pair.client_address, pair.server._peer_cid.cid
+    pair.client_address = ("193.167.0.100", 50001)
+    pair.run_until(lambda: server.peer_address == pair.client_address, limit_s=1)
+    path = next(path for path in server._network_paths if path.addr == old)
+    assert len(path.local_challenges) == 1
+    assert path.peer_cid is not None
+    assert path.peer_cid.cid != own
+    sent = server._spaces[tls.Epoch.ONE_RTT].sent_packets.values()
+    assert [packet.sent_bytes for packet in sent if not packet.in_flight][:1] == [1200]
+    pair.run_until(lambda: sink.is_finished, limit_s=10)
+    pair.run_for(1.0)
+    assert server._loss.bytes_in_flight == 0
 
 
 def test_a_challenge_does_not_wait_for_a_full_congestion_window(certs: Path) -> None:
