@@ -22,9 +22,8 @@ from quicmatrix.runner.trace.model import (
     TransportParameters,
 )
 from quicmatrix.testcases.conformance import cases
-from quicmatrix.testcases.model import Level, Observation
+from quicmatrix.testcases.model import Observation
 from tests.support.exchanges import exchange, status_of
-from tests.support.saboteurs.tls import SABOTEURS
 from tests.support.story import Leg, client, client_2, server, server_2
 
 HELD, VIOLATED, UNEXERCISED = Status.HELD, Status.VIOLATED, Status.NOT_EXERCISED
@@ -213,15 +212,6 @@ STORIES: tuple[tuple[str, str, Status, Observation], ...] = (
 )
 def test_what_a_case_makes_of_an_exchange(case: str, status: Status, seen: Observation) -> None:
     assert status_of(case, seen) is status
-
-
-def test_each_must_of_the_handshake_has_a_saboteur() -> None:
-    """But what the reference as a client never does: it knows version 2 in one TESTCASE alone."""
-    ours = ("rfc8446/", "rfc9000/7.3/", "rfc9000/7.4", "rfc9000/18.", "rfc9368/", "rfc9369/")
-    needed = {one.id for one in cases() if one.level is Level.MUST and one.id.startswith(ours)}
-    elsewhere = "rfc9000/7.3/connection-ids-after-retry"
-    assert needed - set(SABOTEURS) == {OWN, elsewhere}
-    assert set(SABOTEURS) <= {one.id for one in cases()}
 
 
 def test_the_rows_of_the_handshake_are_covered() -> None:
