@@ -67,6 +67,8 @@ class Tester:
         self.arrivals: list[tuple[bytes, Address]] = []
         """Datagrams for no connection of ours, in order."""
         self.peers: list[Peer] = []
+        self.waits_for_end = False
+        """Whether the implementation is to end the connection, as a client that is done does."""
         self._contract = contract
         self._key_log = key_log
         self.tickets = TicketStore()
@@ -299,6 +301,8 @@ class Tester:
         if await peer.confirmed() and await peer.probe():
             await (self._fetch(peer) if self.is_client else self._serve(peer))
             await peer.probe()
+        if self.waits_for_end:
+            await peer.until(lambda: peer.is_over, "the end of the connection")
         if not peer.is_over:
             peer.end()
 

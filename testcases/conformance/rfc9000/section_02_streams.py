@@ -46,6 +46,7 @@ async def _begin(tester: Tester) -> tuple[Peer, int, bytes]:
         return peer, peer.new_stream(), f"GET {tester.path_of_file}\r\n".encode()
     stream, path = next(iter(peer.requests.items()), (0, ""))
     peer.answered.add(stream)
+    tester.waits_for_end = True
     return peer, stream, tester.file(path)
 
 

@@ -108,6 +108,7 @@ async def final_size_beyond_connection_limit(tester: Tester) -> None:
 async def lower_limits(tester: Tester) -> None:
     """MAX_DATA and MAX_STREAM_DATA that are lower than before are ignored."""
     peer = await tester.connected()
+    tester.waits_for_end = not tester.is_client
     stream = peer.new_stream() if peer.is_client else peer.stream_id(0, ours=False)
     await peer.stimulus(frames.max_data(0), frames.max_stream_data(stream, 0))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3, qpack
 from quicmatrix.endpoint.tester.http3 import H3Frame, StreamKind
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.codes import (
     QPACK_DECOMPRESSION_FAILED,
     QPACK_ENCODER_STREAM_ERROR,
@@ -32,7 +33,9 @@ async def reference_without_required_insert_count(tester: Tester) -> None:
     fields = qpack.literals(tester.message_fields) + qpack.indexed(0, static=False)
     # With a Base of 1, so that the reference is to entry 0.
     section = qpack.prefix(0, 1) + fields
-    peer.message_stimulus(http3.frame(H3Frame.HEADERS, section))
+    peer.message_stimulus(
+        http3.frame(H3Frame.HEADERS, section), fin=tester.is_client, rest=Rest.CONTENT
+    )
 
 
 @case(
@@ -51,7 +54,9 @@ async def reference_to_an_evicted_entry(tester: Tester) -> None:
     await peer.received_by_peer(table.stream)
     prefix = qpack.prefix(table.encoded_count(2))
     fields = qpack.literals(tester.message_fields) + qpack.indexed(1, static=False)
-    peer.message_stimulus(http3.frame(H3Frame.HEADERS, prefix + fields))
+    peer.message_stimulus(
+        http3.frame(H3Frame.HEADERS, prefix + fields), fin=tester.is_client, rest=Rest.CONTENT
+    )
 
 
 @case(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3, qpack
 from quicmatrix.endpoint.tester.http3 import H3Frame
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.codes import (
     QPACK_DECOMPRESSION_FAILED,
     QPACK_ENCODER_STREAM_ERROR,
@@ -30,7 +31,11 @@ async def field_line_beyond_static_table(tester: Tester) -> None:
     """A field line with static index 99 is refused with QPACK_DECOMPRESSION_FAILED."""
     peer = await tester.connected()
     lines = qpack.literals(tester.message_fields) + qpack.indexed(qpack.STATIC_ENTRIES)
-    peer.message_stimulus(http3.frame(H3Frame.HEADERS, qpack.prefix() + lines))
+    peer.message_stimulus(
+        http3.frame(H3Frame.HEADERS, qpack.prefix() + lines),
+        fin=tester.is_client,
+        rest=Rest.CONTENT,
+    )
 
 
 @case(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import http3, qpack
 from quicmatrix.endpoint.tester.http3 import H3Frame, Setting
+from quicmatrix.endpoint.tester.streams import Rest
 from quicmatrix.testcases.conformance.codes import QPACK_DECOMPRESSION_FAILED
 from quicmatrix.testcases.conformance.expectations import closes
 from quicmatrix.testcases.conformance.model import HTTP3, case
@@ -28,7 +29,9 @@ async def impossible_required_insert_count(tester: Tester) -> None:
     capacity = await peer.setting(Setting.QPACK_MAX_TABLE_CAPACITY)
     too_large = 2 * (capacity // qpack.ENTRY_OVERHEAD) + 1
     section = qpack.prefix(too_large) + qpack.literals(tester.message_fields)
-    peer.message_stimulus(http3.frame(H3Frame.HEADERS, section))
+    peer.message_stimulus(
+        http3.frame(H3Frame.HEADERS, section), fin=tester.is_client, rest=Rest.CONTENT
+    )
 
 
 @case(
@@ -42,4 +45,6 @@ async def negative_base(tester: Tester) -> None:
     """A field section with a negative Base is refused with QPACK_DECOMPRESSION_FAILED."""
     peer = await tester.connected()
     section = qpack.prefix(0, 0, negative=True) + qpack.literals(tester.message_fields)
-    peer.message_stimulus(http3.frame(H3Frame.HEADERS, section))
+    peer.message_stimulus(
+        http3.frame(H3Frame.HEADERS, section), fin=tester.is_client, rest=Rest.CONTENT
+    )

@@ -450,14 +450,13 @@ def closes_not(original: Any, self: Any, context: Any, frame_type: int, buf: Buf
 
 
 def with_another_source(original: Any, self: Any, now: float) -> Datagrams:
-    """A server's first datagrams come from a connection ID that it does not use again."""
-    if self._is_client or "began" in vars(self):
+    """A server acknowledges half a ClientHello from a connection ID that it does not use again."""
+    keys = self._cryptos.get(HANDSHAKE)
+    if self._is_client or keys is None or keys.send.is_valid():
         return original(self, now)  # type: ignore[no-any-return]
     used, self.host_cid = self.host_cid, os.urandom(8)
     datagrams = original(self, now)
     self.host_cid = used
-    if datagrams:
-        self.began = True
     return datagrams  # type: ignore[no-any-return]
 
 

@@ -212,15 +212,11 @@ def marks_for_ever(base: Class) -> Class:
 
 
 def repeats_close_often(base: Class) -> Class:
-    """It answers each late packet with ten CONNECTION_CLOSE frames."""
+    """It sends CONNECTION_CLOSE a hundred times."""
 
     class Often(base):  # type: ignore[misc,valid-type]
-        def _answer_late_datagram(self) -> None:
-            self._close_repeats = True
-
         def datagrams_to_send(self, now: float) -> Datagrams:
-            repeats = 10 if self._close_repeats else 1
             datagrams: Datagrams = super().datagrams_to_send(now)
-            return datagrams * repeats
+            return datagrams * 100 if self.is_ending else datagrams
 
     return Often
