@@ -90,6 +90,18 @@ async def retire_prior_to_beyond_sequence_number(tester: Tester) -> None:
     await peer.stimulus(peer.issue_connection_id(retire_prior_to=prior))
 
 
+@case("rfc9000/19.15/lower-retire-prior-to", Level.MUST, expects=goes_on())
+async def lower_retire_prior_to(tester: Tester) -> None:
+    """A Retire Prior To that does not increase the largest one received is ignored."""
+    peer = await tester.connected()
+    await peer.settled()
+    prior = peer.connection.next_sequence_number
+    lower = peer.issue_connection_id()
+    await peer.send(peer.issue_connection_id(retire_prior_to=prior))
+    await peer.received(FrameType.RETIRE_CONNECTION_ID, count=prior)
+    await peer.stimulus(lower)
+
+
 @case("rfc9000/19.15/same-frame-again", Level.MUST, rows="F-37 C-41", expects=goes_on())
 async def same_frame_again(tester: Tester) -> None:
     """The same NEW_CONNECTION_ID frame is no error when it comes again."""

@@ -106,6 +106,17 @@ def _object_to_repeated(connection: Any, context: Any, frame_type: int, buf: Buf
     connection.original(context, frame_type, buf)
 
 
+def _object_to_lower(connection: Any, context: Any, frame_type: int, buf: Buffer) -> None:
+    at = buf.tell()
+    buf.pull_uint_var()
+    prior = buf.pull_uint_var()
+    if prior < vars(connection).get("prior", 0):
+        _object(connection, context, frame_type, buf)
+    vars(connection)["prior"] = prior
+    buf.seek(at)
+    connection.original(context, frame_type, buf)
+
+
 def _ignore_close(connection: Any, context: Any, frame_type: int, buf: Buffer) -> None:
     buf.pull_uint_var()
     if frame_type == QuicFrameType.TRANSPORT_CLOSE:
@@ -304,6 +315,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "rfc9000/19.15/connection-id-of-0-bytes": overlooks(_ENCODING, 0x18),
     "rfc9000/19.15/connection-id-of-21-bytes": overlooks(_ENCODING, 0x18),
     "rfc9000/19.15/retire-prior-to-beyond-sequence-number": overlooks(_ENCODING, 0x18),
+    "rfc9000/19.15/lower-retire-prior-to": handles(0x18, _object_to_lower),
     "rfc9000/19.15/same-frame-again": handles(0x18, _object_to_repeated),
     "rfc9000/19.15/new-connection-id-of-peer-without": overlooks(_VIOLATION, 0x18),
     "rfc9000/19.16/connection-id-never-issued": overlooks(_VIOLATION, 0x19),
