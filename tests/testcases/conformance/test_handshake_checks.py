@@ -52,7 +52,7 @@ SHAKEN = server.one_rtt(HandshakeDone())
 
 
 def given(**limits: int) -> Leg:
-    return server.handshake(extensions(**limits))  # type: ignore[arg-type]
+    return server.handshake(extensions(**limits))
 
 
 def accepted(**limits: int) -> Leg:
