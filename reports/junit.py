@@ -123,6 +123,8 @@ def _case(suite: ET.Element, attempts: list[AttemptView]) -> None:
         facts["requirements"] = formatting.status_summary(job.verdict)
     if job.verdict.version is not None:
         facts["quic_version"] = formatting.version(job.verdict.version)
+    if answer := next((one.answer for one in job.verdict.requirements if one.answer), ""):
+        facts["answer"] = answer
     if cell.flaky:
         facts["flaky"] = formatting.passed(cell)
     if job.sample:

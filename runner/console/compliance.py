@@ -41,7 +41,7 @@ def compliance_lines(
     for (name, role), some in list(found.items())[:most]:
         levels = Counter(one.level for one in some)
         ids = [one.id for one in some][: None if most is None else _MOST_IDS]
-        ids += formatting.more(len(some) - len(ids), "others")
+        ids += formatting.more(len(some) - len(ids), "requirements")
         yield Text("  ") + Text.assemble(
             (f"{STATUS_MARKS[Status.VIOLATED]} ", "dark_orange" if Level.MUST in levels else "dim"),
             (f"{printable(name)} as {role}", "bold"),

@@ -17,6 +17,8 @@ from quicmatrix.runner.trace.model import (
 from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
 from quicmatrix.testcases.views.view import complete, frames, readable, sent
 
+SECOND_WITH_PREFERRED = 2
+"""The sequence number of the first NEW_CONNECTION_ID frame beside a preferred address."""
 DEFAULT_LIMIT = 2
 """active_connection_id_limit where it is not said (RFC 9000, 18.2)."""
 
@@ -27,18 +29,25 @@ def sequence_numbers_increase_by_1(seen: Observation) -> Iterator[Finding]:
     for side in Side:
         packets = readable(sent(seen.trace, side, PacketType.ONE_RTT, PacketType.ZERO_RTT))
         last: dict[int | None, tuple[int, Packet]] = {}
-        for packet, frame in frames(packets, NewConnectionId):
+        for packet in packets:
+            issued = {one.sequence for one in packet.frames if isinstance(one, NewConnectionId)}
             before = last.get(packet.connection)
-            # With a preferred address or none, the first is 2 or 1 (RFC 9000, 5.1.1).
-            if before is None or frame.sequence == before[0] + 1:
-                last[packet.connection] = frame.sequence, packet
-                if before is None and frame.sequence not in (1, 2):
-                    yield Violation(f"the first one has sequence number {frame.sequence}", packet)
-                else:
-                    yield Held(packet)
-            elif frame.sequence > before[0]:
+            if before is not None:
+                issued = {one for one in issued if one > before[0]}
+            if not issued:
+                continue
+            # The first is 1, or 2 with a preferred address. Frames of a packet have no order.
+            start = min(issued) == SECOND_WITH_PREFERRED if before is None else before[0]
+            if max(issued) - start == len(issued):
+                yield Held(packet)
+            else:
                 complete(packets)
-                yield Violation(f"{frame.sequence} follows {before[0]}", packet, before[1])
+                yield (
+                    Violation(f"the first one has sequence number {min(issued)}", packet)
+                    if before is None
+                    else Violation(f"{min(issued)} follows {before[0]}", packet, before[1])
+                )
+            last[packet.connection] = max(issued), packet
 
 
 @requirement(Level.MUST, "RFC 9000, 5.1.1")

@@ -150,8 +150,8 @@ def test_the_summary_has_each_violated_row_with_its_packets_and_command(
     assert main(["conform", "reference"]) == 1
     out = capsys.readouterr().out
     assert (
-        "a as server: 1 not applicable, 1 violated SHOULD, 1 violated MUST, 1 crashed\n"
-        "a as client: 1 inconclusive\n"
+        "a as server: ? 1 not applicable, ! 1 violated SHOULD, ✕ 1 violated MUST, † 1 crashed\n"
+        "a as client: ≈ 1 undetermined\n"
     ) in out
     for line in (
         "violated MUST  a as server: rfc9000/4.5/changed-final-size\n",
@@ -179,16 +179,16 @@ def test_flaky_rows_are_named(executed: Executed, capsys: Capsys) -> None:
     )
     assert main(["conform", "reference"]) == 0
     out = capsys.readouterr().out
-    title = "violated SHOULD  a as server: rfc9000/5.1/short-id"
+    title = "! violated SHOULD  a as server: rfc9000/5.1/short-id"
     assert f"{title}\n  flaky: held, violated SHOULD\n" in out
-    assert "a as server: 1 violated SHOULD, 1 flaky" in out
+    assert "a as server: ! 1 violated SHOULD, 1 flaky" in out
 
 
 def test_reports_and_json_are_written(executed: Executed, tmp_path: Path, capsys: Capsys) -> None:
     executed.result = GOLDEN
     assert main(["conform", "reference", "-l", "here", "-j", "x.json", "-m"]) == 1
     names = {path.name for path in (tmp_path / "here").iterdir()}
-    assert names == {"result.json", "index.html", "junit.xml", "summary.md"}
+    assert names == {"result.json", "index.html", "coverage.html", "junit.xml", "summary.md"}
     assert (tmp_path / "x.json").read_bytes() == (tmp_path / "here" / "result.json").read_bytes()
     assert 'name="rfc9000/4.5/changed-final-size"' in (tmp_path / "here" / "junit.xml").read_text()
     assert "rfc9000/4.5/changed-final-size" in capsys.readouterr().out

@@ -16,9 +16,10 @@ from quicmatrix.runner.judge.judge import Policy
 from quicmatrix.runner.judge.pool import Judge
 from quicmatrix.runner.model.attempt import AttemptRecord, LinkRecord, SideRecord
 from quicmatrix.runner.model.run import RunResult
-from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
+from quicmatrix.runner.model.verdict import ComplianceResult, Judgement, Outcome, Status, Verdict
 from quicmatrix.runner.results.run_files import RESULT_FILE, load, write_result
-from tests.support.conformance_run import GOLDEN
+from quicmatrix.runner.trace.model import Side
+from tests.support.conformance_run import BROKEN, GOLDEN
 from tests.support.golden_run import PASSED, SMALL_ACK, one_job_run
 
 Capsys = pytest.CaptureFixture[str]
@@ -29,13 +30,16 @@ class FakeJudge:
 
     def __init__(self) -> None:
         self.verdicts: dict[str, Verdict] = {}
+        self.compliance: tuple[ComplianceResult, ...] = ()
         self.asked: list[tuple[Path, Policy]] = []
 
     def judge_bundle(self, bundle: Path, tests: object, policy: Policy) -> Judgement:
         self.asked.append((bundle, policy))
         if bundle.name == "gone":
             raise UserError("there is no bundle")
-        return Judgement(self.verdicts.get(bundle.name, PASSED), 1.0, 0.1)
+        return Judgement(
+            self.verdicts.get(bundle.name, PASSED), 1.0, 0.1, compliance=self.compliance
+        )
 
     @asynccontextmanager
     async def processes(self, policy: Policy) -> AsyncIterator[Judge]:
@@ -149,6 +153,19 @@ def test_a_single_bundle_is_judged_too(judge: FakeJudge, tmp_path: Path, capsys:
     assert "  again" not in out
 
 
+def test_compliance_is_counted_again(judge: FakeJudge, tmp_path: Path, capsys: Capsys) -> None:
+    run = stored(tmp_path, one_job_run(PASSED))
+    judge.compliance = (
+        ComplianceResult(
+            BROKEN.id, Side.SERVER, BROKEN.level, BROKEN.citation, BROKEN.text, Status.VIOLATED
+        ),
+    )
+    assert main(["judge", str(run), "-j", str(tmp_path / "x.json")]) == 0
+    assert f"1 MUST ({BROKEN.id})" in capsys.readouterr().out
+    (count,) = json.loads((tmp_path / "x.json").read_text())["compliance"]
+    assert (count["id"], count["violated"]) == (BROKEN.id, 1)
+
+
 def test_json_of_a_single_bundle_is_wrong_use(
     judge: FakeJudge, tmp_path: Path, capsys: Capsys
 ) -> None:
@@ -190,7 +207,7 @@ def test_a_conformance_run_is_shown_as_conform_does(
     assert main(["judge", str(run)]) == 1
     out = capsys.readouterr().out
     assert "violated MUST  a as server: rfc9000/4.5/changed-final-size" in out
-    assert "a as server: 1 violated SHOULD, 1 violated MUST, 1 crashed" in out
+    assert "a as server: ! 1 violated SHOULD, ✕ 1 violated MUST, † 1 crashed" in out
     assert "client ↓" not in out
 
 

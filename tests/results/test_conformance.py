@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from quicmatrix.runner.model.run import JobResult
-from quicmatrix.runner.model.verdict import Outcome, Verdict
+from quicmatrix.runner.model.verdict import Outcome, RequirementResult, Status, Verdict
 from quicmatrix.runner.results.conformance import (
+    CASE_MARKS,
+    EXPLANATIONS,
     CaseOutcome,
     by_role,
     case_outcome,
@@ -14,6 +18,7 @@ from quicmatrix.runner.results.interop_json import encode
 from quicmatrix.runner.results.run_files import load, write_result
 from quicmatrix.runner.results.run_view import run_view
 from quicmatrix.runner.trace.model import Side
+from quicmatrix.testcases.model import Level
 from tests.support.conformance_run import (
     CONTROL,
     GOLDEN,
@@ -23,12 +28,17 @@ from tests.support.conformance_run import (
     MUST,
     OTHER,
     SHOULD,
+    WITH_COMPLIANCE,
     conformance_run,
     job,
     left_out,
     violated,
 )
 from tests.support.golden_run import golden_run
+
+NOT_ASKED = RequirementResult(
+    MUST.name, Level.MUST, MUST.citation, MUST.summary, False, Status.NOT_EXERCISED, "no Retry"
+)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +49,9 @@ from tests.support.golden_run import golden_run
         (violated(SHOULD, Outcome.PASSED), "violated SHOULD"),
         (violated(SHOULD, Outcome.NONCONFORMANT), "violated SHOULD"),  # --strict
         (violated(MUST, Outcome.CRASHED), "crashed"),
-        (violated(MUST, Outcome.INCONCLUSIVE), "inconclusive"),
+        (violated(MUST, Outcome.INCONCLUSIVE), "undetermined"),
+        (replace(HELD, outcome=Outcome.INCONCLUSIVE, requirements=(NOT_ASKED,)), "not exercised"),
+        (replace(HELD, outcome=Outcome.ERROR, requirements=(NOT_ASKED,)), "error"),
         (Verdict(Outcome.UNSUPPORTED), "not applicable"),
         (Verdict(Outcome.FAILED), "failed"),
         (Verdict(Outcome.TIMEOUT), "timeout"),
@@ -121,9 +133,14 @@ def test_a_run_without_an_executed_case_says_nothing(
 
 def test_a_conformance_run_survives_its_file(tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.mktemp("run") / "result.json"
-    write_result(GOLDEN, file)
-    assert load(file) == GOLDEN
-    assert encode(load(file)) == encode(GOLDEN)
+    write_result(WITH_COMPLIANCE, file)
+    assert load(file) == WITH_COMPLIANCE
+    assert encode(load(file)) == encode(WITH_COMPLIANCE)
+
+
+def test_every_outcome_has_a_mark_of_its_own() -> None:
+    assert set(CASE_MARKS) == set(EXPLANATIONS) == set(CaseOutcome)
+    assert len(set(CASE_MARKS.values())) == len(CaseOutcome)
 
 
 def test_what_is_no_conformance_run_has_no_roles() -> None:

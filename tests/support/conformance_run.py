@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quicmatrix.runner.model.run import JobResult, RunResult, TestInfo
+from quicmatrix.runner.model.run import ComplianceCount, JobResult, RunResult, TestInfo
 from quicmatrix.runner.model.verdict import (
     Outcome,
     RecordedViolation,
@@ -13,7 +13,7 @@ from quicmatrix.runner.model.verdict import (
     Verdict,
 )
 from quicmatrix.runner.trace.model import VERSION_1, Side
-from quicmatrix.testcases.model import Evidence, Level
+from quicmatrix.testcases.model import Evidence, Level, Step
 
 SCENARIO = "simple-p2p --delay=1ms"
 CONTROL = TestInfo(
@@ -48,11 +48,17 @@ TESTS = (HTTP3, CONTROL, MUST, SHOULD, OTHER, H3)
 HELD = Verdict(Outcome.PASSED, version=VERSION_1)
 
 
+STIMULUS = Step(1.5, "stimulus", "33 bytes", "7908c1b3c201cf6d", "1-RTT", 6)
+
+
 def violated(test: TestInfo, outcome: Outcome, answer: str = "went on") -> Verdict:
     """A verdict whose case's own requirement is violated."""
     assert test.level is not None
     message = "it goes on, and acknowledges a PING that was sent afterwards"
-    evidence = (Evidence(Side.SERVER, 12, 0.034, "1-RTT", 4),)
+    evidence = (
+        Evidence(Side.SERVER, 12, 0.034, "1-RTT", 4),
+        Evidence(Side.SERVER, 9, 0.030),
+    )
     result = RequirementResult(
         test.name,
         test.level,
@@ -89,6 +95,7 @@ def job(
         folder=f"{server}_{client}/{test.name}",
         command=f"quicmatrix conform a --role {role} -t {test.name} --seed 7",
         tester=role.peer,
+        stimulus=() if test.control == test.name else (STIMULUS,),
     )
 
 
@@ -110,6 +117,29 @@ def conformance_run(*jobs: JobResult) -> RunResult:
     )
 
 
+KEPT = ComplianceCount(
+    implementation="a",
+    role=Side.SERVER,
+    id="rfc9000/12.3/packet-numbers",
+    level=Level.MUST,
+    citation="RFC 9000, 12.3",
+    text="Packet numbers increase.",
+    held=2,
+)
+BROKEN = replace(
+    KEPT,
+    id="rfc9000/8.2.2/response-size",
+    citation="RFC 9000, 8.2.2",
+    text="Datagrams with PATH_RESPONSE have 1200 bytes.",
+    held=1,
+    violated=2,
+    violation=RecordedViolation(
+        "the datagram has 43 bytes", Side.SERVER, (Evidence(Side.SERVER, 81, 1.03, "1-RTT", 70),)
+    ),
+    folder="a_tester/control/transfer",
+    command="quicmatrix conform a --role server -t control/transfer --seed 7",
+)
+
 GOLDEN = conformance_run(
     job(CONTROL, HELD),
     job(HTTP3, Verdict(Outcome.UNSUPPORTED, "the server exited with 127: no TESTCASE http3")),
@@ -121,3 +151,5 @@ GOLDEN = conformance_run(
     job(MUST, left_out("control/transfer"), Side.CLIENT),
 )
 """A server with one row of each kind, and a client whose control failed."""
+WITH_COMPLIANCE = replace(GOLDEN, compliance=(KEPT, BROKEN))
+"""The same, and what the server's control showed without a stimulus."""

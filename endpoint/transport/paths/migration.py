@@ -197,7 +197,7 @@ class Paths(TransportParameters):
         if self._lacks_connection_id:
             return []
         datagrams = self._challenge(now) + super().datagrams_to_send(now)
-        if before is not None and address != before and not self._is_client:
+        if before is not None and address != before and _local(address) == _local(before):
             datagrams += self._challenge_previous(before, now)
         return datagrams
 
@@ -265,11 +265,13 @@ class Paths(TransportParameters):
         """Server: a PATH_CHALLENGE on the path that its client seems to have left.
 
         Somebody else may have forwarded a packet of the client's (RFC 9000, 9.3.3); aioquic does
-        not ask. It takes a connection ID of its own (9.5), and its loss says nothing of the new
-        path: a NAT that rebinds has forgotten the old one.
+        not ask. A client that moves to the preferred address does so by itself. The challenge has a
+        connection ID of its own (9.5), and its loss says nothing of the new path: a NAT that
+        rebinds has forgotten the old one.
         """
         path = self._probed(address)
-        if path is None or not path.is_validated or self._state in END_STATES:
+        is_over = self._is_client or self._state in END_STATES
+        if path is None or not path.is_validated or is_over:
             return []
         if path.peer_cid is None and self._peer_cid_available:
             path.peer_cid = self._peer_cid_available.pop(0)

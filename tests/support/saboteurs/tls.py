@@ -366,7 +366,16 @@ def _replace(owner: object, name: str, value: object) -> None:
 
 def sends_handshake_done_once(base: Class) -> Class:
     """It does not send HANDSHAKE_DONE again."""
-    return type("Once", (base,), {"_on_handshake_done_delivery": lambda self, delivery: None})
+
+    class Once(base):  # type: ignore[misc,valid-type]
+        is_done_sent = False
+
+        def _write_handshake_done_frame(self, builder: Any) -> None:
+            if not self.is_done_sent:
+                super()._write_handshake_done_frame(builder)
+            self.is_done_sent = True
+
+    return Once
 
 
 def forgets_rejected_streams(base: Class) -> Class:
