@@ -170,7 +170,7 @@ SABOTEURS: dict[str, Saboteur] = {
         lambda original, **named: original(**named | {"version": made.VERSION_2}),
     ),
     "rfc9000/9.3.3/previous-path-is-validated": made.overrides(
-        made.SEND, made.trusts_the_first_address
+        "_challenge_previous", lambda *_: []
     ),
     "rfc9000/9/disable-active-migration": made.migrates_anyway,
     "rfc9000/17.3.1/fixed-bit-is-0": made.both(

@@ -501,10 +501,3 @@ def migrates_anyway(base: Class) -> Class:
 
     Client.__init__ = init  # type: ignore[method-assign,assignment]
     return type("Moving", (base,), {"allows_migration": True})
-
-
-def trusts_the_first_address(original: Any, self: Any, now: float) -> Datagrams:
-    for path in self._network_paths:
-        if path.addr == vars(self).setdefault("first_address", path.addr):
-            path.is_validated = True
-    return original(self, now)  # type: ignore[no-any-return]
