@@ -64,6 +64,7 @@ def test_all_of_it_is_in_the_file(tmp_path: Path) -> None:
             "compat": False,
             "status": "violated",
             "reason": "",
+            "answer": "",
             "times_held": 0,
             "evidence": [],
             "violations": [
