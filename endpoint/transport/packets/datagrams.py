@@ -43,7 +43,8 @@ class Datagrams(Ecn):
     def receive_datagram(self, data: bytes, addr: NetworkAddress, now: float) -> None:
         """Take in a datagram; call :meth:`datagrams_to_send` when no more of them are waiting."""
         before = self._packets_received
-        if not (data and data[0] < LONG_HEADER and self._receive_short(data, addr, now)):
+        is_short = self._handshake_confirmed and data and data[0] < LONG_HEADER
+        if not (is_short and self._receive_short(data, addr, now)):
             if data and data[0] & _FORM_AND_QUIC_BIT != QUIC_BIT:
                 data = self._filtered(data)
             super().receive_datagram(data, addr, now)
@@ -80,7 +81,7 @@ class Datagrams(Ecn):
         addr: NetworkAddress,  # noqa: ARG002
         now: float,  # noqa: ARG002
     ) -> bool:
-        """Whether a datagram with a short header was taken in, so that aioquic need not do it."""
+        """Take in a short header once the handshake is confirmed; False if aioquic has to."""
         return False
 
     def _filtered(self, data: bytes) -> bytes:

@@ -144,8 +144,7 @@ class ShortHeaders(KeyUpdates, FlowControl, QuicBit, Datagrams):
         path = self._network_paths[0]
         number_at = 1 + self._configuration.connection_id_length
         if (
-            not self._handshake_confirmed
-            or self._quic_logger is not None
+            self._quic_logger is not None
             or self._close_pending
             or self._state in END_STATES
             or not path.is_validated
