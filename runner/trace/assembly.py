@@ -92,6 +92,8 @@ class Assembly:
         self._current: Datagram | None = None
         self._first: Header | None = None
         """The header of the first packet in the current datagram."""
+        self._authenticated: Connection | None = None
+        """The connection of a packet in the current datagram that was decrypted."""
         self._greased: set[Side] = set()
         """The sides that offered grease_quic_bit."""
         self._hosts: dict[str, _Host] = {}
@@ -154,7 +156,7 @@ class Assembly:
         self.complete = True
 
     def _datagram(self, record: DatagramRecord) -> None:
-        self._first = None
+        self._first = self._authenticated = None
         source, destination = self._host(record.source), self._host(record.destination)
         if {source.side, destination.side} != set(Side):
             self._current = None
@@ -267,7 +269,8 @@ class Assembly:
         first = self._first
         assert first is not None
         if header.type is PacketType.ONE_RTT:
-            connection = self._connection(datagram, record, header)
+            # Coalesced packets are of one connection (RFC 9000, 12.2).
+            connection = self._connection(datagram, record, header) or self._authenticated
             if self._connections.has_secret(connection, datagram.sender, header.type):
                 return False
         greased = datagram.sender.peer in self._greased
@@ -310,6 +313,7 @@ class Assembly:
 
     def _authentic(self, datagram: Datagram, size: int, opened: Opened) -> Packet:
         header = opened.header
+        self._authenticated = opened.connection
         stream_bytes = HTTP3_STREAM_BYTES if opened.connection.offers_h3 else 0
         payload = parse_payload(opened.plaintext, stream_bytes)
         client_random = opened.connection.random
