@@ -65,6 +65,7 @@ def test_a_sandbox_is_made_with_the_listed_programs_alone(
         return said
 
     with tempfile.TemporaryDirectory(dir="/var/tmp") as tools:  # sandboxes hide /tmp
+        Path(tools).chmod(0o755)  # and show only what all users may read
         for name in needs.SANDBOX:
             found = needs.find(name)
             assert found is not None
