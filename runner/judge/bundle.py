@@ -22,7 +22,7 @@ from quicmatrix.runner.model.measurement import Sample
 from quicmatrix.runner.model.verdict import Judgement, Outcome, Verdict
 from quicmatrix.runner.network.recording.link_log import DamagedLinkLog, LinkLog, read_link_log
 from quicmatrix.runner.network.recording.recorder import LINK_LOG
-from quicmatrix.runner.trace.model import Capture, Side, Trace
+from quicmatrix.runner.trace.model import Side, Trace
 from quicmatrix.testcases.model import Observation, TestCase, Unprompted
 
 
@@ -87,8 +87,8 @@ def _judge(
 def decode(bundle: Path, record: AttemptRecord | None = None) -> Trace:
     """Decode both captures of a bundle; a missing one is a damaged one.
 
-    Of a conformance case only the one next to the implementation, which alone decides: the other
-    is empty then.
+    Of a conformance case only the one next to the implementation, which alone decides: it stands
+    for both then.
 
     Args:
         bundle: Its folder.
@@ -100,16 +100,15 @@ def decode(bundle: Path, record: AttemptRecord | None = None) -> Trace:
     is_case = record is not None and record.control is not None
     damage = damages(bundle, record) if record is not None else dict.fromkeys(Side, "")
 
-    def decoded(side: Side, path: Path) -> Capture:
-        if is_case and side is tester:
-            return Capture(side)
-        return tshark.decode_now(bundle / path, side, digests=tester is not None)
-
     captures = {
         side: replace(capture, damage=capture.damage or damage[side])
         for side, path in CAPTURES.items()
-        for capture in [decoded(side, path)]
+        if not (is_case and side is tester)
+        for capture in [tshark.decode_now(bundle / path, side, digests=tester is not None)]
     }
+    if len(captures) == 1:
+        (only,) = captures.values()
+        return Trace(only, only)
     return Trace(captures[Side.CLIENT], captures[Side.SERVER])
 
 

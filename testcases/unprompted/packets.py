@@ -61,7 +61,9 @@ def packet_numbers_increase(seen: Observation) -> Iterator[Finding]:
             highest: dict[tuple[int | None, str], Packet] = highest,
         ) -> Iterator[Finding]:
             for packet in packets:
-                space = packet.connection, SPACES[packet.type]
+                # After Version Negotiation, Initials of another version begin anew (RFC 9000, 6.2).
+                version = packet.version if packet.type is PacketType.INITIAL else ""
+                space = packet.connection, f"{SPACES[packet.type]} {version}"
                 before = highest.get(space)
                 if packet.number is None or packet.connection is None:
                     continue

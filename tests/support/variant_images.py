@@ -9,7 +9,7 @@ from typing import Any
 
 SCRIPTS = Path(__file__).parents[1] / "images" / "variants"
 ENTRY = Path(__file__).parents[2] / "docker" / "endpoint" / "run_endpoint.sh"
-PROGRAM = "exec python -m quicmatrix.endpoint"
+PROGRAM = 'exec python -m "${ENDPOINT_MODULE:-quicmatrix.endpoint}"'
 LABEL = "quicmatrix.variant"
 
 
