@@ -35,7 +35,7 @@ RDONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 MS_BIND, MS_REC = 0x1000, 0x4000
 MNT_DETACH = 2
 CLONE_NEWNS = 0x20000
-PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
+PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_SET_DUMPABLE = 1, 2, 4
 OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
 """Numbers of system calls without a wrapper in older libraries; the same on all architectures."""
 AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -331,7 +331,10 @@ def as_others() -> Iterator[None]:
     finally:
         call("setfsuid", 0)
         call("setfsgid", 0)
-        call("prctl", PR_SET_PDEATHSIG, parent_death.value)  # other rights, and it is forgotten
+        # With other rights both are forgotten. Without CAP_SYS_PTRACE, as in a container, nobody
+        # enters the namespaces of a process that is not dumpable.
+        call("prctl", PR_SET_PDEATHSIG, parent_death.value)
+        call("prctl", PR_SET_DUMPABLE, 1)
 
 
 # --- System calls ---------------------------------------------------------------------------------
