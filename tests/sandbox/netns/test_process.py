@@ -301,7 +301,8 @@ def test_a_wild_fork_bomb_can_be_killed(tmp_path: Path) -> None:
             bomb += "while True:\n try: os.fork()\n except OSError: pass"
             process, _ = await stage.start(stage.client, "python3", "-c", bomb)
             await until((stage.client.folder("/downloads") / "up").exists)
-            assert await process.kill() == Exit(None, signal.SIGKILL)
+            ended = await process.kill()  # which may be before its limit is reached, or after
+            assert (ended.code, ended.signal) == (None, signal.SIGKILL)
             assert not stage.client.holder.has_processes()
 
     asyncio.run(story())
