@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from quicmatrix.runner.judge.evaluate import CheckError, evaluate_for_sides
+from quicmatrix.runner.judge.evaluate import CheckError, Senders, evaluate_for_sides, senders
 from quicmatrix.runner.model.verdict import ComplianceResult, RequirementResult, Status
 from quicmatrix.runner.trace.model import Side
 from quicmatrix.testcases.model import Observation, Unprompted
@@ -24,22 +24,23 @@ def compliance(
     if record.fault or any(step.kind == "stimulus" for step in seen.steps):
         return ()
     sides = frozenset(Side) if record.tester is None else frozenset({record.tester.peer})
+    sent_by = senders(seen.trace)
     return tuple(
         result
         for one in requirements
-        for result in _results(one, seen, sides & one.roles)
+        for result in _results(one, seen, sides & one.roles, sent_by)
         if result.status is not Status.NOT_EXERCISED
     )
 
 
 def _results(
-    one: Unprompted, seen: Observation, sides: Iterable[Side]
+    one: Unprompted, seen: Observation, sides: Iterable[Side], sent_by: Senders
 ) -> Iterator[ComplianceResult]:
     requirement = one.requirement
     bug = ""
     found: Mapping[Side, RequirementResult] = {}
     try:
-        found = evaluate_for_sides(requirement, seen, sides)
+        found = evaluate_for_sides(requirement, seen, sides, sent_by)
     except CheckError as error:
         bug = f"our fault: {error}"
     for side in sorted(sides):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TypeVar
 
 from quicmatrix.runner.errors import raised_at
 from quicmatrix.runner.model.verdict import RecordedViolation, RequirementResult, Status
-from quicmatrix.runner.trace.model import Side
+from quicmatrix.runner.trace.model import Side, Trace
 from quicmatrix.testcases.model import (
     Evidence,
     Finding,
@@ -40,27 +40,44 @@ def evaluate(requirement: Requirement[O], seen: O) -> RequirementResult:
     return _result(requirement, *_findings(requirement, seen))
 
 
+Senders = Mapping[tuple[Side, int], Side]
+"""Who sent each datagram, by capture and frame number."""
+
+
+def senders(trace: Trace) -> Senders:
+    """Who sent each datagram of both captures."""
+    return {
+        (capture.side, datagram.frame_number): datagram.sender
+        for capture in (trace.left, trace.right)
+        for datagram in capture.datagrams
+    }
+
+
 def evaluate_for_sides(
-    requirement: Requirement[Observation], seen: Observation, sides: Iterable[Side]
+    requirement: Requirement[Observation],
+    seen: Observation,
+    sides: Iterable[Side],
+    sent_by: Senders,
 ) -> dict[Side, RequirementResult]:
     """Run a requirement's check once, and tell apart what it found of each side.
+
+    Args:
+        requirement: Whose check.
+        seen: What was observed.
+        sides: Those that are asked about.
+        sent_by: The :func:`senders` of the trace, which several requirements share.
 
     Raises:
         CheckError: The check has a bug.
     """
     findings, undetermined = _findings(requirement, seen)
-    senders = {
-        (capture.side, datagram.frame_number): datagram.sender
-        for capture in (seen.trace.left, seen.trace.right)
-        for datagram in capture.datagrams
-    }
 
     def is_of(finding: Finding, side: Side) -> bool:
         if isinstance(finding, Violation):
             return finding.side is side
         if isinstance(finding, Held) and finding.evidence:
             first = finding.evidence[0]
-            return senders.get((first.capture, first.frame_number)) is side
+            return sent_by.get((first.capture, first.frame_number)) is side
         return True
 
     return {
