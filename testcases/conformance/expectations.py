@@ -26,6 +26,7 @@ from quicmatrix.testcases.conformance.model import Expectation, Sentence
 from quicmatrix.testcases.model import (
     Finding,
     Held,
+    Inconclusive,
     Level,
     NotExercised,
     Observation,
@@ -221,6 +222,24 @@ def sends_nothing() -> Expectation:
             )
         else:
             yield Held(exchange.stimulus, message="no answer", answer=Answer.SILENCE)
+
+    return shows(check)
+
+
+def keeps(*requirements: Requirement[Observation], needs: PacketType | None = None) -> Expectation:
+    """It keeps requirements that are made of every capture.
+
+    Args:
+        requirements: Those of test cases, or of what endpoints send of themselves.
+        needs: A type of packet without which, after the stimulus, nothing can be told.
+    """
+
+    def check(exchange: Exchange) -> Iterator[Finding]:
+        after = exchange.after
+        if needs is not None and not any(packet.type is needs for packet in after):
+            raise Inconclusive(f"no {needs} packet followed the stimulus")
+        for requirement in requirements:
+            yield from requirement(exchange.seen)
 
     return shows(check)
 

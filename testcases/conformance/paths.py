@@ -14,9 +14,7 @@ from quicmatrix.runner.trace.model import (
     PathResponse,
 )
 from quicmatrix.testcases.conformance.exchange import Exchange
-from quicmatrix.testcases.conformance.expectations import shows
-from quicmatrix.testcases.conformance.model import Expectation
-from quicmatrix.testcases.model import Finding, Inconclusive, Observation, Requirement
+from quicmatrix.testcases.model import Inconclusive
 
 PROBING = PathChallenge, PathResponse, NewConnectionId
 """Beside PADDING (RFC 9000, 9.1)."""
@@ -66,14 +64,3 @@ def path_in_use_before(exchange: Exchange) -> Path:
 def with_frame(packets: tuple[Packet, ...], kind: type[Frame]) -> Iterator[Packet]:
     """Those packets with a frame of a kind."""
     return (one for one in packets if any(isinstance(frame, kind) for frame in one.frames))
-
-
-def keeps(*requirements: Requirement[Observation]) -> Expectation:
-    """It keeps requirements that are made of every capture."""
-
-    def check(exchange: Exchange) -> Iterator[Finding]:
-        assert exchange.stimulus
-        for requirement in requirements:
-            yield from requirement(exchange.seen)
-
-    return shows(check)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.packets import Shape
 from quicmatrix.endpoint.tester.peer import INITIAL
-from quicmatrix.testcases.conformance.expectations import discards
+from quicmatrix.testcases.conformance.expectations import discards, keeps
 from quicmatrix.testcases.conformance.model import CLIENT, SERVER, case
 from quicmatrix.testcases.conformance.openings import (
     PACKET_NUMBER_0,
@@ -16,7 +16,6 @@ from quicmatrix.testcases.conformance.openings import (
     first_initial,
     unsent,
 )
-from quicmatrix.testcases.conformance.paths import keeps
 from quicmatrix.testcases.conformance.replies import not_served
 from quicmatrix.testcases.model import Level
 from quicmatrix.testcases.shared.connection_ids import server_keeps_its_source_connection_id

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicmatrix.testcases.conformance.expectations import shows
+from quicmatrix.runner.trace.model import PacketType
+from quicmatrix.testcases.conformance.expectations import keeps
 from quicmatrix.testcases.conformance.model import CLIENT, case
 from quicmatrix.testcases.conformance.openings import retried
-from quicmatrix.testcases.conformance.rfc9000.section_17_2_5_2_handling_retry import (
-    repeats_the_token,
-)
+from quicmatrix.testcases.interop.retry import client_repeats_the_token
 from quicmatrix.testcases.model import Level
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     Level.MUST,
     rows="C-17",
     roles=CLIENT,
-    expects=shows(repeats_the_token),
+    expects=keeps(client_repeats_the_token, needs=PacketType.INITIAL),
 )
 async def token_is_repeated(tester: Tester) -> None:
     """A client repeats the token of a Retry packet in all Initial packets that follow."""

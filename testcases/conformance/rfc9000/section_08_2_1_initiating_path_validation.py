@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester import frames
+from quicmatrix.testcases.conformance.expectations import keeps
 from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.conformance.openings import FULL, challenged, rebound
-from quicmatrix.testcases.conformance.paths import keeps
 from quicmatrix.testcases.model import Level
 from quicmatrix.testcases.shared.paths import (
     path_challenges_are_expanded,

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester import frames
 from quicmatrix.endpoint.tester.frames import FrameType
 from quicmatrix.testcases.conformance.exchange import Exchange
-from quicmatrix.testcases.conformance.expectations import shows
+from quicmatrix.testcases.conformance.expectations import keeps, shows
 from quicmatrix.testcases.conformance.model import SERVER, case
 from quicmatrix.testcases.conformance.paths import (
     is_probing,
-    keeps,
     path_in_use_before,
     sent_on,
 )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from quicmatrix.endpoint.tester.parameters import Parameter, added
 from quicmatrix.runner.trace.model import Packet
 from quicmatrix.testcases.conformance.exchange import Exchange
-from quicmatrix.testcases.conformance.expectations import all_of, goes_on, shows
+from quicmatrix.testcases.conformance.expectations import all_of, goes_on, keeps, shows
 from quicmatrix.testcases.conformance.model import CLIENT, case
-from quicmatrix.testcases.conformance.paths import is_probing, keeps
+from quicmatrix.testcases.conformance.paths import is_probing
 from quicmatrix.testcases.interop.connectionmigration import client_validates_the_preferred_address
 from quicmatrix.testcases.model import Finding, Held, Level, Violation
 

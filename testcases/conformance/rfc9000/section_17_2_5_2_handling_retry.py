@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from quicmatrix.endpoint.tester.tester import random_id
-from quicmatrix.runner.trace.model import Crypto, Packet, PacketType
+from quicmatrix.runner.trace.model import Packet, PacketType
 from quicmatrix.testcases.conformance.exchange import Exchange
-from quicmatrix.testcases.conformance.expectations import all_of, goes_on, shows
+from quicmatrix.testcases.conformance.expectations import all_of, goes_on, keeps, shows
 from quicmatrix.testcases.conformance.model import CLIENT, case
 from quicmatrix.testcases.conformance.openings import retried, retry
 from quicmatrix.testcases.conformance.replies import stimulus_header
-from quicmatrix.testcases.model import Finding, Held, Inconclusive, Level, Violation
+from quicmatrix.testcases.interop.retry import (
+    client_does_not_reset_the_packet_number,
+    client_keeps_its_connection_id,
+    client_sends_the_same_client_hello,
+    client_uses_the_retrys_connection_id,
+)
+from quicmatrix.testcases.model import Finding, Held, Level, Violation
 
 if TYPE_CHECKING:
     from quicmatrix.endpoint.tester.tester import Tester
@@ -128,91 +134,16 @@ def _initials(exchange: Exchange, *, before: bool = False) -> list[Packet]:
     ]
 
 
-def _answered(exchange: Exchange) -> tuple[Packet, list[Packet]]:
-    """The Retry packet, and the Initial packets that followed it.
-
-    Raises:
-        Inconclusive: There are none.
-    """
-    found = [
-        packet
-        for packet in _initials(exchange)
-        if packet.datagram.frame_number > exchange.stimulus.frame_number
-    ]
-    if not found:
-        raise Inconclusive("no Initial packet followed the Retry packet")
-    return stimulus_header(exchange), found
-
-
-def repeats_the_token(exchange: Exchange) -> Iterator[Finding]:
-    """The Retry's token in all Initial packets from then on."""
-    answer, packets = _answered(exchange)
-    for packet in packets:
-        if packet.token != answer.token:
-            yield Violation("its token is not that of the Retry", packet, answer)
-        else:
-            yield Held(packet)
-
-
-def goes_to_the_connection_id(exchange: Exchange) -> Iterator[Finding]:
-    """The Retry's connection ID in the first Initial packet, and the client's own unchanged."""
-    answer, packets = _answered(exchange)
-    if packets[0].dcid != answer.scid:
-        words = "its Destination Connection ID is not the Retry's Source Connection ID"
-        yield Violation(words, packets[0], answer)
-    for packet in packets:
-        if packet.scid != answer.dcid:
-            yield Violation("its Source Connection ID has changed", packet, answer)
-        else:
-            yield Held(packet)
-
-
-def counts_on(exchange: Exchange) -> Iterator[Finding]:
-    """Packet numbers that go on after the Retry."""
-    _, packets = _answered(exchange)
-    largest = max(
-        (one.number for one in _initials(exchange, before=True) if one.number is not None),
-        default=-1,
-    )
-    for packet in packets:
-        if packet.number is None:
-            raise Inconclusive(f"the number of {packet} is not known")
-        if packet.number <= largest:
-            yield Violation(f"its number is not greater than {largest}", packet)
-        else:
-            yield Held(packet)
-
-
-def repeats_the_client_hello(exchange: Exchange) -> Iterator[Finding]:
-    """The same ClientHello before and after the Retry."""
-    _, packets = _answered(exchange)
-    before, after = _crypto(_initials(exchange, before=True)), _crypto(packets)
-    if not before or not after:
-        raise Inconclusive("there is no ClientHello to compare with")
-    common = before.keys() & after.keys()
-    if any(before[at] != after[at] for at in common):
-        yield Violation("it sends another ClientHello", packets[0])
-    else:
-        yield Held(packets[0])
-
-
-def _crypto(packets: list[Packet]) -> dict[int, int]:
-    """The bytes of CRYPTO frames, by offset."""
-    return {
-        frame.offset + index: byte
-        for packet in packets
-        for frame in packet.frames
-        if isinstance(frame, Crypto)
-        for index, byte in enumerate(frame.data)
-    }
-
-
 @case(
     "rfc9000/17.2.5.2/connection-ids-after-retry",
     Level.MUST,
     rows="C-17",
     roles=CLIENT,
-    expects=shows(goes_to_the_connection_id),
+    expects=keeps(
+        client_uses_the_retrys_connection_id,
+        client_keeps_its_connection_id,
+        needs=PacketType.INITIAL,
+    ),
 )
 async def connection_ids_after_retry(tester: Tester) -> None:
     """After a Retry packet a client sends to its connection ID, and keeps its own."""
@@ -224,7 +155,7 @@ async def connection_ids_after_retry(tester: Tester) -> None:
     Level.MUST,
     rows="C-17",
     roles=CLIENT,
-    expects=shows(counts_on),
+    expects=keeps(client_does_not_reset_the_packet_number, needs=PacketType.INITIAL),
 )
 async def packet_numbers_after_retry(tester: Tester) -> None:
     """A client does not reset its packet numbers after a Retry packet."""
@@ -236,7 +167,7 @@ async def packet_numbers_after_retry(tester: Tester) -> None:
     Level.MUST,
     rows="C-17",
     roles=CLIENT,
-    expects=shows(repeats_the_client_hello),
+    expects=keeps(client_sends_the_same_client_hello, needs=PacketType.INITIAL),
 )
 async def client_hello_after_retry(tester: Tester) -> None:
     """A client sends the same ClientHello after a Retry packet as before."""
