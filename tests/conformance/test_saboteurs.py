@@ -11,7 +11,7 @@ import pytest
 
 from quicmatrix.runner.plan.conformance import conformance_cases
 from tests.support import conformance_trials
-from tests.support.conformance_trials import Shown, Trial, must_trials, saboteur, slice_of
+from tests.support.conformance_trials import Shown, Trial, chosen, must_trials, saboteur, slice_of
 from tests.support.saboteurs import EXCEPTIONS, SABOTEURS, TABLES
 
 ALL = tuple(
@@ -42,8 +42,10 @@ def test_each_exception_is_of_a_case_and_has_a_reason() -> None:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[Trial, Shown]:
-    trials = [(trial, saboteur(trial.case)) for trial in TRIALS]
+def shown(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Trial, Shown]:
+    trials = [(trial, saboteur(trial.case)) for trial in chosen(request, "trial")]
     return conformance_trials.run(trials, tmp_path_factory.mktemp("saboteurs") / "run")
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from quicmatrix.runner.execute.scheduler import Parallelism
 from quicmatrix.runner.model.implementation import Implementation
@@ -105,6 +108,15 @@ def slice_of(trials: Sequence[Trial]) -> tuple[Trial, ...]:
         next((one for one in found if one.role is wanted), found[0])
         for found, wanted in zip(sections.values(), list(Side) * len(sections), strict=False)
     )
+
+
+def chosen(request: pytest.FixtureRequest, parameter: str) -> Iterator[Any]:
+    """The values of a parameter in the tests of a module that are run: -k may leave some out."""
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.path == request.path:
+            spec = getattr(item, "callspec", None)  # of those with parameters
+            if spec is not None and parameter in spec.params:
+                yield spec.params[parameter]
 
 
 def run(
