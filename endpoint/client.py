@@ -12,10 +12,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import signal
-import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from typing import cast
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated
@@ -33,7 +31,7 @@ from quicmatrix.endpoint.settings import client_settings
 from quicmatrix.endpoint.transport.connection import Connection
 from quicmatrix.endpoint.transport.sockets.client_sockets import ClientSockets, MigrationError
 from quicmatrix.endpoint.transport.sockets.driver import Driver
-from quicmatrix.endpoint.transport.sockets.udp import Address
+from quicmatrix.endpoint.transport.sockets.udp import Address, resolve
 
 KEEP_ALIVE_S = 0.3
 """Silence after which a client that waits for data shows the server where it is."""
@@ -267,8 +265,6 @@ def _describe(ending: ConnectionTerminated) -> str:
 
 def _resolve(request: Request) -> tuple[int, Address]:
     try:
-        found = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_DGRAM)
+        return resolve(request.host, request.port)
     except OSError as error:
         raise EndpointError(f"REQUESTS: no address for {request.host}: {error.strerror}") from None
-    family, _, _, _, address = found[0]
-    return family, cast("Address", address)  # no Bluetooth

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from aioquic._buffer import Buffer
 from aioquic.quic.packet import (
     QuicHeader,
     QuicPacketType,
-    encode_quic_version_negotiation,
     pull_quic_header,
 )
 
@@ -48,21 +46,3 @@ def destination_of(datagram: bytes) -> bytes:
     if datagram and datagram[0] & 0x80:
         return datagram[6 : 6 + datagram[5]] if len(datagram) > 6 else b""
     return datagram[1 : 1 + CONNECTION_ID_BYTES]
-
-
-def negotiation_for(datagram: bytes, versions: Sequence[int]) -> bytes:
-    """The answer to a version that we do not speak; empty if none is due.
-
-    The runner asks so whether a server is ready.
-    """
-    if len(datagram) < 1200 or not datagram[0] & 0x80 or not any(datagram[1:5]):
-        return b""
-    if int.from_bytes(datagram[1:5]) in versions:
-        return b""
-    at = 6 + datagram[5]
-    destination, rest = datagram[6:at], datagram[at:]
-    return encode_quic_version_negotiation(
-        source_cid=destination,
-        destination_cid=rest[1 : 1 + rest[0]],
-        supported_versions=list(versions),
-    )

@@ -89,7 +89,6 @@ class Peer(Streams):
         """How many were."""
         self._changed = asyncio.Event()
         self._received_at = self._loop.time()
-        self._marks_as = ""
 
     # --- What is sent ---------------------------------------------------------------------------
 

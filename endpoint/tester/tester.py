@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TextIO, cast
@@ -21,7 +20,6 @@ from quicmatrix.endpoint.tester.arrivals import (
     destination_of,
     header_of,
     is_initial,
-    negotiation_for,
 )
 from quicmatrix.endpoint.tester.configuration import Settings
 from quicmatrix.endpoint.tester.configuration import configuration as configuration_of
@@ -31,6 +29,7 @@ from quicmatrix.endpoint.tester.steps import Steps
 from quicmatrix.endpoint.tester.streams import NoStimulusError
 from quicmatrix.endpoint.tickets import TicketStore
 from quicmatrix.endpoint.transport.sockets.interfaces import both_families
+from quicmatrix.endpoint.transport.sockets.listener import negotiation_for
 from quicmatrix.endpoint.transport.sockets.udp import (
     Address,
     PathAddress,
@@ -38,6 +37,7 @@ from quicmatrix.endpoint.transport.sockets.udp import (
     UdpSockets,
     bound_socket,
     client_socket,
+    resolve,
 )
 
 Host = tuple[str, int] | None
@@ -77,7 +77,8 @@ class Tester:
         self._changed = asyncio.Event()
         self._touched: list[Peer] = []
         if self.is_client:
-            self._family, self.server = _resolve(contract)
+            request = contract.requests[0]
+            self._family, self.server = resolve(request.host, request.port)
             self._udp = UdpSocket(client_socket(self._family), knows_host=False)
         else:
             self._udp = UdpSocket(bound_socket(contract.host, contract.port))
@@ -380,10 +381,3 @@ class Tester:
 def random_id(size: int = CONNECTION_ID_BYTES) -> bytes:
     """A connection ID."""
     return os.urandom(size)
-
-
-def _resolve(contract: Contract) -> tuple[int, Address]:
-    request = contract.requests[0]
-    found = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_DGRAM)
-    family, _, _, _, address = found[0]
-    return family, cast("Address", address)

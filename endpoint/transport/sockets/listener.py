@@ -10,7 +10,7 @@ import asyncio
 import functools
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aioquic.asyncio.server import _encode_invalid_token_close
@@ -69,6 +69,25 @@ class _Early:
 
 Accept = Callable[[Origin], tuple[Connection, Application]]
 Preferred = Callable[[Address], tuple[tuple[str, int] | None, tuple[str, int] | None]]
+
+
+def negotiation_for(data: bytes, versions: Sequence[int]) -> bytes:
+    """The answer to a datagram of an unknown version, by RFC 8999 alone; empty if none is due.
+
+    It never is to small datagrams, which would amplify, nor to Version Negotiation (RFC 9000, 6.1).
+    """
+    is_small = len(data) < SMALLEST_MAX_DATAGRAM_SIZE
+    if is_small or not data[0] & _LONG_HEADER or not any(data[1:5]):
+        return b""
+    if int.from_bytes(data[1:5]) in versions:
+        return b""
+    source_at = 6 + data[5]
+    destination_cid, rest = data[6:source_at], data[source_at:]
+    return encode_quic_version_negotiation(
+        source_cid=destination_cid,
+        destination_cid=rest[1 : 1 + rest[0]],
+        supported_versions=list(versions),
+    )
 
 
 class Listener:
@@ -188,21 +207,9 @@ class Listener:
         return version not in self._configuration.supported_versions
 
     def _negotiate_version(self, data: bytes, address: Address) -> None:
-        """Answer with our versions, knowing only what RFC 8999 says of all versions.
-
-        Never to small datagrams, which would amplify, nor to Version Negotiation (RFC 9000, 6.1).
-        """
-        if len(data) < SMALLEST_MAX_DATAGRAM_SIZE or not any(data[1:5]):
-            return
-        source_at = 6 + data[5]
-        destination_cid, rest = data[6:source_at], data[source_at:]
-        source_cid = rest[1 : 1 + rest[0]]
-        answer = encode_quic_version_negotiation(
-            source_cid=destination_cid,
-            destination_cid=source_cid,
-            supported_versions=self._configuration.supported_versions,
-        )
-        self._send([(answer, address)], 0)
+        """Answer with our versions, where an answer is due."""
+        if answer := negotiation_for(data, self._configuration.supported_versions):
+            self._send([(answer, address)], 0)
 
     def _origin(self, header: QuicHeader, version: int, address: Address) -> Origin | None:
         """The connection IDs of a new connection; None if the answer is Retry or INVALID_TOKEN."""

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Self
+from typing import Any, Self, cast
 
 BUFFER_BYTES = 4 << 20
 """Asked of the kernel for each direction; its default holds some 90 datagrams of a burst."""
@@ -135,6 +135,16 @@ def is_ipv4(host: str) -> bool:
     """Whether a numeric address is one of IPv4, v4-mapped or not."""
     address = ipaddress.ip_address(host.partition("%")[0])
     return address.version == 4 or address.ipv4_mapped is not None
+
+
+def resolve(host: str, port: int) -> tuple[int, Address]:
+    """The first address that a name has, and its family.
+
+    Raises:
+        OSError: It has none.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    return family, cast("Address", address)  # no Bluetooth
 
 
 def route_size(address: Address) -> int:

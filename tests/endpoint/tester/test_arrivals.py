@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quicmatrix.endpoint.tester import frames, packets
-from quicmatrix.endpoint.tester.arrivals import destination_of, is_initial, negotiation_for
+from quicmatrix.endpoint.tester.arrivals import destination_of, is_initial
 from quicmatrix.endpoint.tester.packets import ConnectionIdPair, Shape
 from quicmatrix.endpoint.tester.peer import HANDSHAKE, INITIAL
+from quicmatrix.endpoint.transport.sockets.listener import negotiation_for
 
 IDS = ConnectionIdPair(b"original", b"client")
 KEYS = packets.initial_keys(IDS.destination, is_client=True)
