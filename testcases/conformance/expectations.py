@@ -211,21 +211,6 @@ def transfers() -> Expectation:
     return shows(check)
 
 
-def sends_nothing() -> Expectation:
-    """The implementation does not answer at all."""
-
-    def check(exchange: Exchange) -> Iterator[Finding]:
-        after = exchange.after
-        if after:
-            yield Violation(
-                f"it answers with {after[0].type}", after[0], exchange.stimulus, side=exchange.side
-            )
-        else:
-            yield Held(exchange.stimulus, message="no answer", answer=Answer.SILENCE)
-
-    return shows(check)
-
-
 def keeps(*requirements: Requirement[Observation], needs: PacketType | None = None) -> Expectation:
     """It keeps requirements that are made of every capture.
 

@@ -40,11 +40,6 @@ def sent_on(exchange: Exchange, path: Path) -> tuple[Packet, ...]:
     )
 
 
-def first_path(exchange: Exchange) -> Path:
-    """The path that the connection of the stimulus began on: that of the first datagram."""
-    return exchange.capture.datagrams[0].path
-
-
 def path_in_use_before(exchange: Exchange) -> Path:
     """The path of its last 1-RTT packet before the stimulus.
 
