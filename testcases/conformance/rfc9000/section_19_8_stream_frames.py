@@ -13,7 +13,7 @@ from quicmatrix.testcases.conformance.codes import (
 )
 from quicmatrix.testcases.conformance.expectations import closes, goes_on
 from quicmatrix.testcases.conformance.model import Case, Expectation, case
-from quicmatrix.testcases.conformance.rfc9000.section_19_04_reset_stream_frames import UNOPENED
+from quicmatrix.testcases.conformance.rfc9000.section_19_4_reset_stream_frames import UNOPENED
 from quicmatrix.testcases.model import Level
 
 if TYPE_CHECKING:
