@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING
 import click
 
 from quicmatrix.runner.cli import ExitCode, exit_code
-from quicmatrix.runner.cli.execution import Output, Request, enter, open_place, perform
+from quicmatrix.runner.cli.execution import (
+    Output,
+    Request,
+    common_options,
+    enter,
+    open_place,
+    perform,
+)
 from quicmatrix.runner.cli.options import (
-    LOG_LIMIT_MIB,
     backend_option,
     debug_option,
     implementations_option,
@@ -150,7 +156,12 @@ def _run(arguments: Arguments, command_line: str) -> int:
         strict=arguments.strict,
         left_out=selection.left_out,
         log_limit=arguments.log_limit,
-        repeat_with=_repeat_with(arguments),
+        repeat_with=common_options(
+            backend=arguments.backend,
+            implementations=arguments.implementations,
+            log_limit=arguments.log_limit,
+            strict=arguments.strict,
+        ),
     )
     result, signalled = perform(request, partial(_close, debug=arguments.debug))
     return ExitCode.SIGNALLED + signalled if signalled else exit_code(result)
@@ -206,16 +217,3 @@ def _close(console: Console, view: RunView, reports: Mapping[str, Path], *, debu
 
     explain_conformance(console, view, debug=debug)
     summarize(console, view, reports.get("html"), debug=debug)
-
-
-def _repeat_with(arguments: Arguments) -> tuple[str, ...]:
-    """What else a command needs to run one of the jobs again as it was."""
-    words: list[str] = []
-    if arguments.backend != NETNS:
-        words += ["--backend", arguments.backend]
-    if arguments.implementations is not None:
-        words += ["--implementations", str(arguments.implementations)]
-    if arguments.log_limit != LOG_LIMIT_MIB:
-        words += ["--log-limit", str(arguments.log_limit)]
-    words += ["--strict"] if arguments.strict else []
-    return tuple(words)

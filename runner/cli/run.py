@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING
 import click
 
 from quicmatrix.runner.cli import ExitCode, exit_code
-from quicmatrix.runner.cli.execution import Output, Request, enter, open_place, perform
+from quicmatrix.runner.cli.execution import (
+    Output,
+    Request,
+    common_options,
+    enter,
+    open_place,
+    perform,
+)
 from quicmatrix.runner.cli.options import (
-    LOG_LIMIT_MIB,
     backend_option,
     debug_option,
     implementations_option,
@@ -253,16 +259,15 @@ def _infos(selection: Selection) -> tuple[TestInfo, ...]:
 def _repeat_with(arguments: Arguments) -> tuple[str, ...]:
     """What else a command needs to run one of the jobs again as it was."""
     words: list[str] = []
-    if arguments.backend != NETNS:
-        words += ["--backend", arguments.backend]
-    if arguments.implementations is not None:
-        words += ["--implementations", str(arguments.implementations)]
     for replacement in arguments.replace:
         words += ["--replace", replacement]
     for override in arguments.overrides:
         words += ["--set", override]
-    if arguments.log_limit != LOG_LIMIT_MIB:
-        words += ["--log-limit", str(arguments.log_limit)]
     words += ["--compat"] if arguments.compat else []
-    words += ["--strict"] if arguments.strict else []
-    return tuple(words)
+    common = common_options(
+        backend=arguments.backend,
+        implementations=arguments.implementations,
+        log_limit=arguments.log_limit,
+        strict=arguments.strict,
+    )
+    return (*words, *common)
