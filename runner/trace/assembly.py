@@ -19,14 +19,12 @@ from quicmatrix.runner.trace.key_log import Secrets
 from quicmatrix.runner.trace.model import (
     Address,
     Capture,
-    ClientHello,
     Datagram,
-    EncryptedExtensions,
     Packet,
     PacketType,
     Path,
     Side,
-    TlsMessage,
+    announces_grease,
 )
 from quicmatrix.runner.trace.reader import MalformedError
 from quicmatrix.runner.trace.retry_tag import is_valid
@@ -322,7 +320,7 @@ class Assembly:
         )
         if opened.connection.random != client_random:
             self._decrypt_early()
-        self._greased.update(datagram.sender for message in messages if _offers_grease(message))
+        self._greased.update(datagram.sender for message in messages if announces_grease(message))
         if header.type is PacketType.INITIAL and datagram.sender is Side.CLIENT:
             self._remember_odcid(header)
         return Packet(
@@ -426,10 +424,3 @@ def _is_unassociated(packet: Packet) -> bool:
     """Whether its connection is unknown, as is that of a 1-RTT packet with a wrong DCID."""
     one_rtt = packet.type is PacketType.ONE_RTT
     return one_rtt and not packet.decrypted and packet.connection is None
-
-
-def _offers_grease(message: TlsMessage) -> bool:
-    return (
-        isinstance(message, ClientHello | EncryptedExtensions)
-        and message.transport_parameters.grease_quic_bit
-    )

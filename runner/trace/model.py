@@ -434,6 +434,15 @@ class OtherTlsMessage:
 
 TlsMessage = ClientHello | ServerHello | EncryptedExtensions | NewSessionTicket | OtherTlsMessage
 
+
+def announces_grease(message: TlsMessage) -> bool:
+    """Whether its sender takes packets with a cleared QUIC bit: grease_quic_bit (RFC 9287, 3)."""
+    return (
+        isinstance(message, ClientHello | EncryptedExtensions)
+        and message.transport_parameters.grease_quic_bit
+    )
+
+
 CERTIFICATE = 11
 """The handshake type of Certificate (RFC 8446, 4)."""
 

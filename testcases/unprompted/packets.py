@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 from quicmatrix.runner.trace.model import (
     Ack,
-    ClientHello,
     ConnectionClose,
     Crypto,
-    EncryptedExtensions,
     Frame,
     HandshakeDone,
     NewToken,
@@ -20,6 +18,7 @@ from quicmatrix.runner.trace.model import (
     Ping,
     RetireConnectionId,
     Side,
+    announces_grease,
 )
 from quicmatrix.testcases.model import Finding, Held, Level, Observation, Violation, requirement
 from quicmatrix.testcases.views.view import (
@@ -157,7 +156,7 @@ def quic_bit_is_set(seen: Observation) -> Iterator[Finding]:
         greased: set[int | None] = set()
         for packet in seen.trace.near(side).packets:
             if packet.sender is not side:
-                greased |= {packet.connection for _ in filter(_offers_grease, packet.tls)}
+                greased |= {packet.connection for _ in filter(announces_grease, packet.tls)}
             elif packet.type in (PacketType.STATELESS_RESET, PacketType.VERSION_NEGOTIATION):
                 continue
             elif packet.fixed_bit:
@@ -246,10 +245,3 @@ def _not_among(ack: Ack, came: set[int]) -> Iterator[str]:
         if high - low >= len(came):
             yield f"{low} to {high}"
         yield from (str(number) for number in range(low, high + 1) if number not in came)
-
-
-def _offers_grease(message: object) -> bool:
-    return (
-        isinstance(message, ClientHello | EncryptedExtensions)
-        and message.transport_parameters.grease_quic_bit
-    )
