@@ -156,11 +156,9 @@ def _run(arguments: Arguments, command_line: str) -> int:
         strict=arguments.strict,
         left_out=selection.left_out,
         log_limit=arguments.log_limit,
-        repeat_with=common_options(
-            backend=arguments.backend,
-            implementations=arguments.implementations,
-            log_limit=arguments.log_limit,
-            strict=arguments.strict,
+        repeat_with=(
+            *common_options(arguments.backend, arguments.implementations, arguments.log_limit),
+            *(("--strict",) if arguments.strict else ()),
         ),
     )
     result, signalled = perform(request, partial(_close, debug=arguments.debug))

@@ -249,9 +249,7 @@ def _run_info(request: Request, run_id: str, started_at: float) -> RunInfo:
     )
 
 
-def common_options(
-    *, backend: str, implementations: Path | None, log_limit: int, strict: bool
-) -> tuple[str, ...]:
+def common_options(backend: str, implementations: Path | None, log_limit: int) -> tuple[str, ...]:
     """The options of ``run`` and ``conform`` that a single job needs too, to run as it did."""
     words: list[str] = []
     if backend != NETNS:
@@ -260,7 +258,6 @@ def common_options(
         words += ["--implementations", str(implementations)]
     if log_limit != LOG_LIMIT_MIB:
         words += ["--log-limit", str(log_limit)]
-    words += ["--strict"] if strict else []
     return tuple(words)
 
 

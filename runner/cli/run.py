@@ -264,10 +264,6 @@ def _repeat_with(arguments: Arguments) -> tuple[str, ...]:
     for override in arguments.overrides:
         words += ["--set", override]
     words += ["--compat"] if arguments.compat else []
-    common = common_options(
-        backend=arguments.backend,
-        implementations=arguments.implementations,
-        log_limit=arguments.log_limit,
-        strict=arguments.strict,
-    )
-    return (*words, *common)
+    words += ["--strict"] if arguments.strict else []
+    common = common_options(arguments.backend, arguments.implementations, arguments.log_limit)
+    return (*common, *words)
